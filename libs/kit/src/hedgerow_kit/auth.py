@@ -1,0 +1,215 @@
+"""Who asks: a short-lived identity signed by the gateway, verified by every app.
+
+The identity is a JWT signed with Ed25519. Its audience is one app, it lives for five minutes at most, and its
+claims are the whole of what an app knows about the caller: `sub`, `roles`, `authorities`.
+"""
+
+import json
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from threading import Lock
+from typing import Annotated, Any
+
+import jwt
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from fastapi import Depends, Request
+from jwt.algorithms import OKPAlgorithm
+
+from hedgerow_kit.problems import FORBIDDEN, UNAUTHORISED, Problem
+
+ISSUER = "hedgerow-gateway"
+LONGEST_LIFE_S = 300
+LONGEST_TOKEN = 4096
+ALL_AUTHORITIES = "*"
+
+PERMISSIONS: dict[str, frozenset[str]] = {
+    "reader": frozenset({"read"}),
+    "coordinator": frozenset({"read", "design"}),
+    "system": frozenset({"read", "design", "write"}),
+    "commissioner": frozenset({"read", "design", "write", "money"}),
+    "administrator": frozenset({"read", "design", "write", "money", "administer"}),
+}
+
+
+@dataclass(frozen=True)
+class Principal:
+    """Who asks, with what roles, for which authorities (`*`: all)."""
+
+    subject: str
+    roles: frozenset[str]
+    authorities: frozenset[str]
+
+    def may(self, permission: str) -> bool:
+        return any(permission in PERMISSIONS.get(role, frozenset()) for role in self.roles)
+
+    def within(self, authority_code: str | None) -> bool:
+        """Whether a row of this authority is in reach; a row of no authority is in everybody's."""
+        return (
+            authority_code is None
+            or ALL_AUTHORITIES in self.authorities
+            or authority_code in self.authorities
+        )
+
+
+def new_private_key() -> bytes:
+    """A new Ed25519 private key, PEM."""
+    return Ed25519PrivateKey.generate().private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+
+
+class Signer:
+    """Signs identities with the gateway's private key."""
+
+    def __init__(self, private_key_pem: bytes, *, clock: Callable[[], float] = time.time) -> None:
+        key = serialization.load_pem_private_key(private_key_pem, password=None)
+        if not isinstance(key, Ed25519PrivateKey):
+            raise ValueError("the signing key is not an Ed25519 key")
+        self._key = key
+        self._clock = clock
+        public = key.public_key()
+        self.key_id = public.public_bytes_raw().hex()[:16]
+        self.jwks: dict[str, Any] = {
+            "keys": [
+                OKPAlgorithm.to_jwk(public, as_dict=True) | {"kid": self.key_id, "alg": "EdDSA", "use": "sig"}
+            ]
+        }
+
+    def token(self, principal: Principal, *, audience: str, life_s: int = LONGEST_LIFE_S) -> str:
+        now = int(self._clock())
+        claims = {
+            "iss": ISSUER,
+            "aud": audience,
+            "sub": principal.subject,
+            "roles": sorted(principal.roles),
+            "authorities": sorted(principal.authorities),
+            "iat": now,
+            "nbf": now,
+            "exp": now + life_s,
+        }
+        return jwt.encode(claims, self._key, algorithm="EdDSA", headers={"kid": self.key_id})
+
+
+class Verifier:
+    """Verifies identities for one app against the gateway's public keys.
+
+    The key file is read again when a token names a key that is not known yet and the file has changed.
+    """
+
+    def __init__(
+        self, keys: Path | dict[str, Any], *, audience: str, clock: Callable[[], float] = time.time
+    ) -> None:
+        self._path = keys if isinstance(keys, Path) else None
+        self._keys = {} if isinstance(keys, Path) else _public_keys(keys)
+        self._read_at = -1
+        self._audience = audience
+        self._clock = clock
+        self._lock = Lock()
+
+    def principal(self, token: str) -> Principal:
+        """The principal of a token, or a 401 problem that does not say what was wrong with it."""
+        try:
+            return self._verified(token)
+        except (jwt.PyJWTError, ValueError, TypeError, KeyError):
+            raise unauthorised() from None
+
+    def _verified(self, token: str) -> Principal:
+        if len(token) > LONGEST_TOKEN or not token.isascii():
+            raise ValueError("not a token of ours")
+        header = jwt.get_unverified_header(token)
+        if header.get("alg") != "EdDSA" or set(header) - {"alg", "kid", "typ"}:
+            raise ValueError("not a header of ours")
+        claims = jwt.decode(
+            token,
+            self._key(header["kid"]),
+            algorithms=["EdDSA"],
+            audience=self._audience,
+            issuer=ISSUER,
+            options={
+                "require": ["iss", "aud", "sub", "iat", "nbf", "exp"],
+                # Times are checked below, against the clock that was handed in.
+                "verify_exp": False,
+                "verify_nbf": False,
+                "verify_iat": False,
+            },
+        )
+        now = self._clock()
+        times = [claims[name] for name in ("iat", "nbf", "exp")]
+        if not all(type(moment) is int for moment in times) or not isinstance(claims["aud"], str):
+            raise ValueError("times are whole seconds and the audience is one app")
+        issued, not_before, expires = times
+        if not (not_before <= now + 5 and issued <= now + 5 and now < expires <= issued + LONGEST_LIFE_S):
+            raise ValueError("not valid now")
+        return Principal(str(claims["sub"]), _strings(claims["roles"]), _strings(claims["authorities"]))
+
+    def _key(self, key_id: object) -> Ed25519PublicKey:
+        if not isinstance(key_id, str):
+            raise TypeError("no key named")
+        if key_id not in self._keys and self._path is not None:
+            self._reread(self._path)
+        return self._keys[key_id]
+
+    def _reread(self, path: Path) -> None:
+        with self._lock:
+            try:
+                changed_at = path.stat().st_mtime_ns
+                if changed_at != self._read_at:
+                    self._keys = _public_keys(json.loads(path.read_bytes()))
+                    self._read_at = changed_at
+            except OSError:
+                raise KeyError("no key file yet") from None
+
+
+def _strings(claim: object) -> frozenset[str]:
+    if not isinstance(claim, list) or not all(isinstance(item, str) for item in claim):
+        raise TypeError("a list of strings is expected")
+    return frozenset(claim)
+
+
+def _public_keys(jwks: dict[str, Any]) -> dict[str, Ed25519PublicKey]:
+    made = {}
+    for jwk in jwks["keys"]:
+        key = OKPAlgorithm.from_jwk(jwk)
+        if isinstance(key, Ed25519PublicKey):
+            made[jwk["kid"]] = key
+    return made
+
+
+def unauthorised() -> Problem:
+    return Problem(
+        UNAUTHORISED,
+        "Send a valid key in the Authorization header: Bearer <key>.",
+        headers={"WWW-Authenticate": "Bearer"},
+    )
+
+
+def bearer(authorization: str | None) -> str:
+    """The token of an Authorization header."""
+    scheme, _, token = (authorization or "").partition(" ")
+    if scheme.lower() != "bearer" or not token.strip():
+        raise unauthorised()
+    return token.strip()
+
+
+async def _principal(request: Request) -> Principal:
+    verifier: Verifier = request.app.state.verifier
+    return verifier.principal(bearer(request.headers.get("authorization")))
+
+
+def require(permission: str) -> Any:
+    """A dependency that gives the caller, or refuses one without the permission."""
+    known: Iterable[frozenset[str]] = PERMISSIONS.values()
+    assert any(permission in granted for granted in known), permission
+
+    async def allowed(principal: Annotated[Principal, Depends(_principal)]) -> Principal:
+        if not principal.may(permission):
+            raise Problem(
+                FORBIDDEN, f"This needs the permission to {permission}, which your key does not carry."
+            )
+        return principal
+
+    allowed.permission = permission  # type: ignore[attr-defined]
+    return Depends(allowed)

@@ -1,0 +1,115 @@
+"""Conditional requests: strong entity tags on reads, `If-Match` on writes (RFC 9110)."""
+
+from hashlib import blake2b
+from typing import Any
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import Request
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from hedgerow_kit.problems import PRECONDITION_FAILED, PRECONDITION_REQUIRED, Problem
+
+# A longer answer is streamed on without a tag rather than held in memory.
+LONGEST_TAGGED = 8_000_000
+
+
+def etag(*parts: object) -> str:
+    """The strong entity tag of a representation that is a function of these parts."""
+    digest = blake2b(digest_size=16)
+    for part in parts:
+        digest.update(part if isinstance(part, bytes) else str(part).encode())
+        digest.update(b"\x00")
+    return f'"{digest.hexdigest()}"'
+
+
+def _names(header: str | None, tag: str) -> bool:
+    if header is None:
+        return False
+    names = {name.strip().removeprefix("W/") for name in header.split(",")}
+    return "*" in names or tag in names
+
+
+def require_match(request: Request, tag: str) -> None:
+    """Refuse a write that does not name the current tag in `If-Match`."""
+    named = request.headers.get("if-match")
+    if named is None:
+        raise Problem(
+            PRECONDITION_REQUIRED,
+            "Send the ETag of the version you have read in If-Match, so that no other change is lost.",
+        )
+    if not _names(named, tag):
+        raise Problem(PRECONDITION_FAILED, "It has changed since you read it: read it again.")
+
+
+class ETagMiddleware:
+    """Tag every successful GET answer of bounded length and answer 304 to who has it."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or scope["method"] not in ("GET", "HEAD"):
+            await self._app(scope, receive, send)
+            return
+        answer = _Answer(Headers(scope=scope).get("if-none-match"), send)
+        await self._app(scope, receive, answer.take)
+
+
+class _Answer:
+    """Holds one answer back until it is whole, or too long to hold."""
+
+    def __init__(self, if_none_match: str | None, send: Send) -> None:
+        self._if_none_match = if_none_match
+        self._send = send
+        self._start: Message | None = None
+        self._body: list[bytes] = []
+        self._length = 0
+
+    async def take(self, message: Message) -> None:
+        if message["type"] == "http.response.start" and message["status"] == 200:
+            self._start = message
+        elif message["type"] == "http.response.body" and self._start is not None:
+            await self._take_body(message)
+        else:
+            await self._send(message)
+
+    async def _take_body(self, message: Message) -> None:
+        self._body.append(message.get("body", b""))
+        self._length += len(self._body[-1])
+        if not message.get("more_body", False):
+            await self._finish()
+        elif self._length > LONGEST_TAGGED or self._streams():
+            await self._release()
+
+    def _streams(self) -> bool:
+        assert self._start is not None
+        kind = Headers(raw=self._start["headers"]).get("content-type", "")
+        return not kind.startswith(("application/json", "application/geo+json", "application/vnd.oai"))
+
+    async def _release(self) -> None:
+        assert self._start is not None
+        start, self._start = self._start, None
+        await self._send(start)
+        await self._send({"type": "http.response.body", "body": b"".join(self._body), "more_body": True})
+        self._body.clear()
+
+    async def _finish(self) -> None:
+        assert self._start is not None
+        start, self._start = self._start, None
+        body = b"".join(self._body)
+        headers = MutableHeaders(raw=start["headers"])
+        tag = headers.get("etag") or etag(body)
+        headers["etag"] = tag
+        headers.setdefault("cache-control", "private, no-cache")
+        if _names(self._if_none_match, tag):
+            for name in ("content-length", "content-type"):
+                del headers[name]
+            await self._send(_start(304, headers))
+            await self._send({"type": "http.response.body", "body": b""})
+            return
+        await self._send(_start(200, headers))
+        await self._send({"type": "http.response.body", "body": body})
+
+
+def _start(status: int, headers: MutableHeaders) -> dict[str, Any]:
+    return {"type": "http.response.start", "status": status, "headers": headers.raw}

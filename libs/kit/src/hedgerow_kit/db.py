@@ -1,0 +1,200 @@
+"""One database behind one URL: SQLite or PostgreSQL, one transaction per request, fast writing on both."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from itertools import count
+from typing import Annotated, Any
+
+import orjson
+from fastapi import Depends, Request
+from sqlalchemy import JSON, Connection, MetaData, Table, create_engine, event, make_url
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.engine import Engine
+from sqlalchemy.orm import Session
+
+# Written as text on SQLite and as JSONB on PostgreSQL.
+Json = JSON().with_variant(postgresql.JSONB(), "postgresql")
+
+# Below this many rows a COPY costs more round trips than it saves.
+COPY_FROM_ROWS = 500
+
+_staging_names = count(1)
+
+
+def metadata() -> MetaData:
+    """A MetaData whose constraints have names, so that migrations can speak of them."""
+    return MetaData(
+        naming_convention={
+            "ix": "ix_%(column_0_label)s",
+            "uq": "uq_%(table_name)s_%(column_0_name)s",
+            "ck": "ck_%(table_name)s_%(constraint_name)s",
+            "fk": "fk_%(table_name)s_%(column_0_name)s_%(referred_table_name)s",
+            "pk": "pk_%(table_name)s",
+        }
+    )
+
+
+class Database:
+    """The engine of one app's database and its two kinds of transaction."""
+
+    def __init__(self, url: str, *, pool_size: int = 10) -> None:
+        address = make_url(url)
+        if address.drivername in ("postgresql", "postgres"):
+            address = address.set(drivername="postgresql+psycopg")
+        self.dialect = address.get_backend_name()
+        self.engine = create_engine(
+            address,
+            json_serializer=lambda value: orjson.dumps(value).decode(),
+            json_deserializer=orjson.loads,
+            pool_size=pool_size,
+            max_overflow=2 * pool_size,
+            pool_pre_ping=self.dialect == "postgresql",
+        )
+        self._read: Engine
+        self._write: Engine
+        if self.dialect == "sqlite":
+            _prepare_sqlite(self.engine)
+            self._read = self.engine.execution_options(begin="BEGIN", query_only=True)
+            self._write = self.engine.execution_options(begin="BEGIN IMMEDIATE", query_only=False)
+        else:
+            self._read = self.engine.execution_options(
+                isolation_level="REPEATABLE READ", postgresql_readonly=True
+            )
+            self._write = self.engine
+
+    @contextmanager
+    def reading(self) -> Iterator[Session]:
+        """One snapshot of the database; writing in it is refused."""
+        with Session(self._read) as session:
+            yield session
+
+    @contextmanager
+    def writing(self) -> Iterator[Session]:
+        """One transaction: committed on success, rolled back on any exception."""
+        with Session(self._write) as session, session.begin():
+            yield session
+
+    def dispose(self) -> None:
+        self.engine.dispose()
+
+
+def _prepare_sqlite(engine: Engine) -> None:
+    @event.listens_for(engine, "connect")
+    def configure(connection: Any, _record: Any) -> None:
+        # The driver's own implicit BEGIN would start a read transaction that cannot be upgraded under load.
+        connection.isolation_level = None
+        for pragma in (
+            "busy_timeout=30000",
+            "journal_mode=WAL",
+            "synchronous=FULL",
+            "foreign_keys=ON",
+            "temp_store=MEMORY",
+        ):
+            connection.execute(f"PRAGMA {pragma}")
+
+    @event.listens_for(engine, "begin")
+    def begin(connection: Connection) -> None:
+        options = connection.get_execution_options()
+        connection.exec_driver_sql(f"PRAGMA query_only={int(options.get('query_only', False))}")
+        connection.exec_driver_sql(options.get("begin", "BEGIN IMMEDIATE"))
+
+
+def of(request: Request) -> Database:
+    """The database that the app of this request was created with."""
+    database: Database = request.app.state.database
+    return database
+
+
+def _reading(request: Request) -> Iterator[Session]:
+    with of(request).reading() as session:
+        yield session
+
+
+def _writing(request: Request) -> Iterator[Session]:
+    with of(request).writing() as session:
+        yield session
+
+
+# The scope makes FastAPI leave the transaction before the response is sent, not after.
+Reading = Annotated[Session, Depends(_reading, scope="function")]
+Writing = Annotated[Session, Depends(_writing, scope="function")]
+
+
+def upsert(
+    session: Session,
+    table: Table | type[Any],
+    rows: Sequence[Mapping[str, Any]],
+    *,
+    key: Sequence[str],
+    update: Sequence[str] | None = None,
+) -> None:
+    """Insert rows, or update those whose key is there already.
+
+    rows: mappings with one and the same set of columns, unique in `key`.
+    update: the columns to overwrite on conflict; all but the key by default, none with `[]`.
+    """
+    if not rows:
+        return
+    target: Table = table if isinstance(table, Table) else table.__table__
+    columns = list(rows[0])
+    changing = [name for name in columns if name not in key] if update is None else list(update)
+    connection = session.connection()
+    session.flush()
+    if connection.dialect.name == "postgresql" and len(rows) >= COPY_FROM_ROWS:
+        with copied(connection, target, columns, rows) as staging:
+            connection.exec_driver_sql(_upsert_from(connection, target, staging, columns, key, changing))
+        return
+    insert = (postgresql if connection.dialect.name == "postgresql" else sqlite).insert(target)
+    if changing:
+        insert = insert.on_conflict_do_update(
+            index_elements=list(key), set_={name: insert.excluded[name] for name in changing}
+        )
+    else:
+        insert = insert.on_conflict_do_nothing(index_elements=list(key))
+    connection.execute(insert, [dict(row) for row in rows])
+
+
+@contextmanager
+def copied(
+    connection: Connection, table: Table, columns: Sequence[str], rows: Sequence[Mapping[str, Any]]
+) -> Iterator[str]:
+    """PostgreSQL only: the rows in a temporary table shaped like `table`; gives its quoted name."""
+    quote = connection.dialect.identifier_preparer.quote
+    name = quote(f"staging_{table.name}_{next(_staging_names)}")
+    listed = ", ".join(quote(column) for column in columns)
+    connection.exec_driver_sql(
+        f"CREATE TEMP TABLE {name} ON COMMIT DROP AS SELECT {listed} FROM {quote(table.name)} WITH NO DATA"
+    )
+    processors = [
+        table.c[column].type.dialect_impl(connection.dialect).bind_processor(connection.dialect)
+        for column in columns
+    ]
+    pairs = list(zip(columns, processors, strict=True))
+    cursor = connection.connection.cursor()
+    with cursor, cursor.copy(f"COPY {name} ({listed}) FROM STDIN") as copy:  # type: ignore[attr-defined]
+        for row in rows:
+            copy.write_row([process(row[column]) if process else row[column] for column, process in pairs])
+    yield name
+    connection.exec_driver_sql(f"DROP TABLE {name}")
+
+
+def _upsert_from(
+    connection: Connection,
+    table: Table,
+    staging: str,
+    columns: Sequence[str],
+    key: Sequence[str],
+    changing: Sequence[str],
+) -> str:
+    quote = connection.dialect.identifier_preparer.quote
+    listed = ", ".join(quote(column) for column in columns)
+    keyed = ", ".join(quote(column) for column in key)
+    resolution = (
+        "DO UPDATE SET " + ", ".join(f"{quote(name)} = excluded.{quote(name)}" for name in changing)
+        if changing
+        else "DO NOTHING"
+    )
+    return (
+        f"INSERT INTO {quote(table.name)} ({listed}) SELECT {listed} FROM {staging} "
+        f"ON CONFLICT ({keyed}) {resolution}"
+    )

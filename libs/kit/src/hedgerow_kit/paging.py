@@ -1,0 +1,109 @@
+"""Keyset paging: lists that stay stable while others write."""
+
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from bisect import bisect_right
+from collections.abc import Callable, Sequence
+from datetime import date, datetime
+from typing import Annotated, Any, Generic, TypeVar
+
+import orjson
+from fastapi import Query, Request, Response
+from pydantic import BaseModel
+from sqlalchemy import Row, Select, tuple_
+from sqlalchemy.orm import InstrumentedAttribute, Session
+
+from hedgerow_kit.problems import UNPROCESSABLE, Problem
+
+T = TypeVar("T")
+
+Limit = Annotated[int, Query(ge=1, le=1000, description="How many items at most")]
+After = Annotated[str | None, Query(description="The `next` of the page before", max_length=2000)]
+
+
+class Page(BaseModel, Generic[T]):
+    items: list[T]
+    next: str | None = None
+
+
+def _encode(values: Sequence[Any]) -> str:
+    return urlsafe_b64encode(orjson.dumps(list(values))).decode().rstrip("=")
+
+
+def _unfit() -> Problem:
+    return Problem(
+        UNPROCESSABLE,
+        "The page marker does not fit this list.",
+        errors=[{"parameter": "after", "reason": "take it unchanged from `next` of the page before"}],
+    )
+
+
+def _decode(after: str, width: int) -> list[Any]:
+    try:
+        values = orjson.loads(urlsafe_b64decode(after + "=" * (-len(after) % 4)))
+    except ValueError:
+        values = None
+    if (
+        not isinstance(values, list)
+        or len(values) != width
+        or any(isinstance(v, dict | list) for v in values)
+    ):
+        raise _unfit()
+    return values
+
+
+def _typed(value: Any, column: InstrumentedAttribute[Any]) -> Any:
+    wanted = column.type.python_type
+    try:
+        if wanted is datetime:
+            return datetime.fromisoformat(value)
+        if wanted is date:
+            return date.fromisoformat(value)
+        if not isinstance(value, wanted):
+            raise TypeError
+    except (TypeError, ValueError):
+        raise _unfit() from None
+    return value
+
+
+def keyset(
+    session: Session,
+    query: Select[Any],
+    keys: Sequence[InstrumentedAttribute[Any]],
+    *,
+    after: str | None,
+    limit: int,
+) -> tuple[list[Row[Any]], str | None]:
+    """One page of a query in the order of `keys`, which together are unique, and the marker of the next.
+
+    The keys' values are read from the query's own columns, or from its entity.
+    """
+    if after is not None:
+        marks = [_typed(value, key) for value, key in zip(_decode(after, len(keys)), keys, strict=True)]
+        query = query.where(tuple_(*keys) > tuple_(*marks))
+    rows = list(session.execute(query.add_columns(*keys).order_by(*keys).limit(limit + 1)).all())
+    more = len(rows) > limit
+    page = rows[:limit]
+    marker = _encode(page[-1][-len(keys) :]) if more else None
+    return page, marker
+
+
+def window(
+    items: Sequence[T], key: Callable[[T], tuple[Any, ...]], *, after: str | None, limit: int
+) -> tuple[list[T], str | None]:
+    """One page of a computed list, sorted ascending by a unique `key`, and the marker of the next."""
+    start = 0
+    if after is not None:
+        mark = _decode(after, len(key(items[0]))) if items else []
+        try:
+            start = bisect_right(items, mark, key=lambda item: list(key(item)))
+        except TypeError:
+            raise _unfit() from None
+    page = list(items[start : start + limit])
+    return page, _encode(key(page[-1])) if page and start + limit < len(items) else None
+
+
+def link_next(request: Request, response: Response, marker: str | None) -> None:
+    """Name the next page in a Link header (RFC 8288)."""
+    if marker is not None:
+        query = request.url.include_query_params(after=marker)
+        response.headers["Link"] = f'<{query.path}?{query.query}>; rel="next"'

@@ -1,0 +1,261 @@
+"""Errors on the wire: RFC 9457 problem details that never echo what was sent and survive hostile bodies."""
+
+import logging
+from collections.abc import Callable, Coroutine, Iterable, Mapping
+from email.message import Message
+from http import HTTPStatus
+from typing import Any, NamedTuple
+
+import orjson
+from fastapi import APIRouter, FastAPI
+from fastapi.dependencies.models import Dependant
+from fastapi.dependencies.utils import get_flat_params
+from fastapi.exceptions import RequestValidationError, ResponseValidationError
+from fastapi.routing import APIRoute
+from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, OperationalError
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+
+MEDIA_TYPE = "application/problem+json"
+LONGEST_JSON_BODY = 10_000_000
+
+log = logging.getLogger(__name__)
+
+
+class ProblemType(NamedTuple):
+    status: int
+    slug: str
+    title: str
+
+    @property
+    def uri(self) -> str:
+        return f"urn:hedgerow:problem:{self.slug}"
+
+
+BAD_REQUEST = ProblemType(400, "malformed", "The request is malformed")
+UNAUTHORISED = ProblemType(401, "unauthorised", "Who asks is not known")
+FORBIDDEN = ProblemType(403, "forbidden", "Not allowed")
+NOT_FOUND = ProblemType(404, "not-found", "Not found")
+METHOD_NOT_ALLOWED = ProblemType(405, "method-not-allowed", "Method not allowed here")
+NOT_ACCEPTABLE = ProblemType(406, "not-acceptable", "No such format")
+CONFLICT = ProblemType(409, "conflict", "It conflicts with what is there")
+PRECONDITION_FAILED = ProblemType(412, "precondition-failed", "Changed since it was read")
+TOO_LARGE = ProblemType(413, "too-large", "Too large")
+UNSUPPORTED_MEDIA = ProblemType(415, "unsupported-media-type", "Unsupported media type")
+UNPROCESSABLE = ProblemType(422, "invalid", "The request does not fit")
+PRECONDITION_REQUIRED = ProblemType(428, "precondition-required", "Precondition required")
+TOO_MANY = ProblemType(429, "too-many-requests", "Too many requests")
+INTERNAL = ProblemType(500, "internal", "Something went wrong here")
+BAD_GATEWAY = ProblemType(502, "bad-gateway", "An app gave a broken answer")
+UNAVAILABLE = ProblemType(503, "unavailable", "Not available at the moment")
+GATEWAY_TIMEOUT = ProblemType(504, "gateway-timeout", "An app took too long")
+
+_BY_STATUS = {kind.status: kind for kind in list(globals().values()) if isinstance(kind, ProblemType)}
+
+
+class Problem(HTTPException):
+    """An answer that is a problem: raise it anywhere below a route."""
+
+    def __init__(
+        self,
+        kind: ProblemType,
+        detail: str = "",
+        *,
+        errors: Iterable[Mapping[str, str]] = (),
+        headers: Mapping[str, str] | None = None,
+        **extra: Any,
+    ) -> None:
+        super().__init__(kind.status, detail, dict(headers or {}))
+        self.kind = kind
+        self.errors = list(errors)
+        self.extra = extra
+
+    def response(self) -> Response:
+        body: dict[str, Any] = {"type": self.kind.uri, "title": self.kind.title, "status": self.kind.status}
+        if self.detail:
+            body["detail"] = self.detail
+        if self.errors:
+            body["errors"] = self.errors
+        return Response(
+            orjson.dumps(body | self.extra, option=orjson.OPT_NON_STR_KEYS),
+            self.kind.status,
+            self.headers,
+            MEDIA_TYPE,
+        )
+
+
+def _of_status(error: HTTPException) -> Problem:
+    kind = _BY_STATUS.get(error.status_code)
+    if kind is None:
+        kind = ProblemType(error.status_code, "error", HTTPStatus(error.status_code).phrase)
+    # Starlette's own detail is only the status phrase again, or names the path: the title says enough.
+    return Problem(kind, headers=error.headers)
+
+
+def _place(location: tuple[int | str, ...]) -> dict[str, str]:
+    where, *path = location
+    if where == "body":
+        steps = [str(step).replace("~", "~0").replace("/", "~1") for step in path]
+        return {"pointer": "".join(f"/{step}" for step in steps)}
+    return {"parameter": ".".join(str(step) for step in path) or str(where)}
+
+
+def _of_validation(error: RequestValidationError) -> Problem:
+    found = error.errors()
+    malformed = any(item["type"] == "json_invalid" for item in found)
+    return Problem(
+        BAD_REQUEST if malformed else UNPROCESSABLE,
+        "The body is not JSON." if malformed else "",
+        errors=[{**_place(item["loc"]), "reason": item["msg"]} for item in found],
+    )
+
+
+def _of_database(error: DBAPIError) -> Problem:
+    if isinstance(error, IntegrityError):
+        return Problem(CONFLICT, "It conflicts with something that is there already.")
+    if isinstance(error, DataError):
+        return Problem(UNPROCESSABLE, "A value does not fit its column.")
+    if isinstance(error, OperationalError):
+        log.error("database unavailable", extra={"reason": type(error.orig).__name__})
+        return Problem(UNAVAILABLE, "The database cannot answer at the moment.", headers={"Retry-After": "2"})
+    log.error("database error", exc_info=error)
+    return Problem(INTERNAL)
+
+
+def _internal(error: Exception) -> Problem:
+    log.error("unexpected error", exc_info=error)
+    return Problem(INTERNAL, "It has been logged.")
+
+
+Mapped = Mapping[type[Exception], ProblemType]
+
+
+def install(app: FastAPI, mapping: Mapped) -> None:
+    """Answer every error as a problem: the app's own by `mapping`, the rest by what they are."""
+
+    def handler(
+        convert: Callable[[Any], Problem],
+    ) -> Callable[[Request, Exception], Coroutine[Any, Any, Response]]:
+        async def answer(_request: Request, error: Exception) -> Response:
+            return convert(error).response()
+
+        return answer
+
+    def of_app(kind: ProblemType) -> Callable[[Exception], Problem]:
+        def convert(error: Exception) -> Problem:
+            detail = str(error) or (type(error).__doc__ or "").strip()
+            return Problem(kind, detail, errors=getattr(error, "errors", ()))
+
+        return convert
+
+    app.add_exception_handler(
+        HTTPException, handler(lambda error: error if isinstance(error, Problem) else _of_status(error))
+    )
+    app.add_exception_handler(RequestValidationError, handler(_of_validation))
+    app.add_exception_handler(ResponseValidationError, handler(_internal))
+    app.add_exception_handler(DBAPIError, handler(_of_database))
+    app.add_exception_handler(Exception, handler(_internal))
+    for error, kind in mapping.items():
+        app.add_exception_handler(error, handler(of_app(kind)))
+
+
+class StrictRequest(Request):
+    """A request whose JSON body is read strictly: no NaN, no lone surrogates, no endless nesting, no NUL."""
+
+    async def body(self) -> bytes:
+        # The framework's own limit answers in plain text.
+        if not hasattr(self, "_body"):
+            pieces, length = [], 0
+            async for piece in self.stream():
+                length += len(piece)
+                if length > LONGEST_JSON_BODY:
+                    raise Problem(TOO_LARGE, f"More than {LONGEST_JSON_BODY:,} bytes.")
+                pieces.append(piece)
+            self._body = b"".join(pieces)
+        return self._body
+
+    async def json(self) -> Any:
+        body = await self.body()
+        try:
+            value = orjson.loads(body)
+        except orjson.JSONDecodeError as error:
+            # The parser's words name a place, never a value.
+            raise Problem(
+                BAD_REQUEST, "The body is not JSON.", errors=[{"pointer": "", "reason": error.msg}]
+            ) from None
+        if b"\\u0000" in body and (pointer := _pointer_of_nul(value)) is not None:
+            raise Problem(
+                UNPROCESSABLE,
+                "A text holds the character NUL.",
+                errors=[{"pointer": pointer, "reason": "NUL (U+0000) is not allowed in text"}],
+            )
+        return value
+
+
+def _pointer_of_nul(value: Any, pointer: str = "") -> str | None:
+    if isinstance(value, str):
+        return pointer if "\x00" in value else None
+    if isinstance(value, dict):
+        if any("\x00" in name for name in value):
+            return pointer
+        parts: Iterable[tuple[Any, Any]] = value.items()
+    elif isinstance(value, list):
+        parts = enumerate(value)
+    else:
+        return None
+    found = (_pointer_of_nul(part, f"{pointer}/{name}") for name, part in parts)
+    return next((place for place in found if place is not None), None)
+
+
+class StrictRoute(APIRoute):
+    """A route that refuses unknown query parameters and reads JSON strictly and of bounded length."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        handle = super().get_route_handler()
+        known = _query_names(self.dependant)
+        takes_json = self.body_field is not None
+
+        async def strict(request: Request) -> Response:
+            unknown = sorted(set(request.query_params) - known)
+            if unknown:
+                allowed = ", ".join(sorted(known)) or "none"
+                raise Problem(
+                    UNPROCESSABLE,
+                    f"Unknown query parameter. Known here: {allowed}.",
+                    errors=[{"parameter": name[:100], "reason": "unknown parameter"} for name in unknown],
+                )
+            if takes_json and not _is_json(request.headers.get("content-type")):
+                raise Problem(UNSUPPORTED_MEDIA, "Send application/json.")
+            return await handle(StrictRequest(request.scope, request.receive))
+
+        return strict
+
+
+def _query_names(dependant: Dependant) -> set[str]:
+    names = {field.alias for field in get_flat_params(dependant) if _is_query(field)}
+    for part in dependant.dependencies:
+        names |= _query_names(part)
+    return names
+
+
+def _is_query(field: Any) -> bool:
+    place = getattr(field.field_info, "in_", None)
+    return getattr(place, "value", None) == "query"
+
+
+def _is_json(content_type: str | None) -> bool:
+    header = Message()
+    header["content-type"] = content_type or "application/octet-stream"
+    subtype = header.get_content_subtype()
+    charset = header.get_content_charset() or "utf-8"
+    return (
+        header.get_content_maintype() == "application"
+        and (subtype == "json" or subtype.endswith("+json"))
+        and charset in ("utf-8", "utf8", "us-ascii")
+    )
+
+
+def router(**options: Any) -> APIRouter:
+    """An APIRouter of strict routes."""
+    return APIRouter(route_class=StrictRoute, **options)

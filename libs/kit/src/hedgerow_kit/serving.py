@@ -1,0 +1,165 @@
+"""How every app is made and run: health, problems, entity tags, logs, and an end when its parent ends."""
+
+import asyncio
+import logging
+import os
+import sys
+import threading
+import time
+from collections.abc import Callable, Mapping
+from contextlib import AbstractAsyncContextManager
+from typing import Any
+
+import uvicorn
+from fastapi import FastAPI
+from sqlalchemy import text
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from hedgerow_kit import logs, problems
+from hedgerow_kit.conditional import ETagMiddleware
+from hedgerow_kit.db import Database
+from hedgerow_kit.problems import BAD_REQUEST, UNAVAILABLE, Problem, ProblemType
+
+log = logging.getLogger(__name__)
+
+# Names in the environment by which a supervisor asks its children to end with it.
+WATCH_STDIN = "HEDGEROW_END_WITH_STDIN"
+
+# A check answers with what is wrong, or None.
+Check = Callable[[], str | None]
+
+
+def create(
+    title: str,
+    *,
+    summary: str,
+    errors: Mapping[type[Exception], ProblemType],
+    ready: Mapping[str, Check],
+    lifespan: Callable[[FastAPI], AbstractAsyncContextManager[None]] | None = None,
+) -> FastAPI:
+    """A FastAPI app with health routes, problem answers, entity tags and no documentation pages."""
+    app = FastAPI(
+        title=title,
+        summary=summary,
+        version="0.1.0",
+        docs_url=None,
+        redoc_url=None,
+        openapi_url="/openapi.json",
+        lifespan=lifespan,
+        separate_input_output_schemas=False,
+    )
+    problems.install(app, errors)
+    app.add_middleware(ETagMiddleware)
+    app.add_middleware(Guard)
+
+    @app.get("/healthz", tags=["health"])
+    async def healthz() -> dict[str, str]:
+        """The process is up."""
+        return {"status": "ok"}
+
+    @app.get("/readyz", tags=["health"])
+    def readyz() -> dict[str, str]:
+        """Requests can be answered; otherwise 503 naming what is missing."""
+        wrong = {name: reason for name, check in ready.items() if (reason := check()) is not None}
+        if wrong:
+            raise Problem(
+                UNAVAILABLE,
+                "; ".join(f"{name}: {reason}" for name, reason in wrong.items()),
+                headers={"Retry-After": "2"},
+            )
+        return {"status": "ready"}
+
+    return app
+
+
+def database_answers(database: Database) -> Check:
+    """A readiness check: the database can be read and has been migrated."""
+
+    def check() -> str | None:
+        try:
+            with database.reading() as session:
+                session.execute(text("SELECT version_num FROM alembic_version"))
+        except Exception as error:
+            log.warning("database not ready", extra={"reason": type(error).__name__})
+            return "cannot be read, or is not migrated"
+        return None
+
+    return check
+
+
+class Guard:
+    """Refuses paths and queries that hold NUL, and logs each answer without its query string."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        started = time.perf_counter()
+        status = 0
+
+        async def note(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+            await send(message)
+
+        try:
+            if "\x00" in scope["path"] or b"%00" in scope["query_string"]:
+                refusal = Problem(BAD_REQUEST, "NUL is not allowed in an address.").response()
+                await refusal(scope, receive, note)
+            else:
+                await self._app(scope, receive, note)
+        finally:
+            if scope["path"] not in ("/healthz", "/readyz"):
+                route = scope.get("route")
+                log.info(
+                    "answered",
+                    extra={
+                        "method": scope["method"],
+                        # The route's pattern, not the path: a path may name a person's record.
+                        "route": getattr(route, "path", None),
+                        "status": status,
+                        "ms": round((time.perf_counter() - started) * 1000, 1),
+                    },
+                )
+
+
+def run(app: Any, *, name: str, host: str, port: int, http: type[asyncio.Protocol] | None = None) -> None:
+    """Serve until told to stop; with `HEDGEROW_END_WITH_STDIN=1`, until standard input ends as well.
+
+    http: a protocol in place of uvicorn's own on httptools.
+    """
+    logs.install(name, level=os.environ.get("HEDGEROW_LOG_LEVEL", "INFO"))
+    server = uvicorn.Server(
+        uvicorn.Config(
+            app,
+            host=host,
+            port=port,
+            http=http or ("httptools" if sys.platform != "win32" else "auto"),
+            loop="uvloop" if sys.platform != "win32" else "auto",
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            date_header=True,
+            proxy_headers=False,
+            timeout_graceful_shutdown=10,
+            h11_max_incomplete_event_size=16_384,
+        )
+    )
+    if os.environ.get(WATCH_STDIN) == "1":
+        threading.Thread(target=_end_with_stdin, args=(server,), daemon=True).start()
+    server.run()
+    if not server.started:
+        sys.exit(3)
+
+
+def _end_with_stdin(server: uvicorn.Server) -> None:
+    """The parent holds the other end of standard input: however it dies, this read comes back."""
+    while os.read(0, 4096):
+        pass
+    server.should_exit = True
+    time.sleep(12)
+    os._exit(1)

@@ -1,0 +1,65 @@
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support import postgres
+from tests.support.databases import DIALECTS, Databases, databases
+
+_stop: Any = None
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Start PostgreSQL once, before any worker; a run without it fails."""
+    global _stop
+    if hasattr(config, "workerinput") or os.environ.get(postgres.SERVER) or config.option.collectonly:
+        return
+    server, how, _stop = postgres.start()
+    os.environ[postgres.SERVER] = server
+    os.environ[f"{postgres.SERVER}_HOW"] = how
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    global _stop
+    if _stop is not None:
+        stop, _stop = _stop, None
+        del os.environ[postgres.SERVER]
+        stop()
+
+
+def pytest_report_header() -> list[str]:
+    shared = os.environ.get("HEDGEROW_SHARED") or "not set: tests on real open data are left out"
+    return [
+        f"PostgreSQL from: {os.environ.get(f'{postgres.SERVER}_HOW', 'not started')}",
+        f"HEDGEROW_SHARED: {shared}",
+    ]
+
+
+@pytest.fixture(params=DIALECTS)
+def dialect(request: pytest.FixtureRequest) -> str:
+    """Each test that asks for a database runs on both."""
+    return str(request.param)
+
+
+@pytest.fixture
+def made_databases(dialect: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Databases]:
+    folder = tmp_path_factory.mktemp("databases")
+    with databases(dialect, folder, os.environ[postgres.SERVER]) as made:
+        yield made
+
+
+@pytest.fixture
+def database_url(made_databases: Databases) -> str:
+    """An empty database."""
+    return made_databases.empty()
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """The folder of real open data and conformance suites that `HEDGEROW_SHARED` names."""
+    named = os.environ.get("HEDGEROW_SHARED")
+    if not named:
+        pytest.skip("HEDGEROW_SHARED is not set")
+    return Path(named).resolve()

@@ -1,0 +1,103 @@
+import contextlib
+import threading
+from datetime import UTC, datetime
+
+import pytest
+from hedgerow_kit import db
+from hedgerow_kit.db import Database
+from sqlalchemy import DateTime, Integer, String, func, insert, select
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+
+class Base(DeclarativeBase):
+    metadata = db.metadata()
+
+
+class Parcel(Base):
+    __tablename__ = "parcels"
+
+    depot: Mapped[str] = mapped_column(String(20), primary_key=True)
+    number: Mapped[int] = mapped_column(Integer, primary_key=True)
+    content: Mapped[dict[str, object] | None] = mapped_column(db.Json)
+    seen_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+
+
+@pytest.fixture
+def database(database_url):
+    made = Database(database_url)
+    Base.metadata.create_all(made.engine)
+    yield made
+    made.dispose()
+
+
+def parcels(count, *, content=None):
+    now = datetime(2026, 11, 22, 3, tzinfo=UTC)
+    return [
+        {"depot": "north", "number": number, "content": content or {"n": number}, "seen_at": now}
+        for number in range(count)
+    ]
+
+
+@pytest.mark.parametrize("count", [1, db.COPY_FROM_ROWS - 1, db.COPY_FROM_ROWS, 3000])
+def test_upsert_inserts_what_is_new_and_updates_what_is_there(database, count):
+    with database.writing() as session:
+        db.upsert(session, Parcel, parcels(count), key=["depot", "number"])
+    with database.writing() as session:
+        db.upsert(session, Parcel, parcels(count + 1, content={"ü": [1, None]}), key=["depot", "number"])
+    with database.reading() as session:
+        assert session.scalar(select(func.count()).select_from(Parcel)) == count + 1
+        assert session.get_one(Parcel, ("north", 0)).content == {"ü": [1, None]}
+
+
+def test_upsert_leaves_columns_that_are_not_named_and_rows_when_none_is(database):
+    with database.writing() as session:
+        db.upsert(session, Parcel, parcels(2), key=["depot", "number"])
+        db.upsert(session, Parcel, parcels(2, content={"x": 1}), key=["depot", "number"], update=["seen_at"])
+        db.upsert(session, Parcel, parcels(2, content={"x": 2}), key=["depot", "number"], update=[])
+    with database.reading() as session:
+        assert session.get_one(Parcel, ("north", 1)).content == {"n": 1}
+
+
+def test_a_failed_transaction_leaves_nothing(database):
+    with contextlib.suppress(RuntimeError), database.writing() as session:
+        db.upsert(session, Parcel, parcels(600), key=["depot", "number"])
+        raise RuntimeError
+    with database.reading() as session:
+        assert session.scalar(select(func.count()).select_from(Parcel)) == 0
+
+
+def test_reading_cannot_write(database):
+    with database.reading() as session, pytest.raises(DBAPIError):
+        session.execute(insert(Parcel).values(depot="x", number=1))
+
+
+def test_a_reader_keeps_its_snapshot_while_others_write(database):
+    with database.writing() as session:
+        db.upsert(session, Parcel, parcels(1), key=["depot", "number"])
+    with database.reading() as session:
+        before = session.scalar(select(func.count()).select_from(Parcel))
+        with database.writing() as other:
+            db.upsert(other, Parcel, parcels(5), key=["depot", "number"])
+        assert session.scalar(select(func.count()).select_from(Parcel)) == before == 1
+
+
+def test_many_threads_may_write_and_none_is_refused(database):
+    failures = []
+
+    def add(depot):
+        try:
+            for number in range(20):
+                with database.writing() as session:
+                    session.add(Parcel(depot=depot, number=number))
+        except Exception as error:
+            failures.append(error)
+
+    threads = [threading.Thread(target=add, args=(f"depot {n}",)) for n in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert failures == []
+    with database.reading() as session:
+        assert session.scalar(select(func.count()).select_from(Parcel)) == 120

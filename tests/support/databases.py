@@ -1,0 +1,98 @@
+"""Databases for tests: each app is migrated once into a template, which is copied for each test."""
+
+import shutil
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
+
+from hedgerow_kit import migrations
+from hedgerow_kit.db import Database
+from sqlalchemy import Engine, create_engine, make_url, text
+
+DIALECTS = ("sqlite", "postgresql")
+
+
+class Databases:
+    """Makes empty and migrated databases of one dialect, and removes them."""
+
+    def __init__(self, dialect: str, folder: Path, server: str) -> None:
+        self.dialect = dialect
+        self._folder = folder
+        self._server = server
+        self._made: list[str] = []
+
+    def empty(self) -> str:
+        """The URL of a new, empty database."""
+        return self._sqlite(None) if self.dialect == "sqlite" else self._postgresql(None)
+
+    def migrated(self, package: str) -> str:
+        """The URL of a new database with the tables of an app, e.g. `hedgerow_registry`."""
+        if self.dialect == "sqlite":
+            return self._sqlite(_sqlite_template(package, self._folder.parent))
+        return self._postgresql(_postgresql_template(package, self._server))
+
+    def drop_all(self) -> None:
+        for name in self._made:
+            _admin(self._server, f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
+
+    def _sqlite(self, template: Path | None) -> str:
+        path = self._folder / f"{uuid.uuid4().hex}.db"
+        if template is not None:
+            shutil.copy(template, path)
+        return f"sqlite:///{path}"
+
+    def _postgresql(self, template: str | None) -> str:
+        name = f"test_{uuid.uuid4().hex}"
+        _admin(self._server, f'CREATE DATABASE "{name}"' + (f' TEMPLATE "{template}"' if template else ""))
+        self._made.append(name)
+        return _named(self._server, name)
+
+
+@contextmanager
+def databases(dialect: str, folder: Path, server: str) -> Iterator[Databases]:
+    made = Databases(dialect, folder, server)
+    try:
+        yield made
+    finally:
+        made.drop_all()
+
+
+def _named(server: str, name: str) -> str:
+    return make_url(server).set(database=name).render_as_string(hide_password=False)
+
+
+@cache
+def _admin_engine(server: str) -> Engine:
+    url = make_url(server).set(drivername="postgresql+psycopg")
+    return create_engine(url, isolation_level="AUTOCOMMIT")
+
+
+def _admin(server: str, statement: str) -> None:
+    with _admin_engine(server).connect() as connection:
+        connection.execute(text(statement))
+
+
+def _migrate(url: str, package: str) -> None:
+    database = Database(url)
+    migrations.upgrade(database, package)
+    database.dispose()
+
+
+@cache
+def _sqlite_template(package: str, folder: Path) -> Path:
+    path = folder / f"template-{package}.db"
+    _migrate(f"sqlite:///{path}", package)
+    return path
+
+
+@cache
+def _postgresql_template(package: str, server: str) -> str:
+    name = f"template_{package}_{uuid.uuid4().hex[:8]}"
+    _admin(server, f'CREATE DATABASE "{name}"')
+    _migrate(_named(server, name), package)
+    return name
+
+
+Migrated = Callable[[str], str]

