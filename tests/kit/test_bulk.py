@@ -170,14 +170,15 @@ def test_odd_rows_are_quarantined_one_by_one_and_the_lines_stay_right(client):
         b"a,1",
         b"caf\xe9,2",
         b"",
+        b"\x81,6",
         b"n\x00l,3",
         b'"two\nlines",4',
         b"long," + b"9" * 2_000_000,
         b"z,5",
     ]
     answer = send(client, b"\xef\xbb\xbf" + b"\r\n".join(rows) + b"\r\n")
-    assert counts(answer) == {"accepted": 4, "changed": 0, "unchanged": 0, "quarantined": 2}
-    assert [r["line"] for r in receipts(client, answer, verdict="quarantined")] == [5, 8]
+    assert counts(answer) == {"accepted": 4, "changed": 0, "unchanged": 0, "quarantined": 3}
+    assert [r["line"] for r in receipts(client, answer, verdict="quarantined")] == [5, 6, 9]
     assert "Windows-1252" in answer.json()["notes"][0]
     with client.database.reading() as session:
         assert session.get(Parcel, "café") is not None

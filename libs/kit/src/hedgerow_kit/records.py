@@ -86,7 +86,11 @@ def csv_records(
                 if not foreign and not _is_utf8(found):
                     foreign = True
                     pending.notes.append("not all is UTF-8: the rest was read as Windows-1252")
-                pending.records.append(_in_unicode(found))
+                taken = _in_unicode(found)
+                if isinstance(taken, Outcome):
+                    pending.outcomes.append(taken)
+                else:
+                    pending.records.append(taken)
             if len(pending.records) + len(pending.outcomes) >= batch:
                 yield pending
                 pending = Batch([])
@@ -111,10 +115,13 @@ def _decoded(text: str) -> str:
     return text if _encodes(text) else text.encode(errors="surrogateescape").decode("cp1252", "replace")
 
 
-def _in_unicode(record: Record) -> Record:
+def _in_unicode(record: Record) -> Record | Outcome:
     if _is_utf8(record):
         return record
     fields = {name: None if cell is None else _decoded(cell) for name, cell in record.fields.items()}
+    for name, cell in fields.items():
+        if cell is not None and "\ufffd" in cell:
+            return quarantined(record, "a byte that is no character in UTF-8 or Windows-1252", column=name)
     return Record(fields, record.line)
 
 
@@ -177,7 +184,7 @@ def _rows(reader: Any, header: list[str], known: set[str]) -> Iterator[Record | 
 
 
 def _as_mapped(record: Record, row: Sequence[str], marks: Mapping[str, int]) -> Record | Outcome:
-    """The record on its line of the file it was mapped from, or quarantined as one that could not be mapped."""
+    """The record on its line of the file it was mapped from, or quarantined because it was not mapped."""
     if not marks:
         return record
     said = {name: _decoded(row[place].strip()) for name, place in marks.items()}

@@ -1,0 +1,131 @@
+"""The whole platform as its users start it: `hedgerow up` in a process of its own."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+import orjson
+
+ROOT = Path(__file__).resolve().parents[2]
+COMMAND = Path(sys.executable).with_name("hedgerow")
+
+
+class Platform:
+    """A running platform: its address, its administrator, its command."""
+
+    def __init__(self, url: str, data_dir: Path, process: "subprocess.Popen[bytes]") -> None:
+        self.url = url
+        self.data_dir = data_dir
+        self.process = process
+        key = (data_dir / "admin.key").read_text().strip()
+        self.client = httpx.Client(base_url=url, headers={"Authorization": f"Bearer {key}"}, timeout=120)
+
+    def get(self, path: str, **params: Any) -> Any:
+        """The JSON of an answer that must be good."""
+        answer = self.client.get(path, params=params)
+        assert answer.status_code == 200, f"{answer.status_code} {answer.text}"
+        return answer.json()
+
+    def items(self, path: str, **params: Any) -> list[Any]:
+        """All items of a list, page after page."""
+        found: list[Any] = []
+        while True:
+            page = self.get(path, **params)
+            found += page["items"]
+            if page["next"] is None:
+                return found
+            params["after"] = page["next"]
+
+    def send(
+        self, kind: str, body: bytes | str, media_type: str = "text/csv", **params: Any
+    ) -> httpx.Response:
+        """Import a file."""
+        content = body if isinstance(body, bytes) else body.encode()
+        return self.client.post(
+            f"/v1/imports/{kind}", content=content, params=params, headers={"Content-Type": media_type}
+        )
+
+    def command(self, *arguments: str) -> "subprocess.CompletedProcess[str]":
+        """Run the command against this platform."""
+        return subprocess.run(
+            [COMMAND, "--data-dir", str(self.data_dir), *arguments],
+            capture_output=True,
+            text=True,
+            timeout=600,
+            check=False,
+            env={**os.environ, "COLUMNS": "160"},
+        )
+
+    def command_json(self, *arguments: str) -> Any:
+        """The JSON that a command prints."""
+        done = self.command(*arguments, "--json")
+        assert done.returncode == 0, done.stdout + done.stderr
+        return orjson.loads(done.stdout)
+
+    def wait_for_network(self) -> int:
+        """Wait until network has read all that the registry holds; gives the registry's sequence."""
+        last = int(self.get("/v1/changes", after=0, limit=1)["last"])
+        deadline = time.monotonic() + 120
+        while time.monotonic() < deadline:
+            if self.get("/v1/projection")["position"] >= last:
+                return last
+            time.sleep(0.1)
+        raise AssertionError("network did not catch up with the registry")
+
+
+def free_port() -> int:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return int(free.getsockname()[1])
+
+
+@contextmanager
+def platform(
+    data_dir: Path, *arguments: str, databases: Mapping[str, str] | None = None, seconds: float = 120
+) -> Iterator[Platform]:
+    """`hedgerow up` on a data directory; databases: app to URL, SQLite where none is named."""
+    port = free_port()
+    named = {f"HEDGEROW_{app.upper()}_DATABASE_URL": url for app, url in (databases or {}).items()}
+    log = data_dir.with_suffix(".log")
+    with log.open("wb") as out:
+        process = subprocess.Popen(
+            [COMMAND, "--data-dir", str(data_dir), "up", "--port", str(port), *arguments],
+            cwd=ROOT,
+            stdout=out,
+            stderr=subprocess.STDOUT,
+            env={**os.environ, **named},
+        )
+    try:
+        url = f"http://127.0.0.1:{port}"
+        _wait_until_ready(url, process, log, seconds)
+        made = Platform(url, data_dir, process)
+        try:
+            yield made
+        finally:
+            made.client.close()
+    finally:
+        if process.poll() is None:
+            process.send_signal(signal.SIGINT)
+        process.wait(30)
+
+
+def _wait_until_ready(url: str, process: "subprocess.Popen[bytes]", log: Path, seconds: float) -> None:
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        if process.poll() is not None:
+            raise AssertionError(f"hedgerow up ended with {process.returncode}:\n{log.read_text()}")
+        try:
+            if httpx.get(f"{url}/readyz", timeout=5).status_code == 200:
+                return
+        except httpx.HTTPError:
+            pass
+        time.sleep(0.1)
+    raise AssertionError(f"hedgerow up was not ready after {seconds} s:\n{log.read_text()}")
