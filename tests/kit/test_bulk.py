@@ -149,6 +149,7 @@ def test_gzip_is_unpacked_on_the_way_and_several_members_are_one_file(client):
         (b"id,colour\na,red\n", {}, 422),
         (b"id,weight,id\na,1,b\n", {}, 422),
         (b"", {}, 422),
+        (b"id,weight" + b"," * 10_000_000 + b"\n", {}, 422),
         (b'{"id": "a"', {"Content-Type": bulk.JSON}, 422),
         (b'[{"id": "a", "weight": NaN}]', {"Content-Type": bulk.JSON}, 422),
         (b"12", {"Content-Type": bulk.JSON}, 422),

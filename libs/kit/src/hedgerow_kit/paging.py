@@ -9,7 +9,7 @@ from typing import Annotated, Any, Generic, TypeVar
 import orjson
 from fastapi import Query, Request, Response
 from pydantic import BaseModel
-from sqlalchemy import Row, Select, tuple_
+from sqlalchemy import ColumnElement, Row, Select, literal, tuple_
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from hedgerow_kit.problems import UNPROCESSABLE, Problem
@@ -51,7 +51,7 @@ def _decode(after: str, width: int) -> list[Any]:
     return values
 
 
-def _typed(value: Any, column: InstrumentedAttribute[Any]) -> Any:
+def _typed(value: Any, column: InstrumentedAttribute[Any] | ColumnElement[Any]) -> Any:
     wanted = column.type.python_type
     try:
         if wanted is datetime:
@@ -67,18 +67,22 @@ def _typed(value: Any, column: InstrumentedAttribute[Any]) -> Any:
 
 def keyset(
     session: Session,
-    query: Select[Any],
-    keys: Sequence[InstrumentedAttribute[Any]],
+    query: Select[*tuple[Any, ...]],
+    keys: Sequence[InstrumentedAttribute[Any] | ColumnElement[Any]],
     *,
     after: str | None,
     limit: int,
-) -> tuple[list[Row[Any]], str | None]:
+) -> tuple[list[Row[*tuple[Any, ...]]], str | None]:
     """One page of a query in the order of `keys`, which together are unique, and the marker of the next.
 
     The keys' values are read from the query's own columns, or from its entity.
     """
     if after is not None:
-        marks = [_typed(value, key) for value, key in zip(_decode(after, len(keys)), keys, strict=True)]
+        # Each mark with its column's own type, which may be stored in another shape than its Python type is.
+        marks = [
+            literal(_typed(value, key), key.type)
+            for value, key in zip(_decode(after, len(keys)), keys, strict=True)
+        ]
         query = query.where(tuple_(*keys) > tuple_(*marks))
     rows = list(session.execute(query.add_columns(*keys).order_by(*keys).limit(limit + 1)).all())
     more = len(rows) > limit

@@ -215,8 +215,12 @@ class StrictRoute(APIRoute):
         handle = super().get_route_handler()
         known = _query_names(self.dependant)
         takes_json = self.body_field is not None
+        identify = _identifying(self.dependant)
 
         async def strict(request: Request) -> Response:
+            # Who is not known learns nothing, not even what is wrong with the request.
+            for known_caller in identify:
+                await known_caller(request)
             unknown = sorted(set(request.query_params) - known)
             if unknown:
                 allowed = ", ".join(sorted(known)) or "none"
@@ -230,6 +234,14 @@ class StrictRoute(APIRoute):
             return await handle(StrictRequest(request.scope, request.receive))
 
         return strict
+
+
+def _identifying(dependant: Dependant) -> list[Callable[[Request], Coroutine[Any, Any, Any]]]:
+    """What a route depends on to know who asks: see `hedgerow_kit.auth`."""
+    found = [dependant.call] if getattr(dependant.call, "identifies", False) else []
+    for part in dependant.dependencies:
+        found += [call for call in _identifying(part) if call not in found]
+    return found  # type: ignore[return-value]
 
 
 def _query_names(dependant: Dependant) -> set[str]:

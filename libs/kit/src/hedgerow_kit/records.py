@@ -15,6 +15,7 @@ from hedgerow_kit.problems import UNPROCESSABLE, Problem
 BATCH = 5_000
 LONGEST_LINE = 4_000_000
 LONGEST_FIELD = 1_000_000
+MOST_COLUMNS = 2_000
 # Columns a mapped CSV may carry: a record's line in the file it was mapped from, why it could not be mapped.
 SOURCE_LINE, SOURCE_COLUMN, SOURCE_REASON = "_line", "_column", "_reason"
 
@@ -76,7 +77,7 @@ def csv_records(
         header = _header(reader, required)
         known = {*required, *optional}
         spoken = {*known, SOURCE_LINE, SOURCE_COLUMN, SOURCE_REASON}
-        notes = [f"column ignored: {_decoded(name)[:80]}" for name in header if name not in spoken]
+        notes = [f"column ignored: {_decoded(name)[:80]}" for name in header if name and name not in spoken]
         pending = Batch([], notes=notes)
         foreign = False
         for found in _rows(reader, header, known):
@@ -130,6 +131,8 @@ def _header(reader: Any, required: Sequence[str]) -> list[str]:
         header = [name.strip() for name in next(reader, [])]
     except csv.Error:
         header = []
+    if len(header) > MOST_COLUMNS:
+        raise Problem(UNPROCESSABLE, f"The first line names more than {MOST_COLUMNS:,} columns.")
     missing = [name for name in required if name not in header]
     if missing:
         raise Problem(
@@ -275,7 +278,9 @@ def _list_place(path: Path, under: Sequence[str]) -> tuple[str, str]:
                     raise ValueError("a bare value")
     except (ijson.JSONError, ValueError, OverflowError, RecursionError, UnicodeDecodeError):
         raise Problem(
-            UNPROCESSABLE, "The file is not a JSON document, or is cut off. Nothing was taken in."
+            UNPROCESSABLE,
+            "The file cannot be read as a JSON document: it is cut off, malformed or nested too deeply, "
+            "or holds a number too large. Nothing was taken in.",
         ) from None
     return place or ("", "")
 
