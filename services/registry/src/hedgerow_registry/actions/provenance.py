@@ -1,0 +1,86 @@
+"""Who hands records in, under which source, and what that lets them write."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from hedgerow_kit.auth import ALL_AUTHORITIES, Principal
+from hedgerow_kit.db import upsert
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from hedgerow_registry.errors import AuthorityNotNamed, SourceOfAnotherAuthority
+from hedgerow_registry.tables import Source
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """Under which source, by which import, when and by whom records are written."""
+
+    source: str
+    import_id: str | None
+    at: datetime
+    principal: Principal
+
+    def may_overwrite(self, authority_code: str | None) -> bool:
+        """Whether reference data of a source of this authority may be replaced.
+
+        Data that belong to nobody are the administrator's: whoever acts for one authority only must not
+        change the figures of all others.
+        """
+        if is_unlimited(self.principal):
+            return True
+        return authority_code is not None and authority_code in self.principal.authorities
+
+
+def is_unlimited(principal: Principal) -> bool:
+    """Whether a principal acts for every authority."""
+    return ALL_AUTHORITIES in principal.authorities
+
+
+def claim(
+    session: Session,
+    source: str,
+    principal: Principal,
+    *,
+    import_id: str | None = None,
+    authority_code: str | None = None,
+) -> Provenance:
+    """Write under a source: make it if it is new, refuse it if it is another authority's.
+
+    A principal that acts for some authorities stamps a new source with its own: the only one it has, or the
+    one named. Raises SourceOfAnotherAuthority, AuthorityNotNamed.
+    """
+    now = datetime.now(UTC)
+    by = Provenance(source, import_id, now, principal)
+    stamp = _stamp(principal, authority_code)
+    # Inserting first and reading after settles the race of two first imports under one name.
+    made = {
+        "name": source,
+        "authority_code": stamp,
+        "first_import_id": import_id,
+        "created_at": now,
+    }
+    held = session.execute(select(Source.authority_code).where(Source.name == source)).one_or_none()
+    if held is None:
+        upsert(session, Source, [made], key=["name"], update=[])
+        held = session.execute(select(Source.authority_code).where(Source.name == source)).one()
+    if not is_unlimited(principal) and not (held[0] is not None and held[0] in principal.authorities):
+        raise SourceOfAnotherAuthority
+    return by
+
+
+def lock(session: Session, source: str) -> None:
+    """Let nobody else write a first record of this source until the transaction ends."""
+    session.execute(select(Source.name).where(Source.name == source).with_for_update())
+
+
+def _stamp(principal: Principal, named: str | None) -> str | None:
+    if is_unlimited(principal):
+        return named
+    if named is None:
+        if len(principal.authorities) != 1:
+            raise AuthorityNotNamed
+        return next(iter(principal.authorities))
+    if named not in principal.authorities:
+        raise SourceOfAnotherAuthority
+    return named

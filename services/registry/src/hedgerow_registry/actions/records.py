@@ -1,0 +1,343 @@
+"""Writing records in batches: what is new, what changed, what is the same; only the first two are written.
+
+One mechanism serves every kind of record. A record's digest is taken over what was sent, so the same file
+sent again writes nothing and makes no change event.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from hashlib import blake2b
+from typing import Any, NamedTuple
+
+import orjson
+from hedgerow_kit.db import upsert
+from sqlalchemy import Float, String, delete, select
+from sqlalchemy.orm import Session
+
+from hedgerow_registry import tables
+from hedgerow_registry.actions.provenance import Provenance, is_unlimited
+from hedgerow_registry.domain.words import name_key
+from hedgerow_registry.store.held import Held, Key, chunks, held
+from hedgerow_registry.tables import OPEN_AGE as OPEN_AGE
+from hedgerow_registry.tables import Source, feed
+
+Fields = Mapping[str, Any]
+
+ACCEPTED, CHANGED, UNCHANGED, QUARANTINED = "accepted", "changed", "unchanged", "quarantined"
+_PROVENANCE = frozenset({"source", "first_import_id", "last_import_id", "updated_at", "digest"})
+
+
+class Written(NamedTuple):
+    """What became of one record."""
+
+    verdict: str
+    reason: str | None = None
+    column: str | None = None
+
+
+_UNCHANGED = Written(UNCHANGED)
+
+
+class Part(NamedTuple):
+    """A list inside a record that has a table of its own: `field` of the record, one row an item."""
+
+    field: str
+    table: Any
+    owner: str
+    columns: tuple[str, ...]
+
+
+class Entity:
+    """A kind of record: its table, its key, its parts, and the id its changes go by.
+
+    owned: whether only the source that brought a record may write it; reference data are shared.
+    """
+
+    def __init__(
+        self,
+        type: str,
+        table: Any,
+        *,
+        key: Sequence[str],
+        parts: Sequence[Part] = (),
+        owned: bool,
+        change_id: Callable[[Fields], str],
+        derived: Mapping[str, Callable[[Fields], Any]] | None = None,
+    ) -> None:
+        self.type = type
+        self.table = table
+        self.key = tuple(key)
+        self.parts = tuple(parts)
+        self.owned = owned
+        self.change_id = change_id
+        self.derived = dict(derived or {})
+        columns = [
+            column
+            for column in table.__table__.columns
+            if column.name not in _PROVENANCE and column.name not in self.derived
+        ]
+        self.columns = [column.name for column in columns]
+        self._floats = frozenset(column.name for column in columns if isinstance(column.type, Float))
+        self._longest = {
+            column.name: column.type.length
+            for column in columns
+            if isinstance(column.type, String) and column.type.length
+        }
+        self._part_longest = {
+            (part.field, name): part.table.__table__.columns[name].type.length
+            for part in self.parts
+            for name in part.columns
+        }
+
+    def key_of(self, record: Fields) -> Key:
+        return tuple(record[name] for name in self.key)
+
+    def normal(self, record: Fields) -> dict[str, Any]:
+        """The record with every column and part, numbers as floats where the column is one."""
+        made: dict[str, Any] = {name: record.get(name) for name in self.columns}
+        for name in self._floats:
+            if made[name] is not None:
+                made[name] = float(made[name])
+        for part in self.parts:
+            made[part.field] = sorted({_plain(item) for item in record.get(part.field) or ()})
+        return made
+
+    def misfit(self, normal: Fields) -> Written | None:
+        """Why the database could not keep a record, if so."""
+        for name, longest in self._longest.items():
+            value = normal[name]
+            if value is not None and len(value) > longest:
+                return Written(QUARANTINED, f"longer than {longest} characters", name)
+        for part in self.parts:
+            for item in normal[part.field]:
+                for name, value in zip(part.columns, _cells(part, item), strict=True):
+                    longest = self._part_longest[part.field, name]
+                    if len(value) > longest:
+                        return Written(QUARANTINED, f"longer than {longest} characters", part.field)
+        return None
+
+
+def _plain(item: Any) -> Any:
+    # A named tuple sorts like a tuple, but is not written by orjson.
+    return item if isinstance(item, str) else tuple(item)
+
+
+def _cells(part: Part, item: Any) -> Sequence[Any]:
+    return (item,) if len(part.columns) == 1 else tuple(item)
+
+
+ORGANISATIONS = Entity(
+    "organisation",
+    tables.Organisation,
+    key=["id"],
+    parts=[
+        Part("identifiers", tables.OrganisationIdentifier, "organisation_id", ("scheme", "identifier")),
+        Part("aliases", tables.OrganisationAlias, "organisation_id", ("alias",)),
+        Part("owner_ids", tables.OrganisationOwner, "organisation_id", ("owner_id",)),
+    ],
+    owned=True,
+    change_id=lambda record: str(record["id"]),
+    derived={"name_key": lambda record: name_key(record["name"])},
+)
+SERVICES = Entity(
+    "service",
+    tables.Service,
+    key=["id"],
+    parts=[
+        Part("needs", tables.ServiceNeed, "service_id", ("need_id",)),
+        Part("area_codes", tables.ServiceArea, "service_id", ("area_code",)),
+    ],
+    owned=True,
+    change_id=lambda record: str(record["id"]),
+    derived={"name_key": lambda record: name_key(record["name"])},
+)
+SITES = Entity("site", tables.Site, key=["id"], owned=True, change_id=lambda record: str(record["id"]))
+NEEDS = Entity("need", tables.Need, key=["id"], owned=False, change_id=lambda record: str(record["id"]))
+CROSSWALK = Entity(
+    "crosswalk",
+    tables.Crosswalk,
+    key=["from_id", "to_id"],
+    owned=False,
+    change_id=lambda record: f"{record['from_id']}>{record['to_id']}",
+)
+BOUNDARIES = Entity(
+    "boundary",
+    tables.Boundary,
+    key=["area_code"],
+    owned=False,
+    change_id=lambda record: str(record["area_code"]),
+)
+RESIDENTS = Entity(
+    "residents",
+    tables.Residents,
+    key=["area_code", "period", "sex", "age_from", "age_to"],
+    owned=False,
+    change_id=lambda record: str(record["area_code"]),
+)
+INDICES = Entity(
+    "index",
+    tables.IndexValue,
+    key=["index_name", "area_code", "period"],
+    owned=False,
+    change_id=lambda record: f"{record['index_name']}/{record['area_code']}",
+)
+DEMAND = Entity(
+    "demand",
+    tables.Demand,
+    key=["need_id", "area_code", "period"],
+    owned=False,
+    change_id=lambda record: f"{record['need_id']}/{record['area_code']}/{record['period']}",
+)
+AREAS = Entity(
+    "area",
+    tables.Area,
+    key=["code"],
+    parts=[
+        Part("parent_codes", tables.AreaParent, "code", ("parent_code",)),
+        Part("successor_codes", tables.AreaSuccessor, "code", ("successor_code",)),
+    ],
+    owned=False,
+    change_id=lambda record: str(record["code"]),
+    derived={"name_key": lambda record: name_key(record["name"])[:300]},
+)
+
+
+def digest(normal: Fields) -> str | None:
+    """The digest of a record, or None where it holds a text that cannot be kept (NUL, half a surrogate)."""
+    try:
+        written = orjson.dumps(normal, option=orjson.OPT_SORT_KEYS | orjson.OPT_NON_STR_KEYS)
+    except (TypeError, orjson.JSONEncodeError):
+        return None
+    if b"\\u0000" in written and _holds_nul(normal):
+        return None
+    return blake2b(written, digest_size=16).hexdigest()
+
+
+def _holds_nul(value: Any) -> bool:
+    if isinstance(value, str):
+        return "\x00" in value
+    if isinstance(value, Mapping):
+        return any(_holds_nul(name) or _holds_nul(part) for name, part in value.items())
+    return isinstance(value, list | tuple) and any(map(_holds_nul, value))
+
+
+class Prepared(NamedTuple):
+    """A record ready to be written: whole, and with its digest."""
+
+    fields: dict[str, Any]
+    digest: str | None
+
+
+def prepare(entity: Entity, record: Fields) -> Prepared:
+    fields = entity.normal(record)
+    return Prepared(fields, digest(fields))
+
+
+def write(session: Session, entity: Entity, records: Iterable[Fields], by: Provenance) -> list[Written]:
+    """Write records of one kind; gives what became of each, in the order they came.
+
+    A record is a mapping of the entity's columns (those left out are empty) and of its parts, as lists.
+    The caller has checked its values and its references; what is checked here is whose the record is, and
+    that its texts fit. A key that comes twice is written as it came last.
+    """
+    return write_prepared(session, entity, [prepare(entity, record) for record in records], by)
+
+
+def write_prepared(
+    session: Session, entity: Entity, records: Sequence[Prepared], by: Provenance
+) -> list[Written]:
+    """`write`, for records that were prepared before."""
+    keys = [entity.key_of(record.fields) for record in records]
+    there = held(session, entity.table, entity.key, keys)
+    foreign = _foreign(session, entity, there.values(), by)
+    verdicts: list[Written] = []
+    new: dict[Key, dict[str, Any]] = {}
+    changed: dict[Key, dict[str, Any]] = {}
+    latest = {key: found.digest for key, found in there.items()}
+    for key, (normal, stamp) in zip(keys, records, strict=True):
+        if stamp is None:
+            verdicts.append(Written(QUARANTINED, "a text holds NUL or half a surrogate pair"))
+        elif latest.get(key) == stamp:
+            verdicts.append(_UNCHANGED)
+        elif (misfit := entity.misfit(normal)) is not None:
+            verdicts.append(misfit)
+        elif key in there and there[key].source in foreign:
+            verdicts.append(Written(QUARANTINED, "it belongs to another source", entity.key[0]))
+        else:
+            verdicts.append(Written(CHANGED if key in latest else ACCEPTED))
+            latest[key] = stamp
+            (changed if key in there else new)[key] = {**normal, "digest": stamp}
+    _store(session, entity, new, changed, by)
+    return verdicts
+
+
+def _foreign(session: Session, entity: Entity, there: Iterable[Held], by: Provenance) -> set[str]:
+    """The sources among those of the held records whose records may not be written under this one."""
+    others = {found.source for found in there} - {by.source}
+    if entity.owned:
+        return others
+    if not others or is_unlimited(by.principal):
+        return set()
+    authorities = session.execute(select(Source.name, Source.authority_code).where(Source.name.in_(others)))
+    return {name for name, authority_code in authorities if not by.may_overwrite(authority_code)}
+
+
+def _store(
+    session: Session,
+    entity: Entity,
+    new: Mapping[Key, dict[str, Any]],
+    changed: Mapping[Key, dict[str, Any]],
+    by: Provenance,
+) -> None:
+    # In the order of the key: faster to load, and two writers cannot take each other's rows crosswise.
+    keys = sorted([*new, *changed])
+    if not keys:
+        return
+    records = [new.get(key) or changed[key] for key in keys]
+    names = [*entity.columns, "digest"]
+    rows = [
+        {
+            **{name: record[name] for name in names},
+            **{name: derive(record) for name, derive in entity.derived.items()},
+            "source": by.source,
+            "first_import_id": by.import_id,
+            "last_import_id": by.import_id,
+            "updated_at": by.at,
+        }
+        for record in records
+    ]
+    # Shared data stay with the source that brought them first, whoever corrects them.
+    kept = {*entity.key, "first_import_id", *(() if entity.owned else ("source",))}
+    upsert(session, entity.table, rows, key=entity.key, update=[name for name in rows[0] if name not in kept])
+    for part in entity.parts:
+        _store_part(session, entity, part, records, [key[0] for key in changed])
+    for record in records:
+        feed.record(session, entity.type, entity.change_id(record))
+
+
+def _store_part(
+    session: Session, entity: Entity, part: Part, records: Sequence[Fields], replaced: Sequence[str]
+) -> None:
+    owner = getattr(part.table, part.owner)
+    for piece in chunks(replaced):
+        session.execute(delete(part.table).where(owner.in_(piece)), execution_options=_QUIET)
+    rows = [
+        {part.owner: record[entity.key[0]], **dict(zip(part.columns, _cells(part, item), strict=True))}
+        for record in records
+        for item in record[part.field]
+    ]
+    # Not all new keys are new to the table of the part if another transaction came first.
+    upsert(session, part.table, rows, key=[part.owner, *part.columns], update=[])
+
+
+_QUIET = {"synchronize_session": False}
+
+
+def remove(session: Session, entity: Entity, keys: Sequence[Key]) -> None:
+    """Delete records of a kind that has a single key; each that was there leaves a tombstone in the feed."""
+    column = getattr(entity.table, entity.key[0])
+    for piece in chunks([one for (one,) in keys]):
+        gone = session.scalars(
+            delete(entity.table).where(column.in_(piece)).returning(column), execution_options=_QUIET
+        )
+        for one in sorted(gone):
+            feed.record(session, entity.type, one, deleted=True)

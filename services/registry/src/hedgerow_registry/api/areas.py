@@ -1,0 +1,138 @@
+"""`/v1/areas`: geographies, how they lie in each other, and their outlines."""
+
+from typing import Annotated, Any, Literal
+
+import orjson
+from fastapi import Request, Response
+from hedgerow_kit import paging, problems
+from hedgerow_kit.auth import Principal, require
+from hedgerow_kit.db import Reading
+from pydantic import BaseModel, Field
+
+from hedgerow_registry.api.wire import AreaCode, Text, View, known_area, name_start
+from hedgerow_registry.domain.residents import total
+from hedgerow_registry.errors import TooManyFeatures, UnknownRecord
+from hedgerow_registry.store import areas
+
+router = problems.router(tags=["areas"])
+
+Level = Literal["country", "region", "authority", "ward", "msoa", "lsoa", "neighbourhood", "other"]
+MOST_FEATURES = 10_000
+
+
+class AreaItem(View):
+    """An area: its code with its boundary year, and the areas it lies in."""
+
+    code: str
+    name: str
+    level: str
+    vintage: int
+    lon: float | None
+    lat: float | None
+    parents: list[str] = Field(default_factory=list)
+    successors: list[str] = Field(default_factory=list)
+
+
+class ResidentsTotal(BaseModel):
+    period: str
+    people: float
+
+
+class AreaView(AreaItem):
+    """An area with what lies in it, what came before and after it, and how many people live there."""
+
+    children: list[str]
+    predecessors: list[str]
+    current: list[str]
+    residents: ResidentsTotal | None
+
+
+@router.get("/v1/areas")
+def list_areas(
+    session: Reading,
+    request: Request,
+    response: Response,
+    principal: Annotated[Principal, require("read")],
+    level: Level | None = None,
+    within: AreaCode = None,
+    text: Text = None,
+    after: paging.After = None,
+    limit: paging.Limit = 50,
+) -> paging.Page[AreaItem]:
+    """Areas in the order of their codes. `within` gives all that lies in an area, by any hierarchy."""
+    found, marker = areas.page(
+        session,
+        level=level,
+        within_code=known_area(session, within, "within"),
+        name_starts=name_start(text),
+        after=after,
+        limit=limit,
+    )
+    parents, successors = areas.links(session, [area.code for area in found])
+    paging.link_next(request, response, marker)
+    return paging.Page(
+        items=[_item(area, parents.get(area.code, []), successors.get(area.code, [])) for area in found],
+        next=marker,
+    )
+
+
+@router.get(
+    "/v1/areas.geojson",
+    response_class=Response,
+    responses={200: {"content": {"application/geo+json": {"schema": {"type": "object"}}}}},
+)
+def areas_as_geojson(
+    session: Reading,
+    principal: Annotated[Principal, require("read")],
+    within: AreaCode = None,
+    level: Level | None = None,
+) -> Response:
+    """Outlines as a GeoJSON FeatureCollection; an area without one stands as its point.
+
+    At most 10,000 features: narrow it with `within` or `level`.
+    """
+    rows = areas.with_boundaries(
+        session,
+        level=level,
+        within_code=known_area(session, within, "within"),
+        limit=MOST_FEATURES + 1,
+    )
+    if len(rows) > MOST_FEATURES:
+        raise TooManyFeatures
+    features = []
+    for code, name, own_level, vintage, lon, lat, outline in rows:
+        point = None if lon is None else {"type": "Point", "coordinates": [lon, lat]}
+        properties = {
+            "code": code,
+            "name": name,
+            "level": own_level,
+            "vintage": vintage,
+            "lon": lon,
+            "lat": lat,
+        }
+        features.append(
+            {"type": "Feature", "id": code, "properties": properties, "geometry": outline or point}
+        )
+    body = orjson.dumps({"type": "FeatureCollection", "features": features})
+    return Response(body, media_type="application/geo+json")
+
+
+@router.get("/v1/areas/{code}")
+def read_area(code: str, session: Reading, principal: Annotated[Principal, require("read")]) -> AreaView:
+    """One area. `current` are the areas of today that took over from it, through any number of changes."""
+    area = areas.by_code(session, code)
+    if area is None:
+        raise UnknownRecord("area")
+    parents, successors = areas.links(session, [code])
+    people = total(areas.residents(session, code))
+    return AreaView(
+        **_item(area, parents.get(code, []), successors.get(code, [])).model_dump(),
+        children=list(areas.children(session, code)),
+        predecessors=list(areas.predecessors(session, code)),
+        current=list(areas.successors_to_the_end(session, code)),
+        residents=None if people is None else ResidentsTotal(period=people[0], people=people[1]),
+    )
+
+
+def _item(area: Any, parents: list[str], successors: list[str]) -> AreaItem:
+    return AreaItem.model_validate(area).model_copy(update={"parents": parents, "successors": successors})

@@ -1,0 +1,77 @@
+"""`/v1/changes`: everything that changed, in the order it was committed."""
+
+from typing import Annotated, Any
+
+import orjson
+from fastapi import Query, Response
+from hedgerow_kit import problems
+from hedgerow_kit.auth import Principal, require
+from hedgerow_kit.db import Reading
+from hedgerow_kit.problems import UNPROCESSABLE, Problem
+from pydantic import BaseModel, TypeAdapter
+
+from hedgerow_registry.api.wire import Moment
+from hedgerow_registry.store import changefeed
+
+router = problems.router(tags=["changes"])
+
+_moment = TypeAdapter(Moment)
+
+
+class CloudEvent(BaseModel):
+    """A change as a CloudEvent; `data` is the record as it is now, or null where it is no more."""
+
+    specversion: str
+    id: str
+    source: str
+    type: str
+    subject: str
+    time: Moment
+    data: dict[str, Any] | None
+
+
+class ChangePage(BaseModel):
+    """A page of changes. `last` is the number of the newest change, whatever its type."""
+
+    items: list[CloudEvent]
+    next: str | None
+    last: int
+
+
+@router.get("/v1/changes", response_model=ChangePage)
+def list_changes(
+    session: Reading,
+    principal: Annotated[Principal, require("read")],
+    after: Annotated[int, Query(ge=0, le=2**63 - 1, description="The last number you have")] = 0,
+    types: Annotated[str | None, Query(max_length=500, description="Only these, comma-separated")] = None,
+    limit: Annotated[int, Query(ge=1, le=1000)] = 500,
+) -> Response:
+    """Changes after a number, oldest first, without gaps.
+
+    Go on with `after` set to `next`, or to the `id` of the last change you have. A record that changed more
+    than once comes with its present state each time; one that was deleted comes as a tombstone.
+    """
+    page = changefeed.page(session, after=after, limit=limit, types=_types(types))
+    items = [
+        {
+            "specversion": "1.0",
+            "id": str(event.seq),
+            "source": "/registry",
+            "type": f"hedgerow.{event.type}.{'deleted' if event.state is None else 'updated'}",
+            "subject": event.id,
+            "time": _moment.validate_python(event.at),
+            "data": event.state,
+        }
+        for event in page.events
+    ]
+    following = str(page.events[-1].seq) if page.more else None
+    body = orjson.dumps({"items": items, "next": following, "last": page.last}, option=orjson.OPT_UTC_Z)
+    return Response(body, media_type="application/json")
+
+
+def _types(said: str | None) -> list[str]:
+    wanted = [name.strip() for name in (said or "").split(",") if name.strip()]
+    if set(wanted) - set(changefeed.STATES):
+        known = ", ".join(changefeed.STATES)
+        raise Problem(UNPROCESSABLE, errors=[{"parameter": "types", "reason": f"known types: {known}"}])
+    return wanted

@@ -1,0 +1,195 @@
+"""`/v1/organisations`: the bodies that provide services, or are paid for them."""
+
+from typing import Annotated, Any, Literal
+
+from fastapi import Query, Request, Response
+from hedgerow_kit import paging, problems
+from hedgerow_kit.auth import Principal, require
+from hedgerow_kit.db import Reading, Writing
+from hedgerow_kit.problems import UNPROCESSABLE, Problem
+from pydantic import Field, field_validator
+from sqlalchemy.orm import Session
+
+from hedgerow_registry.actions import directory as actions
+from hedgerow_registry.api.services import ServiceItem, service_items
+from hedgerow_registry.api.wire import (
+    Body,
+    LongText,
+    Name,
+    RecordId,
+    ShortText,
+    SourceName,
+    Text,
+    View,
+    if_unchanged,
+    name_start,
+    tag_of,
+)
+from hedgerow_registry.domain import directory as terms
+from hedgerow_registry.domain import identifiers
+from hedgerow_registry.errors import Malformed, UnknownRecord
+from hedgerow_registry.store import directory
+
+router = problems.router(tags=["organisations"])
+
+Sector = Literal["public", "private", "charity", "social enterprise", "mutual", "informal"]
+
+
+class Identifier(Body):
+    """An identifier under a scheme of org-id.guide, such as GB-COH or GB-CHC."""
+
+    scheme: str = Field(min_length=2, max_length=40)
+    id: str = Field(min_length=1, max_length=200)
+
+
+class OrganisationBody(Body):
+    """An organisation as it is sent."""
+
+    name: Name
+    sector: Sector | None = None
+    legal_form: ShortText | None = None
+    size: Annotated[str, Field(max_length=100)] | None = None
+    status: str = Field(default="active", min_length=1, max_length=terms.LONGEST_STATUS)
+    url: LongText | None = None
+    email: LongText | None = None
+    description: LongText | None = None
+    identifiers: list[Identifier] = Field(default=[], max_length=100)
+    aliases: list[Name] = Field(default=[], max_length=100)
+    owner_ids: list[Annotated[str, Field(max_length=36)]] = Field(default=[], max_length=100)
+
+    @field_validator("identifiers")
+    @classmethod
+    def _by_their_schemes(cls, sent: list[Identifier]) -> list[Identifier]:
+        made = [identifiers.identifier(f"{one.scheme}:{one.id}") for one in sent]
+        return [Identifier(scheme=one.scheme, id=one.identifier) for one in made]
+
+
+class OrganisationItem(View):
+    """An organisation: who it is, how it is registered, and who owns it."""
+
+    id: str
+    source_id: str | None
+    name: str
+    sector: str | None
+    legal_form: str | None
+    size: str | None
+    status: str
+    url: str | None
+    email: str | None
+    description: str | None
+    identifiers: list[Identifier] = Field(default_factory=list)
+    aliases: list[str] = Field(default_factory=list)
+    owner_ids: list[str] = Field(default_factory=list)
+
+
+@router.get("/v1/organisations")
+def list_organisations(
+    session: Reading,
+    request: Request,
+    response: Response,
+    principal: Annotated[Principal, require("read")],
+    source: Annotated[str | None, Query(max_length=200)] = None,
+    sector: Sector | None = None,
+    identifier: Annotated[str | None, Query(max_length=250, description="Such as GB-COH:01234567")] = None,
+    text: Text = None,
+    after: paging.After = None,
+    limit: paging.Limit = 50,
+) -> paging.Page[OrganisationItem]:
+    """Organisations in the order of their ids."""
+    rows, marker = directory.organisation_page(
+        session,
+        source=source,
+        sector=sector,
+        identifier=_identifier(identifier),
+        name_starts=name_start(text),
+        after=after,
+        limit=limit,
+    )
+    paging.link_next(request, response, marker)
+    return paging.Page(items=_items(session, rows), next=marker)
+
+
+@router.get("/v1/organisations/{id}")
+def read_organisation(
+    id: str, session: Reading, response: Response, principal: Annotated[Principal, require("read")]
+) -> OrganisationItem:
+    """One organisation."""
+    return _one(session, id, response)
+
+
+@router.get("/v1/organisations/{id}/services")
+def list_services_of(
+    id: str,
+    session: Reading,
+    request: Request,
+    response: Response,
+    principal: Annotated[Principal, require("read")],
+    after: paging.After = None,
+    limit: paging.Limit = 50,
+) -> paging.Page[ServiceItem]:
+    """The services of an organisation in the order of their ids."""
+    if directory.organisation(session, id) is None:
+        raise UnknownRecord("organisation")
+    rows, marker = directory.service_page(session, organisation=id, after=after, limit=limit)
+    paging.link_next(request, response, marker)
+    return paging.Page(items=service_items(session, rows), next=marker)
+
+
+@router.put("/v1/organisations/{id}", responses={201: {"model": OrganisationItem}})
+def write_organisation(
+    id: RecordId,
+    body: OrganisationBody,
+    session: Writing,
+    request: Request,
+    response: Response,
+    principal: Annotated[Principal, require("write")],
+    source: SourceName = "default",
+) -> OrganisationItem:
+    """Write an organisation whole: a new one, or with `If-Match` one you have read."""
+    fields: dict[str, Any] = body.model_dump()
+    fields["identifiers"] = [(one["scheme"], one["id"]) for one in fields["identifiers"]]
+    is_new = actions.put_organisation(
+        session, id, fields, source=source, by=principal, when=if_unchanged(request)
+    )
+    response.status_code = 201 if is_new else 200
+    session.expire_all()
+    return _one(session, id, response)
+
+
+@router.delete("/v1/organisations/{id}", status_code=204)
+def delete_organisation(
+    id: RecordId, session: Writing, request: Request, principal: Annotated[Principal, require("write")]
+) -> None:
+    """Delete an organisation that has no services; it leaves a tombstone in the change feed."""
+    actions.delete_organisation(session, id, by=principal, when=if_unchanged(request))
+
+
+def _identifier(said: str | None) -> tuple[str, str] | None:
+    if said is None:
+        return None
+    try:
+        return identifiers.identifier(said)
+    except Malformed as error:
+        raise Problem(UNPROCESSABLE, errors=[{"parameter": "identifier", "reason": error.reason}]) from None
+
+
+def _items(session: Session, rows: list[Any]) -> list[OrganisationItem]:
+    parts = directory.organisation_parts(session, [row.id for row in rows])
+    made = []
+    for row in rows:
+        known = [Identifier(scheme=scheme, id=id) for scheme, id in parts.identifiers.get(row.id, [])]
+        update = {
+            "identifiers": known,
+            "aliases": parts.aliases.get(row.id, []),
+            "owner_ids": parts.owner_ids.get(row.id, []),
+        }
+        made.append(OrganisationItem.model_validate(row).model_copy(update=update))
+    return made
+
+
+def _one(session: Session, id: str, response: Response) -> OrganisationItem:
+    row = directory.organisation(session, id)
+    if row is None:
+        raise UnknownRecord("organisation")
+    response.headers["ETag"] = tag_of(row)
+    return _items(session, [row])[0]

@@ -1,0 +1,16 @@
+"""How what can go wrong is answered: the status of each error of this app."""
+
+from hedgerow_kit.problems import FORBIDDEN, NOT_FOUND, UNPROCESSABLE, ProblemType
+
+from hedgerow_registry import errors
+
+PROBLEMS = {
+    errors.UnknownRecord: NOT_FOUND,
+    errors.OrganisationHasServices: ProblemType(409, "organisation-has-services", "It still has services"),
+    errors.SourceOfAnotherAuthority: FORBIDDEN,
+    errors.AuthorityNotNamed: UNPROCESSABLE,
+    errors.AmbiguousNeed: ProblemType(422, "ambiguous-need", "Several taxonomies have this term"),
+    errors.TooManyFeatures: ProblemType(422, "too-many-features", "Too much of the map at once"),
+    errors.InvalidReference: UNPROCESSABLE,
+    errors.Malformed: UNPROCESSABLE,
+}

@@ -1,0 +1,199 @@
+"""`/v1/services`: what providers offer, for which needs and where."""
+
+from datetime import date
+from typing import Annotated, Any, Literal
+
+from fastapi import Query, Request, Response
+from hedgerow_kit import paging, problems
+from hedgerow_kit.auth import Principal, require
+from hedgerow_kit.db import Reading, Writing
+from pydantic import Field, field_validator, model_validator
+from sqlalchemy.orm import Session
+
+from hedgerow_registry.actions import directory as actions
+from hedgerow_registry.api.wire import (
+    AreaCode,
+    Body,
+    LongText,
+    Name,
+    NeedName,
+    RecordId,
+    ShortText,
+    SourceName,
+    Text,
+    View,
+    if_unchanged,
+    known_area,
+    known_need,
+    name_start,
+    tag_of,
+)
+from hedgerow_registry.domain import eligibility, gss, ids, taxonomy
+from hedgerow_registry.errors import UnknownRecord
+from hedgerow_registry.store import directory
+
+router = problems.router(tags=["services"])
+
+Status = Literal["active", "inactive", "defunct", "temporarily closed"]
+Age = Annotated[float, Field(ge=0, le=eligibility.OLDEST, allow_inf_nan=False)]
+
+
+class ServiceBody(Body):
+    """A service as it is sent."""
+
+    name: Name
+    organisation_id: str | None = Field(default=None, max_length=36)
+    status: Status = "active"
+    description: LongText | None = None
+    url: LongText | None = None
+    email: LongText | None = None
+    phone: ShortText | None = None
+    minimum_age: Age | None = None
+    maximum_age: Age | None = None
+    capacity: float | None = Field(default=None, ge=0, le=1e12, allow_inf_nan=False)
+    valid_from: date | None = None
+    valid_to: date | None = None
+    assured_on: date | None = None
+    needs: list[Annotated[str, Field(max_length=300)]] = Field(default=[], max_length=1000)
+    area_codes: list[Annotated[str, Field(max_length=64)]] = Field(default=[], max_length=10_000)
+
+    @field_validator("organisation_id")
+    @classmethod
+    def _an_id(cls, sent: str | None) -> str | None:
+        if sent is not None and not ids.is_uuid(sent.lower()):
+            raise ValueError("an id is a UUID")
+        return None if sent is None else sent.lower()
+
+    @field_validator("needs")
+    @classmethod
+    def _need_ids(cls, sent: list[str]) -> list[str]:
+        return [taxonomy.need_id(*taxonomy.split(need)) for need in sent]
+
+    @field_validator("area_codes")
+    @classmethod
+    def _codes(cls, sent: list[str]) -> list[str]:
+        return [gss.area_code(code) for code in sent]
+
+    @model_validator(mode="after")
+    def _in_order(self) -> "ServiceBody":
+        eligibility.ages(self.minimum_age, self.maximum_age)
+        if self.valid_from is not None and self.valid_to is not None and self.valid_to < self.valid_from:
+            raise ValueError("it ends before it starts")
+        return self
+
+
+class ServiceItem(View):
+    """A service: what it is for, whom it accepts, where it is offered and until when."""
+
+    id: str
+    source_id: str | None
+    name: str
+    organisation_id: str | None
+    status: str
+    description: str | None
+    url: str | None
+    email: str | None
+    phone: str | None
+    minimum_age: float | None
+    maximum_age: float | None
+    capacity: float | None
+    valid_from: date | None
+    valid_to: date | None
+    assured_on: date | None
+    needs: list[str] = Field(default_factory=list)
+    area_codes: list[str] = Field(default_factory=list)
+
+
+class ServiceView(ServiceItem):
+    """A service with its whole nested HSDS 3.1 record, where one was sent."""
+
+    document: dict[str, Any] | None
+
+
+@router.get("/v1/services")
+def list_services(
+    session: Reading,
+    request: Request,
+    response: Response,
+    principal: Annotated[Principal, require("read")],
+    need: NeedName = None,
+    area: AreaCode = None,
+    organisation: Annotated[str | None, Query(max_length=36)] = None,
+    status: Status | None = None,
+    source: Annotated[str | None, Query(max_length=200)] = None,
+    text: Text = None,
+    after: paging.After = None,
+    limit: paging.Limit = 50,
+) -> paging.Page[ServiceItem]:
+    """Services in the order of their ids; conditions add up.
+
+    `area` gives the services that say they serve it, one inside it or one around it, and those with a
+    site in it.
+    """
+    rows, marker = directory.service_page(
+        session,
+        need=known_need(session, need),
+        area=known_area(session, area, "area"),
+        organisation=organisation,
+        status=status,
+        source=source,
+        name_starts=name_start(text),
+        after=after,
+        limit=limit,
+    )
+    paging.link_next(request, response, marker)
+    return paging.Page(items=service_items(session, rows), next=marker)
+
+
+@router.get("/v1/services/{id}")
+def read_service(
+    id: str, session: Reading, response: Response, principal: Annotated[Principal, require("read")]
+) -> ServiceView:
+    """One service."""
+    return _one(session, id, response)
+
+
+@router.put("/v1/services/{id}", responses={201: {"model": ServiceView}})
+def write_service(
+    id: RecordId,
+    body: ServiceBody,
+    session: Writing,
+    request: Request,
+    response: Response,
+    principal: Annotated[Principal, require("write")],
+    source: SourceName = "default",
+) -> ServiceView:
+    """Write a service whole: a new one, or with `If-Match` one you have read."""
+    is_new = actions.put_service(
+        session, id, body.model_dump(), source=source, by=principal, when=if_unchanged(request)
+    )
+    response.status_code = 201 if is_new else 200
+    session.expire_all()
+    return _one(session, id, response)
+
+
+@router.delete("/v1/services/{id}", status_code=204)
+def delete_service(
+    id: RecordId, session: Writing, request: Request, principal: Annotated[Principal, require("write")]
+) -> None:
+    """Delete a service and its sites; each leaves a tombstone in the change feed."""
+    actions.delete_service(session, id, by=principal, when=if_unchanged(request))
+
+
+def service_items(session: Session, rows: list[Any]) -> list[ServiceItem]:
+    parts = directory.service_parts(session, [row.id for row in rows])
+    return [_filled(ServiceItem.model_validate(row), parts) for row in rows]
+
+
+def _filled(item: Any, parts: directory.ServiceParts) -> Any:
+    update = {"needs": parts.needs.get(item.id, []), "area_codes": parts.area_codes.get(item.id, [])}
+    return item.model_copy(update=update)
+
+
+def _one(session: Session, id: str, response: Response) -> ServiceView:
+    row = directory.service(session, id)
+    if row is None:
+        raise UnknownRecord("service")
+    response.headers["ETag"] = tag_of(row)
+    made: ServiceView = _filled(ServiceView.model_validate(row), directory.service_parts(session, [id]))
+    return made

@@ -1,0 +1,148 @@
+"""`/v1/sites`: the places where services are delivered."""
+
+from typing import Annotated
+
+from fastapi import Query, Request, Response
+from hedgerow_kit import paging, problems
+from hedgerow_kit.auth import Principal, require
+from hedgerow_kit.db import Reading, Writing
+from pydantic import Field, field_validator, model_validator
+from sqlalchemy.orm import Session
+
+from hedgerow_registry.actions import directory as actions
+from hedgerow_registry.api.wire import (
+    AreaCode,
+    Body,
+    LongText,
+    Name,
+    RecordId,
+    SourceName,
+    View,
+    if_unchanged,
+    known_area,
+    tag_of,
+)
+from hedgerow_registry.domain import geometry, gss, ids, postcode
+from hedgerow_registry.errors import UnknownRecord
+from hedgerow_registry.store import directory
+
+router = problems.router(tags=["sites"])
+
+
+class SiteBody(Body):
+    """A site as it is sent; longitude and latitude in WGS84, both or neither."""
+
+    service_id: str = Field(max_length=36)
+    name: Name | None = None
+    address: LongText | None = None
+    postcode: str | None = Field(default=None, max_length=16)
+    area_code: str | None = Field(default=None, max_length=64)
+    lon: float | None = Field(default=None, allow_inf_nan=False)
+    lat: float | None = Field(default=None, allow_inf_nan=False)
+
+    @field_validator("service_id")
+    @classmethod
+    def _an_id(cls, sent: str) -> str:
+        if not ids.is_uuid(sent.lower()):
+            raise ValueError("an id is a UUID")
+        return sent.lower()
+
+    @field_validator("postcode")
+    @classmethod
+    def _a_postcode(cls, sent: str | None) -> str | None:
+        return None if sent is None else postcode.postcode(sent)
+
+    @field_validator("area_code")
+    @classmethod
+    def _a_code(cls, sent: str | None) -> str | None:
+        return None if sent is None else gss.area_code(sent)
+
+    @model_validator(mode="after")
+    def _in_the_country(self) -> "SiteBody":
+        if (self.lon is None) != (self.lat is None):
+            raise ValueError("lon and lat go together")
+        if self.lon is not None and self.lat is not None:
+            self.lon, self.lat = geometry.point(self.lon, self.lat)
+        return self
+
+
+class SiteItem(View):
+    """A place where a service is delivered."""
+
+    id: str
+    source_id: str | None
+    service_id: str
+    name: str | None
+    address: str | None
+    postcode: str | None
+    area_code: str | None
+    lon: float | None
+    lat: float | None
+
+
+@router.get("/v1/sites")
+def list_sites(
+    session: Reading,
+    request: Request,
+    response: Response,
+    principal: Annotated[Principal, require("read")],
+    service: Annotated[str | None, Query(max_length=36)] = None,
+    area: AreaCode = None,
+    source: Annotated[str | None, Query(max_length=200)] = None,
+    after: paging.After = None,
+    limit: paging.Limit = 50,
+) -> paging.Page[SiteItem]:
+    """Sites in the order of their ids; `area` goes by the code a site was given, not by its coordinates."""
+    rows, marker = directory.site_page(
+        session,
+        service=service,
+        area=known_area(session, area, "area"),
+        source=source,
+        after=after,
+        limit=limit,
+    )
+    paging.link_next(request, response, marker)
+    return paging.Page(items=[SiteItem.model_validate(row) for row in rows], next=marker)
+
+
+@router.get("/v1/sites/{id}")
+def read_site(
+    id: str, session: Reading, response: Response, principal: Annotated[Principal, require("read")]
+) -> SiteItem:
+    """One site."""
+    return _one(session, id, response)
+
+
+@router.put("/v1/sites/{id}", responses={201: {"model": SiteItem}})
+def write_site(
+    id: RecordId,
+    body: SiteBody,
+    session: Writing,
+    request: Request,
+    response: Response,
+    principal: Annotated[Principal, require("write")],
+    source: SourceName = "default",
+) -> SiteItem:
+    """Write a site whole: a new one, or with `If-Match` one you have read."""
+    is_new = actions.put_site(
+        session, id, body.model_dump(), source=source, by=principal, when=if_unchanged(request)
+    )
+    response.status_code = 201 if is_new else 200
+    session.expire_all()
+    return _one(session, id, response)
+
+
+@router.delete("/v1/sites/{id}", status_code=204)
+def delete_site(
+    id: RecordId, session: Writing, request: Request, principal: Annotated[Principal, require("write")]
+) -> None:
+    """Delete a site; it leaves a tombstone in the change feed."""
+    actions.delete_site(session, id, by=principal, when=if_unchanged(request))
+
+
+def _one(session: Session, id: str, response: Response) -> SiteItem:
+    row = directory.site(session, id)
+    if row is None:
+        raise UnknownRecord("site")
+    response.headers["ETag"] = tag_of(row)
+    return SiteItem.model_validate(row)

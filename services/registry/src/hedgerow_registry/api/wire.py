@@ -1,0 +1,110 @@
+"""What the resources share on the wire: provenance, texts, tags, and parameters that name a record."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Annotated, Any
+
+from fastapi import Path, Query, Request
+from hedgerow_kit.conditional import etag, require_match
+from hedgerow_kit.problems import PRECONDITION_FAILED, UNPROCESSABLE, Problem
+from pydantic import AfterValidator, BaseModel, ConfigDict, StringConstraints
+from sqlalchemy.orm import Session
+
+from hedgerow_registry.domain import gss, ids, words
+from hedgerow_registry.errors import Malformed, UnknownRecord
+from hedgerow_registry.store import areas, reference
+
+
+def _utc(moment: datetime) -> datetime:
+    # SQLite gives a moment back without its zone; what is stored is UTC.
+    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+
+
+Moment = Annotated[datetime, AfterValidator(_utc)]
+Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=500)]
+ShortText = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
+LongText = Annotated[str, StringConstraints(strip_whitespace=True, max_length=100_000)]
+
+
+class View(BaseModel):
+    """A record with where it came from."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    source: str
+    first_import_id: str | None
+    last_import_id: str | None
+    updated_at: Moment
+
+
+class Body(BaseModel):
+    """A record as it is sent: every field is known, or it is refused."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+def _record_id(text: str) -> str:
+    lowered = text.lower()
+    if not ids.is_uuid(lowered):
+        raise ValueError("an id is a UUID")
+    return lowered
+
+
+RecordId = Annotated[str, Path(description="The record's id, a UUID"), AfterValidator(_record_id)]
+SourceName = Annotated[
+    str,
+    Query(min_length=1, max_length=200, description="Under which source a new record is kept"),
+]
+Text = Annotated[str | None, Query(max_length=200, description="How the name starts, in any case")]
+AreaCode = Annotated[str | None, Query(max_length=64, description="The code of an area")]
+NeedName = Annotated[
+    str | None,
+    Query(max_length=300, description="`taxonomy:term`, or the term where it is unambiguous"),
+]
+
+
+def name_start(text: str | None) -> str | None:
+    return None if text is None else words.name_key(text)
+
+
+def known_area(session: Session, code: str | None, parameter: str) -> str | None:
+    """The code of an area the registry holds. Raises UnknownRecord; a problem where it is no code at all."""
+    if code is None:
+        return None
+    try:
+        code = gss.area_code(code)
+    except Malformed as error:
+        raise Problem(UNPROCESSABLE, errors=[{"parameter": parameter, "reason": error.reason}]) from None
+    if areas.by_code(session, code) is None:
+        raise UnknownRecord("area")
+    return code
+
+
+def known_need(session: Session, said: str | None) -> str | None:
+    """The id of a need the registry holds. Raises UnknownRecord, AmbiguousNeed."""
+    if said is None:
+        return None
+    found = reference.need(session, said)
+    if found is None:
+        raise UnknownRecord("need")
+    return found.id
+
+
+def tag_of(record: Any) -> str:
+    """The entity tag of an organisation, service or site."""
+    return etag(record.id, record.digest, record.source, _utc(record.updated_at).isoformat())
+
+
+def if_unchanged(request: Request) -> Callable[[Any], None]:
+    """Lets a write through if the record is what `If-Match` or `If-None-Match` says it is."""
+
+    def check(held: Any) -> None:
+        if held is None:
+            if request.headers.get("if-match") is not None:
+                raise Problem(PRECONDITION_FAILED, "There is no such record any more.")
+            return
+        if request.headers.get("if-none-match", "").strip() == "*":
+            raise Problem(PRECONDITION_FAILED, "There is such a record already.")
+        require_match(request, tag_of(held))
+
+    return check

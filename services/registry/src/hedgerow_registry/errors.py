@@ -1,0 +1,66 @@
+"""What can go wrong in the registry, in the field's words; a class's docstring is its default message."""
+
+
+class RegistryError(Exception):
+    """The registry cannot do this."""
+
+    def __str__(self) -> str:
+        return super().__str__() or (self.__doc__ or "").strip()
+
+
+class UnknownRecord(RegistryError):
+    """The registry holds no such record."""
+
+    def __init__(self, kind: str) -> None:
+        super().__init__(f"The registry holds no such {kind}.")
+        self.kind = kind
+
+
+class OrganisationHasServices(RegistryError):
+    """The organisation still has services."""
+
+    def __init__(self, services: int) -> None:
+        noun = "service" if services == 1 else "services"
+        super().__init__(f"The organisation still has {services} {noun}: close or move them first.")
+        self.services = services
+
+
+class SourceOfAnotherAuthority(RegistryError):
+    """The source is not one of your authority."""
+
+
+class AuthorityNotNamed(RegistryError):
+    """You act for several authorities: say in `authority` which one this source belongs to."""
+
+
+class AmbiguousNeed(RegistryError):
+    """Several taxonomies have this term: name the taxonomy too."""
+
+
+class TooManyFeatures(RegistryError):
+    """That is more of the map than one answer holds: narrow it with `within` or `level`."""
+
+
+class Malformed(RegistryError, ValueError):
+    """A value that does not have the form of what it stands for; `reason` says what is wrong with it."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+class InvalidReference(RegistryError):
+    """A field of a written record names something the registry does not hold."""
+
+    def __init__(self, field: str, reason: str) -> None:
+        super().__init__(f"{field}: {reason}")
+        self.field = field
+        self.reason = reason
+
+
+class FeedRefused(RegistryError):
+    """The address is not one on the public internet, and the operator has not allowed its host."""
+
+
+class FeedFailed(RegistryError):
+    """The feed gave no usable answer."""

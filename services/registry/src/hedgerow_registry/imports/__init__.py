@@ -1,0 +1,22 @@
+"""The kinds of file that the registry takes in."""
+
+from hedgerow_kit.bulk import Kind
+
+from hedgerow_registry.imports import areas, boundaries, figures, hsds, needs, organisations, services, sites
+
+
+def kinds(*, feed_hosts: frozenset[str] = frozenset()) -> tuple[Kind, ...]:
+    """Every kind; a live feed may be at a private address only where its host is among `feed_hosts`."""
+    return (
+        areas.KIND,
+        boundaries.KIND,
+        figures.RESIDENTS,
+        figures.INDICES,
+        figures.DEMAND,
+        needs.NEEDS,
+        needs.CROSSWALK,
+        organisations.KIND,
+        services.KIND,
+        sites.KIND,
+        hsds.kind(allowed_hosts=feed_hosts),
+    )

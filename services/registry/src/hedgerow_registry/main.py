@@ -1,0 +1,42 @@
+"""Where the registry is wired."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from anyio import to_thread
+from fastapi import FastAPI
+from hedgerow_kit import serving
+from hedgerow_kit.auth import Verifier
+from hedgerow_kit.db import Database
+
+from hedgerow_registry.actions.intake import importer
+from hedgerow_registry.api import areas, changes, needs, organisations, services, sites, sources
+from hedgerow_registry.api.problems import PROBLEMS
+from hedgerow_registry.imports import kinds
+
+
+def create_app(
+    database: Database, verifier: Verifier, *, feed_hosts: frozenset[str] = frozenset()
+) -> FastAPI:
+    """The registry over a migrated database; `feed_hosts` may be pulled from at private addresses too."""
+    runs = importer(kinds(feed_hosts=feed_hosts))
+
+    @asynccontextmanager
+    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        await to_thread.run_sync(runs.mark_interrupted, database)
+        yield
+        database.dispose()
+
+    app = serving.create(
+        "Hedgerow registry",
+        summary="Who provides and supplies, where, and for which needs.",
+        errors=PROBLEMS,
+        ready={"database": serving.database_answers(database)},
+        lifespan=lifespan,
+    )
+    app.state.database = database
+    app.state.verifier = verifier
+    for resource in (areas, organisations, services, sites, needs, sources, changes):
+        app.include_router(resource.router)
+    app.include_router(runs.router())
+    return app

@@ -1,0 +1,32 @@
+"""What the registry is told by its environment."""
+
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+
+class Settings(BaseSettings):
+    """From variables that begin with `HEDGEROW_REGISTRY_`; the public keys are the gateway's for all apps."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="HEDGEROW_REGISTRY_", frozen=True, populate_by_name=True, extra="ignore"
+    )
+
+    database_url: str = "sqlite:///registry.db"
+    host: str = "127.0.0.1"
+    port: int = Field(default=8001, ge=0, le=65535)
+    identity_keys: Path = Field(default=Path("identity.jwks.json"), validation_alias="HEDGEROW_IDENTITY_KEYS")
+    # Feeds at private addresses are refused, or anyone who may import could look around behind the firewall.
+    feed_hosts: Annotated[frozenset[str], NoDecode] = Field(
+        default=frozenset(), validation_alias="HEDGEROW_REGISTRY_ALLOWED_HOSTS"
+    )
+
+    @field_validator("feed_hosts", mode="before")
+    @classmethod
+    def _named(cls, given: object) -> object:
+        """Hosts, or hosts with a port, parted by commas."""
+        if isinstance(given, str):
+            return frozenset(host.strip().lower() for host in given.split(",") if host.strip())
+        return given

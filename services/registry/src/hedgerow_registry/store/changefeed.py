@@ -1,0 +1,232 @@
+"""The change feed: what changed in the order of commit, each with the state it has now."""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from hedgerow_registry.store import areas, directory
+from hedgerow_registry.store.held import chunks
+from hedgerow_registry.tables import (
+    OPEN_AGE,
+    Area,
+    Boundary,
+    Crosswalk,
+    Demand,
+    IndexValue,
+    Need,
+    Organisation,
+    Residents,
+    Service,
+    Site,
+    feed,
+)
+
+State = dict[str, Any]
+
+
+class Event(NamedTuple):
+    """One change; `state` is what the record is now, or `None` where it is no more."""
+
+    seq: int
+    type: str
+    id: str
+    at: datetime
+    state: State | None
+
+
+class FeedPage(NamedTuple):
+    events: list[Event]
+    more: bool
+    last: int
+
+
+def page(session: Session, *, after: int, limit: int, types: Sequence[str]) -> FeedPage:
+    """The next changes after a number, with their records as they are in this snapshot."""
+    found = list(feed.after(session, after, limit=limit + 1, types=types))
+    wanted: dict[str, dict[str, None]] = {}
+    for change in found[:limit]:
+        wanted.setdefault(change.type, {})[change.id] = None
+    states = {type: STATES[type](session, list(ids)) for type, ids in wanted.items()}
+    events = [
+        Event(change.seq, change.type, change.id, change.at, states[change.type].get(change.id))
+        for change in found[:limit]
+    ]
+    return FeedPage(events, len(found) > limit, feed.current(session))
+
+
+def _rows(session: Session, columns: Sequence[Any], key: Any, ids: Iterable[str]) -> Iterator[Any]:
+    for piece in chunks(ids):
+        yield from session.execute(select(*columns).where(key.in_(piece)))
+
+
+def _areas(session: Session, ids: Sequence[str]) -> dict[str, State]:
+    parents, successors = areas.links(session, ids)
+    columns = (Area.code, Area.name, Area.level, Area.vintage, Area.lon, Area.lat)
+    return {
+        row.code: {
+            "code": row.code,
+            "name": row.name,
+            "level": row.level,
+            "vintage": row.vintage,
+            "parents": parents.get(row.code, []),
+            "successors": successors.get(row.code, []),
+            "lon": row.lon,
+            "lat": row.lat,
+        }
+        for row in _rows(session, columns, Area.code, ids)
+    }
+
+
+def _boundaries(session: Session, ids: Sequence[str]) -> dict[str, State]:
+    rows = _rows(session, (Boundary.area_code, Boundary.geometry), Boundary.area_code, ids)
+    return {row.area_code: {"code": row.area_code, "geometry": row.geometry} for row in rows}
+
+
+def _residents(session: Session, ids: Sequence[str]) -> dict[str, State]:
+    found: dict[str, State] = {}
+    table = Residents
+    columns = (table.area_code, table.period, table.age_from, table.age_to, table.sex, table.people)
+    for piece in chunks(ids):
+        query = select(*columns).where(table.area_code.in_(piece))
+        for code, period, age_from, age_to, sex, people in session.execute(query.order_by(*columns[:5])):
+            state = found.setdefault(code, {"area_code": code, "rows": []})
+            state["rows"].append(
+                {
+                    "period": period,
+                    "age_from": age_from,
+                    "age_to": None if age_to == OPEN_AGE else age_to,
+                    "sex": sex,
+                    "count": people,
+                }
+            )
+    return found
+
+
+def _indices(session: Session, ids: Sequence[str]) -> dict[str, State]:
+    by_name: dict[str, list[str]] = {}
+    for id in ids:
+        name, _, code = id.rpartition("/")
+        by_name.setdefault(name, []).append(code)
+    found: dict[str, State] = {}
+    table = IndexValue
+    for name, codes in by_name.items():
+        for piece in chunks(codes):
+            query = (
+                select(table.area_code, table.period, table.value)
+                .where(table.index_name == name, table.area_code.in_(piece))
+                .order_by(table.area_code, table.period)
+            )
+            for code, period, value in session.execute(query):
+                state = found.setdefault(f"{name}/{code}", {"index": name, "area_code": code, "values": []})
+                state["values"].append({"period": period, "value": value})
+    return found
+
+
+def _demand(session: Session, ids: Sequence[str]) -> dict[str, State]:
+    by_need: dict[tuple[str, str], list[str]] = {}
+    for id in ids:
+        need, code, period = id.rsplit("/", 2)
+        by_need.setdefault((need, period), []).append(code)
+    found: dict[str, State] = {}
+    table = Demand
+    for (need, period), codes in by_need.items():
+        for piece in chunks(codes):
+            query = select(table.area_code, table.people, table.weight, table.origin, table.source).where(
+                table.need_id == need, table.period == period, table.area_code.in_(piece)
+            )
+            for code, people, weight, origin, source in session.execute(query):
+                found[f"{need}/{code}/{period}"] = {
+                    "need": need,
+                    "area_code": code,
+                    "period": period,
+                    "count": people,
+                    "weight": weight,
+                    "source": origin or source,
+                }
+    return found
+
+
+def _needs(session: Session, ids: Sequence[str]) -> dict[str, State]:
+    columns = (Need.id, Need.taxonomy, Need.term, Need.name, Need.parent_id.label("parent"))
+    return {row.id: dict(row._mapping) for row in _rows(session, columns, Need.id, ids)}
+
+
+def _crosswalks(session: Session, ids: Sequence[str]) -> dict[str, State]:
+    columns = (Crosswalk.from_id, Crosswalk.to_id, Crosswalk.relation)
+    wanted = set(ids)
+    rows = _rows(session, columns, Crosswalk.from_id, {id.partition(">")[0] for id in ids})
+    states = ({"from": row.from_id, "to": row.to_id, "relation": row.relation} for row in rows)
+    return {id: state for state in states if (id := f"{state['from']}>{state['to']}") in wanted}
+
+
+def _organisations(session: Session, ids: Sequence[str]) -> dict[str, State]:
+    parts = directory.organisation_parts(session, ids)
+    table = Organisation
+    columns = (table.id, table.name, table.sector, table.legal_form, table.size, table.status)
+    return {
+        row.id: {
+            **row._mapping,
+            "owner_ids": parts.owner_ids.get(row.id, []),
+            "identifiers": [
+                {"scheme": scheme, "id": number} for scheme, number in parts.identifiers.get(row.id, [])
+            ],
+        }
+        for row in _rows(session, columns, table.id, ids)
+    }
+
+
+def _services(session: Session, ids: Sequence[str]) -> dict[str, State]:
+    parts = directory.service_parts(session, ids)
+    table = Service
+    columns = (
+        table.id,
+        table.name,
+        table.organisation_id,
+        table.status,
+        table.minimum_age,
+        table.maximum_age,
+        table.capacity,
+        table.valid_from,
+        table.valid_to,
+        table.assured_on,
+    )
+    return {
+        row.id: {
+            **row._mapping,
+            "needs": parts.needs.get(row.id, []),
+            "area_codes": parts.area_codes.get(row.id, []),
+        }
+        for row in _rows(session, columns, table.id, ids)
+    }
+
+
+def _sites(session: Session, ids: Sequence[str]) -> dict[str, State]:
+    table = Site
+    columns = (
+        table.id,
+        table.service_id,
+        table.name,
+        table.lon,
+        table.lat,
+        table.area_code,
+        table.postcode,
+        table.address,
+    )
+    return {row.id: dict(row._mapping) for row in _rows(session, columns, table.id, ids)}
+
+
+STATES: Mapping[str, Callable[[Session, Sequence[str]], dict[str, State]]] = {
+    "area": _areas,
+    "boundary": _boundaries,
+    "residents": _residents,
+    "index": _indices,
+    "demand": _demand,
+    "need": _needs,
+    "crosswalk": _crosswalks,
+    "organisation": _organisations,
+    "service": _services,
+    "site": _sites,
+}

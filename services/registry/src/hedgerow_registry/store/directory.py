@@ -1,0 +1,232 @@
+"""Organisations, services and sites: which are known, and how they are looked up by name."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any, NamedTuple
+
+from hedgerow_kit.paging import keyset
+from sqlalchemy import Select, func, or_, select
+from sqlalchemy.orm import InstrumentedAttribute, Session, defer
+
+from hedgerow_registry.store import areas
+from hedgerow_registry.store.areas import starts
+from hedgerow_registry.store.held import chunks, known
+from hedgerow_registry.tables import (
+    Area,
+    Need,
+    Organisation,
+    OrganisationAlias,
+    OrganisationIdentifier,
+    OrganisationOwner,
+    Service,
+    ServiceArea,
+    ServiceNeed,
+    Site,
+)
+
+
+def known_organisations(session: Session, ids: Iterable[str]) -> set[str]:
+    return known(session, Organisation.id, ids)
+
+
+def known_services(session: Session, ids: Iterable[str]) -> set[str]:
+    return known(session, Service.id, ids)
+
+
+def known_areas(session: Session, codes: Iterable[str]) -> set[str]:
+    return known(session, Area.code, codes)
+
+
+def known_needs(session: Session, ids: Iterable[str]) -> set[str]:
+    return known(session, Need.id, ids)
+
+
+def needs_by_term(session: Session, terms: Iterable[str]) -> dict[str, list[str]]:
+    """The ids of the needs whose bare term is one of these, in order of id."""
+    found: dict[str, list[str]] = {}
+    for piece in chunks(dict.fromkeys(terms)):
+        query = select(Need.term, Need.id).where(Need.term.in_(piece)).order_by(Need.id)
+        for term, id in session.execute(query):
+            found.setdefault(term, []).append(id)
+    return found
+
+
+def organisations_named(session: Session, source: str, name_keys: Iterable[str]) -> dict[str, list[str]]:
+    """The ids of a source's organisations by name key, in order of id."""
+    found: dict[str, list[str]] = {}
+    for piece in chunks(dict.fromkeys(name_keys)):
+        query = (
+            select(Organisation.name_key, Organisation.id)
+            .where(Organisation.source == source, Organisation.name_key.in_(piece))
+            .order_by(Organisation.id)
+        )
+        for name_key, id in session.execute(query):
+            found.setdefault(name_key, []).append(id)
+    return found
+
+
+def services_of(session: Session, organisation_id: str) -> int:
+    """How many services an organisation has."""
+    query = select(func.count()).select_from(Service).where(Service.organisation_id == organisation_id)
+    return session.scalar(query) or 0
+
+
+def sites_of(session: Session, service_ids: Iterable[str]) -> Sequence[str]:
+    """The ids of the sites of services, in order."""
+    return sorted(
+        id
+        for piece in chunks(dict.fromkeys(service_ids))
+        for id in session.scalars(select(Site.id).where(Site.service_id.in_(piece)))
+    )
+
+
+def organisation_page(
+    session: Session,
+    *,
+    source: str | None = None,
+    sector: str | None = None,
+    identifier: tuple[str, str] | None = None,
+    name_starts: str | None = None,
+    after: str | None,
+    limit: int,
+) -> tuple[list[Organisation], str | None]:
+    """A page of the organisations of a source, sector, identifier, or whose name starts with a text."""
+    query = select(Organisation)
+    if source is not None:
+        query = query.where(Organisation.source == source)
+    if sector is not None:
+        query = query.where(Organisation.sector == sector)
+    if identifier is not None:
+        scheme, number = identifier
+        query = query.where(
+            Organisation.id.in_(
+                select(OrganisationIdentifier.organisation_id).where(
+                    OrganisationIdentifier.scheme == scheme, OrganisationIdentifier.identifier == number
+                )
+            )
+        )
+    if name_starts:
+        query = query.where(starts(Organisation.name_key, name_starts))
+    return _page(session, query, Organisation.id, after, limit)
+
+
+def service_page(
+    session: Session,
+    *,
+    need: str | None = None,
+    area: str | None = None,
+    organisation: str | None = None,
+    status: str | None = None,
+    source: str | None = None,
+    name_starts: str | None = None,
+    after: str | None,
+    limit: int,
+) -> tuple[list[Service], str | None]:
+    """A page of the services that meet every condition given.
+
+    area: services that say they serve the area, one inside it or one around it, or with a site in it.
+    """
+    # The nested records are long, and no list shows them.
+    query = select(Service).options(defer(Service.document, raiseload=True))
+    if need is not None:
+        query = query.where(Service.id.in_(select(ServiceNeed.service_id).where(ServiceNeed.need_id == need)))
+    if area is not None:
+        inside, outside = areas.within(area), areas.around(area)
+        declared = select(ServiceArea.service_id).where(
+            or_(
+                ServiceArea.area_code.in_(select(inside.c.code)),
+                ServiceArea.area_code.in_(select(outside.c.code)),
+            )
+        )
+        sited = select(Site.service_id).where(Site.area_code.in_(select(inside.c.code)))
+        query = query.where(or_(Service.id.in_(declared), Service.id.in_(sited)))
+    if organisation is not None:
+        query = query.where(Service.organisation_id == organisation)
+    if status is not None:
+        query = query.where(Service.status == status)
+    if source is not None:
+        query = query.where(Service.source == source)
+    if name_starts:
+        query = query.where(starts(Service.name_key, name_starts))
+    return _page(session, query, Service.id, after, limit)
+
+
+def site_page(
+    session: Session,
+    *,
+    service: str | None = None,
+    area: str | None = None,
+    source: str | None = None,
+    after: str | None,
+    limit: int,
+) -> tuple[list[Site], str | None]:
+    """A page of the sites of a service, in an area (by their area's code) or of a source."""
+    query = select(Site)
+    if service is not None:
+        query = query.where(Site.service_id == service)
+    if area is not None:
+        query = query.where(Site.area_code.in_(select(areas.within(area).c.code)))
+    if source is not None:
+        query = query.where(Site.source == source)
+    return _page(session, query, Site.id, after, limit)
+
+
+def _page(
+    session: Session, query: Select[Any], id: InstrumentedAttribute[str], after: str | None, limit: int
+) -> tuple[list[Any], str | None]:
+    rows, marker = keyset(session, query, [id], after=after, limit=limit)
+    return [row[0] for row in rows], marker
+
+
+class OrganisationParts(NamedTuple):
+    identifiers: dict[str, list[tuple[str, str]]]
+    aliases: dict[str, list[str]]
+    owner_ids: dict[str, list[str]]
+
+
+def organisation_parts(session: Session, ids: Iterable[str]) -> OrganisationParts:
+    """Identifiers, aliases and owners of organisations, each list in order."""
+    wanted = list(ids)
+    table = OrganisationIdentifier
+    return OrganisationParts(
+        _lists(session, table.organisation_id, (table.scheme, table.identifier), wanted),
+        _lists(session, OrganisationAlias.organisation_id, (OrganisationAlias.alias,), wanted),
+        _lists(session, OrganisationOwner.organisation_id, (OrganisationOwner.owner_id,), wanted),
+    )
+
+
+class ServiceParts(NamedTuple):
+    needs: dict[str, list[str]]
+    area_codes: dict[str, list[str]]
+
+
+def service_parts(session: Session, ids: Iterable[str]) -> ServiceParts:
+    """Needs and declared areas of services, each list in order."""
+    wanted = list(ids)
+    return ServiceParts(
+        _lists(session, ServiceNeed.service_id, (ServiceNeed.need_id,), wanted),
+        _lists(session, ServiceArea.service_id, (ServiceArea.area_code,), wanted),
+    )
+
+
+def _lists(
+    session: Session, owner: Any, columns: tuple[Any, ...], ids: Iterable[str]
+) -> dict[str, list[Any]]:
+    found: dict[str, list[Any]] = {}
+    for piece in chunks(ids):
+        for id, *values in session.execute(
+            select(owner, *columns).where(owner.in_(piece)).order_by(owner, *columns)
+        ):
+            found.setdefault(id, []).append(tuple(values) if len(values) > 1 else values[0])
+    return found
+
+
+def organisation(session: Session, id: str) -> Organisation | None:
+    return session.get(Organisation, id)
+
+
+def service(session: Session, id: str) -> Service | None:
+    return session.get(Service, id)
+
+
+def site(session: Session, id: str) -> Site | None:
+    return session.get(Site, id)

@@ -1,0 +1,1 @@
+"""What the registry fetches from others."""

@@ -1,0 +1,133 @@
+"""An HTTP transport that reaches public addresses only.
+
+An address given by a caller must not become a way into the network this app stands in. Checking the address's
+text is not enough: a name may resolve to a private address, a redirect may lead to one, and a name may
+resolve differently a second later. So the check is made where the connection is opened, on the very address
+it is opened to.
+"""
+
+import ipaddress
+import socket
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import httpcore
+import httpx
+
+# Forms that carry another address inside: they would reach what the inner one reaches.
+_CARRIERS = tuple(
+    ipaddress.ip_network(block)
+    for block in ("64:ff9b::/96", "64:ff9b:1::/48", "2002::/16", "2001::/32", "::/96")
+)
+
+
+class HostRefused(Exception):
+    """The address is not public, and its host is not among those the operator allows."""
+
+
+def is_public(address: str) -> bool:
+    """Whether an IP address may be reached on a caller's word.
+
+    >>> is_public("10.0.0.1"), is_public("::ffff:127.0.0.1"), is_public("8.8.8.8")
+    (False, False, True)
+    """
+    try:
+        found = ipaddress.ip_address(address.partition("%")[0])
+    except ValueError:
+        return False
+    if isinstance(found, ipaddress.IPv6Address):
+        if found.ipv4_mapped is not None:
+            found = found.ipv4_mapped
+        elif any(found in block for block in _CARRIERS):
+            return False
+    return found.is_global and not found.is_multicast and not found.is_reserved
+
+
+class _PublicOnly(httpcore.SyncBackend):
+    """Opens connections to vetted addresses."""
+
+    def __init__(self, allowed_hosts: frozenset[str]) -> None:
+        self._allowed = allowed_hosts
+
+    def connect_tcp(
+        self,
+        host: str,
+        port: int,
+        timeout: float | None = None,
+        local_address: str | None = None,
+        socket_options: Iterable[Any] | None = None,
+    ) -> httpcore.NetworkStream:
+        last: Exception = httpcore.ConnectError("the host has no address")
+        for address in self._vetted(host, port):
+            try:
+                return super().connect_tcp(address, port, timeout, local_address, socket_options)
+            except (httpcore.ConnectError, httpcore.ConnectTimeout) as error:
+                last = error
+        raise last
+
+    def connect_unix_socket(
+        self, path: str, timeout: float | None = None, socket_options: Iterable[Any] | None = None
+    ) -> httpcore.NetworkStream:
+        raise HostRefused
+
+    def _vetted(self, host: str, port: int) -> list[str]:
+        try:
+            found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        except (OSError, UnicodeError):
+            raise httpcore.ConnectError("the host name is not known") from None
+        addresses = list(dict.fromkeys(str(entry[4][0]) for entry in found))
+        name = host.lower()
+        if name in self._allowed or f"{name}:{port}" in self._allowed:
+            return addresses
+        if not all(is_public(address) for address in addresses):
+            raise HostRefused
+        return addresses
+
+
+class _Body(httpx.SyncByteStream):
+    def __init__(self, response: httpcore.Response) -> None:
+        self._response = response
+
+    def __iter__(self) -> Iterator[bytes]:
+        try:
+            yield from self._response.iter_stream()
+        except (httpcore.TimeoutException, httpcore.NetworkError, httpcore.ProtocolError) as error:
+            raise httpx.TransportError(type(error).__name__) from None
+
+    def close(self) -> None:
+        self._response.close()
+
+
+class PublicTransport(httpx.BaseTransport):
+    """A transport for httpx whose connections go to public addresses, or to hosts the operator allows."""
+
+    def __init__(self, *, allowed_hosts: frozenset[str] = frozenset()) -> None:
+        self._pool = httpcore.ConnectionPool(
+            ssl_context=httpx.create_ssl_context(),
+            max_connections=4,
+            network_backend=_PublicOnly(allowed_hosts),
+        )
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        sent = httpcore.Request(
+            method=request.method,
+            url=httpcore.URL(
+                scheme=request.url.raw_scheme,
+                host=request.url.raw_host,
+                port=request.url.port,
+                target=request.url.raw_path,
+            ),
+            headers=request.headers.raw,
+            content=b"",
+            extensions=request.extensions,
+        )
+        try:
+            answer = self._pool.handle_request(sent)
+        except (httpcore.TimeoutException, httpcore.NetworkError, httpcore.ProtocolError) as error:
+            raise httpx.TransportError(type(error).__name__) from None
+        return httpx.Response(
+            answer.status, headers=answer.headers, stream=_Body(answer), extensions=answer.extensions
+        )
+
+    def close(self) -> None:
+        self._pool.close()

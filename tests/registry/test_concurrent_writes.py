@@ -1,0 +1,59 @@
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
+
+from tests.registry.files import CSV, changes, counts, send
+from tests.support.http import Client
+
+ID = "0f4c3f6e-6d0b-4f5e-9a0b-7c1f0e9d4a11"
+PATH = f"/v1/services/{ID}"
+
+
+def test_of_many_who_write_a_new_record_at_once_one_makes_it(registry: Client) -> None:
+    writers = 8
+    start = Barrier(writers)
+
+    def write(number: int) -> int:
+        start.wait()
+        body = {"name": f"by {number}"}
+        return registry.put(PATH, json=body, headers={"if-none-match": "*"}).status_code
+
+    with ThreadPoolExecutor(writers) as pool:
+        statuses = sorted(pool.map(write, range(writers)))
+    assert statuses == [201] + [412] * (writers - 1)
+    assert len(changes(registry)) == 1
+
+
+def test_no_update_is_lost_among_many_writers(registry: Client) -> None:
+    """Everyone adds one to the capacity, and tries again when somebody else was first."""
+    writers, turns = 4, 5
+    assert registry.put(PATH, json={"name": "n", "capacity": 0}).status_code == 201
+
+    def add(_: int) -> None:
+        done = 0
+        while done < turns:
+            read = registry.get(PATH)
+            body = {"name": "n", "capacity": read.json()["capacity"] + 1}
+            answer = registry.put(PATH, json=body, headers={"if-match": read.headers["etag"]})
+            assert answer.status_code in (200, 412), answer.text
+            done += answer.status_code == 200
+
+    with ThreadPoolExecutor(writers) as pool:
+        list(pool.map(add, range(writers)))
+    assert registry.get(PATH).json()["capacity"] == writers * turns
+    assert len(changes(registry)) == writers * turns + 1
+
+
+def test_the_same_file_sent_twice_at_once_lands_once(registry: Client) -> None:
+    rows = [f"{number},Service {number},Provider {number % 7}" for number in range(600)]
+    body = "id,name,organisation_name\n" + "\n".join(rows)
+
+    def post(_: int) -> int:
+        return registry.post(
+            "/v1/imports/services", content=body.encode(), headers={"content-type": CSV}
+        ).status_code
+
+    with ThreadPoolExecutor(2) as pool:
+        assert list(pool.map(post, range(2))) == [200, 200]
+    assert len(registry.items("/v1/services", params={"limit": 1000})) == 600
+    assert len(registry.items("/v1/organisations")) == 7
+    assert counts(send(registry, "services", body)) == (0, 0, 600, 0)
