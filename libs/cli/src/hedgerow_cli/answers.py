@@ -1,0 +1,285 @@
+"""`hedgerow gaps`, `overlaps`, `fragility`, `kpis`: the platform's answers for a place, as tables."""
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Annotated, Any
+from urllib.parse import quote
+
+import typer
+
+from hedgerow_cli.client import Client, Parameters, connect
+from hedgerow_cli.names import Names
+from hedgerow_cli.places import area_code
+from hedgerow_cli.settings import Settings
+from hedgerow_cli.tables import computed_lines, figure, many, named, people, share, table
+from hedgerow_cli.terminal import out, plain, print_pages
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+ROWS_SHOWN = 30
+# Before a number of people that was derived from others, not counted.
+ABOUT = "≈"
+
+Json = dict[str, Any]
+Tabulate = Callable[[Sequence[Json], Names], "Table"]
+
+Place = Annotated[str, typer.Argument(metavar="AREA", help="A code, or a name that only one area has.")]
+Need = Annotated[
+    list[str] | None,
+    typer.Option(help="Only this need: its id, or its term where only one taxonomy has it; may be repeated."),
+]
+Level = Annotated[
+    str | None, typer.Option(help="Answer by these areas: ward, msoa, lsoa …; wards by default.")
+]
+Rule = Annotated[
+    str | None, typer.Option(help="How an area counts as served: declared, sited or within:<km>.")
+]
+At = Annotated[str | None, typer.Option(help="The day to look at, as YYYY-MM-DD; today by default.")]
+Count = Annotated[
+    str | None, typer.Option(help="Whom to count: providers, or owners (their ultimate owners).")
+]
+Index = Annotated[
+    str | None, typer.Option(help="The index that weights residents where nobody has counted people.")
+]
+Rows = Annotated[
+    int | None,
+    typer.Option("--limit", min=0, help="How many rows to print, 0 for all; 30 by default, all with --json."),
+]
+
+
+def gaps(
+    context: typer.Context,
+    area: Place,
+    need: Need = None,
+    level: Level = None,
+    rule: Rule = None,
+    at: At = None,
+    kind: Annotated[
+        list[str] | None,
+        typer.Option(help="uncovered, partial or single; may be repeated; the first two by default."),
+    ] = None,
+    count: Count = None,
+    index: Index = None,
+    limit: Rows = None,
+) -> None:
+    """Where nobody answers a need, or only one provider does; most people first."""
+    asked = {"need": need, "level": level, "rule": rule, "at": at, "count": count, "index": index}
+    _answer(context.obj, "gaps", area, {**asked, "kind": kind}, limit)
+
+
+def overlaps(
+    context: typer.Context,
+    area: Place,
+    need: Need = None,
+    level: Level = None,
+    rule: Rule = None,
+    at: At = None,
+    by: Annotated[str | None, typer.Option(help="Pairs of each service (the default) or provider.")] = None,
+    count: Count = None,
+    index: Index = None,
+    limit: Rows = None,
+) -> None:
+    """Who covers the same needs in the same areas; most shared people first."""
+    asked = {"need": need, "level": level, "rule": rule, "at": at, "count": count, "index": index}
+    _answer(context.obj, "overlaps", area, {**asked, "by": by}, limit)
+
+
+def fragility(
+    context: typer.Context,
+    area: Place,
+    need: Need = None,
+    level: Level = None,
+    rule: Rule = None,
+    at: At = None,
+    by: Annotated[
+        str | None,
+        typer.Option(help="Who leaves: each provider (the default), or each owner with all it owns."),
+    ] = None,
+    index: Index = None,
+    limit: Rows = None,
+) -> None:
+    """What nobody would cover any more if one provider left; most people first."""
+    asked = {"need": need, "level": level, "rule": rule, "at": at, "by": by, "index": index}
+    _answer(context.obj, "fragility", area, asked, limit)
+
+
+def kpis(
+    context: typer.Context,
+    area: Place,
+    kpi: Annotated[str | None, typer.Option(help="Only this KPI, by its id.")] = None,
+    as_of: Annotated[
+        str | None, typer.Option(help="As it was known then: a day as YYYY-MM-DD, or a moment.")
+    ] = None,
+    limit: Rows = None,
+) -> None:
+    """The latest value of every KPI of an area, with the change since the period before."""
+    settings: Settings = context.obj
+    with connect(settings) as client:
+        code = area_code(client, area)
+        asked = {"subject": code, "kpi": kpi, "as_of": as_of}
+        if settings.json:
+            print_pages(client.pages("/v1/observations/latest", asked, limit=limit or None))
+            return
+        items = client.items("/v1/observations/latest", asked)
+        place = named(Names(client).area(code), code)
+    if not items:
+        out().print(f"{place}: no KPI has a value here.")
+        return
+    shown = _rows(limit)
+    out().print(f"KPIs of {place}")
+    out().print(kpis_table(items[:shown]))
+    _print_rest(items, shown)
+
+
+def _answer(settings: Settings, subject: str, area: str, asked: Parameters, limit: int | None) -> None:
+    with connect(settings) as client:
+        code = area_code(client, area)
+        path = f"/v1/localities/{quote(code, safe='')}/{subject}"
+        if settings.json:
+            print_pages(client.pages(path, asked, limit=limit or None))
+            return
+        shown = _rows(limit)
+        # Gaps and fragility are bounded by cells and providers; pairs of services are not.
+        answer = read(client, path, asked, limit=shown if subject == "overlaps" else None)
+        names = Names(client)
+        title = f"{subject.capitalize()} of {named(names.area(code), code)}{_total(subject, answer['items'])}"
+        made = TABLES[subject](answer["items"][:shown], names)
+    out().print(title, soft_wrap=True)
+    if answer["items"]:
+        out().print(made)
+        _print_rest(answer["items"], shown, more=answer["next"] is not None)
+    for line in computed_lines(answer["computed"]):
+        out().print(plain(line), soft_wrap=True)
+
+
+def read(client: Client, path: str, asked: Parameters, *, limit: int | None = None) -> Json:
+    """An answer with the items of all its pages, or the first so many."""
+    pages = list(client.pages(path, asked, limit=limit))
+    answer: Json = pages[0].body
+    answer["items"] = [item for page in pages for item in page.body["items"]]
+    answer["next"] = pages[-1].body["next"]
+    return answer
+
+
+def _rows(limit: int | None) -> int | None:
+    """How many rows to print; None prints all."""
+    return ROWS_SHOWN if limit is None else limit or None
+
+
+def _print_rest(items: Sequence[Json], shown: int | None, *, more: bool = False) -> None:
+    """Say how many rows were left out."""
+    if more:
+        out().print("More rows follow: print all with --limit 0.")
+    elif shown is not None and len(items) > shown:
+        out().print(f"{people(len(items) - shown)} more rows: print all with --limit 0.")
+
+
+def _total(subject: str, items: Sequence[Json]) -> str:
+    if not items:
+        return ": none"
+    if subject == "gaps":
+        counted = sum(item["people_affected"] or 0 for item in items)
+        return (
+            f": {many(len(items), 'cell')}, {people(counted)} people (one person counts once for each need)"
+        )
+    if subject == "fragility":
+        return f": {many(len(items), items[0]['kind'])} alone somewhere"
+    return ""
+
+
+def kpis_table(items: Sequence[Json]) -> "Table":
+    """The latest value of each KPI, what it was before, and what it should be."""
+    made = table("KPI", "Period", "Value", "Unit", "Change", "Target", "Minimum")
+    for item in items:
+        kpi, latest = item["kpi"], item["latest"]
+        value = figure(latest["value"]) if latest["value"] is not None else plain(latest["status"])
+        made.add_row(
+            named(kpi["name"], kpi["id"]),
+            plain(latest["period"]),
+            value,
+            plain(kpi["unit"] or ""),
+            _change(item["change"], kpi["polarity"]),
+            figure(kpi["target"]) if kpi["target"] is not None else "",
+            figure(kpi["minimum"]) if kpi["minimum"] is not None else "",
+        )
+    return made
+
+
+def _change(change: float | None, polarity: str | None) -> str:
+    """A change with its sign, and whether that is for the better."""
+    if change is None:
+        return ""
+    sign = "+" if change > 0 else "±" if change == 0 else "−"
+    said = f"{sign}{figure(abs(change))}"
+    if change == 0 or polarity not in ("higher", "lower"):
+        return said
+    return f"{said} {'better' if (change > 0) == (polarity == 'higher') else 'worse'}"
+
+
+def gaps_table(items: Sequence[Json], names: Names) -> "Table":
+    """Gaps: what is needed, where, by how many, and who is there at all."""
+    made = table("Need", "Area", "People", "Gap", "Who is there")
+    for item in items:
+        there = (item["partly"] or {}).get("providers") if item["kind"] == "partial" else item["providers"]
+        made.add_row(
+            named(item["need_name"], item["need"]),
+            named(item["area_name"], item["area"]),
+            _about(item["people_affected"], item["people_basis"]),
+            _kind(item),
+            plain(", ".join(provider["name"] for provider in there or []) or "nobody"),
+        )
+    return made
+
+
+def _kind(item: Json) -> str:
+    served = (item["partly"] or {}).get("share")
+    if item["kind"] == "partial" and served is not None:
+        return f"partial, {share(served)} served"
+    return plain(item["kind"])
+
+
+def _about(count: int | None, basis: str) -> str:
+    return people(count) if count is None or basis == "counted" else f"{ABOUT}{people(count)}"
+
+
+def overlaps_table(items: Sequence[Json], names: Names) -> "Table":
+    """Overlaps: the two, what they share, and how much of each that is."""
+    made = table("First", "Second", "Needs they share", "People", "Cells", "Contained", "Jaccard")
+    needs = names.needs() if items else {}
+    for item in items:
+        shared = sorted(needs.get(need, need) for need in item["needs"])
+        made.add_row(
+            _party(item["first"]),
+            _party(item["second"]) + (" [yellow]same owner[/]" if item["same_owner"] else ""),
+            plain(", ".join(shared)),
+            people(item["shared_people"]),
+            people(item["shared_cells"]),
+            share(item["containment"]),
+            share(item["jaccard"]),
+        )
+    return made
+
+
+def _party(party: Json) -> str:
+    provider = party["provider"]
+    return plain(party["name"]) if provider["id"] == party["id"] else named(party["name"], provider["name"])
+
+
+def fragility_table(items: Sequence[Json], names: Names) -> "Table":
+    """Fragility: who alone carries what."""
+    who = items[0]["kind"] if items else "provider"
+    made = table(f"If this {who} left", "People", "Cells", "Needs", "Areas", "Services")
+    for item in items:
+        made.add_row(
+            plain(item["name"]),
+            people(item["people_uncovered"]),
+            *(people(item[name]) for name in ("cells_uncovered", "needs", "areas", "services")),
+        )
+    return made
+
+
+TABLES: dict[str, Tabulate] = {
+    "gaps": gaps_table,
+    "overlaps": overlaps_table,
+    "fragility": fragility_table,
+}

@@ -1,0 +1,89 @@
+"""What the platform's imports take: kinds, their columns, and where a place is written."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class CanonicalKind(NamedTuple):
+    """The canonical CSV of one import kind."""
+
+    needed: tuple[str, ...]
+    """Columns a mapping must fill."""
+    base: tuple[str, ...] = ()
+    """Columns always written, blank where the mapping says nothing."""
+    optional: tuple[str, ...] = ()
+    """Columns written only when the mapping fills them."""
+    code: str | None = None
+    """Column that takes an area code found by `place`."""
+    point: tuple[str, str] | None = None
+    """Columns that take a longitude and latitude found by `place`."""
+    value: str | None = None
+    """Column whose blank cells the manifest's `blank` speaks of."""
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        return self.needed + self.base + self.optional
+
+
+def _words(text: str) -> tuple[str, ...]:
+    return tuple(text.split())
+
+
+TABLES: dict[str, CanonicalKind] = {
+    "areas": CanonicalKind(
+        _words("code name level vintage"),
+        _words("parent_code"),
+        _words("successor_code lon lat"),
+        point=("lon", "lat"),
+    ),
+    "boundaries": CanonicalKind(_words("code"), code="code"),
+    "residents": CanonicalKind(
+        _words("area_code period age_from age_to sex count"), code="area_code", value="count"
+    ),
+    "demand": CanonicalKind(
+        _words("need area_code period count"),
+        optional=_words("weight source"),
+        code="area_code",
+        value="count",
+    ),
+    "indices": CanonicalKind(_words("index area_code period value"), code="area_code", value="value"),
+    "needs": CanonicalKind(_words("taxonomy term name"), _words("parent_term")),
+    "crosswalk": CanonicalKind(_words("from_taxonomy from_term to_taxonomy to_term relation")),
+    "organisations": CanonicalKind(
+        _words("id name"),
+        optional=_words("identifiers sector legal_form size status url email description owner_ids aliases"),
+    ),
+    "services": CanonicalKind(
+        _words("id name"),
+        optional=_words(
+            "organisation_id organisation_name organisation_identifiers needs area_codes status description "
+            "url email phone minimum_age maximum_age capacity valid_from valid_to assured_on "
+            "site_id site_name address postcode site_area_code lon lat"
+        ),
+        code="site_area_code",
+        point=("lon", "lat"),
+    ),
+    "sites": CanonicalKind(
+        _words("id service_id name"),
+        optional=_words("address postcode area_code lon lat"),
+        code="area_code",
+        point=("lon", "lat"),
+    ),
+    "kpis": CanonicalKind(
+        _words("id name"),
+        _words("unit polarity level perspective frequency aggregation description"),
+        _words("target minimum owner"),
+    ),
+    "observations": CanonicalKind(
+        _words("kpi subject period value"),
+        optional=_words("numerator denominator lower upper status"),
+        code="subject",
+        value="value",
+    ),
+}
+
+PASSED_THROUGH = ("hsds", "ocds", "bods", "spend")
+"""Kinds of a published standard: sent as they are, never mapped."""
+
+KINDS = (*TABLES, *PASSED_THROUGH)

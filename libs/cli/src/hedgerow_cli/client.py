@@ -1,0 +1,203 @@
+"""Talking to the platform's one API: answers, pages, uploads; problems become one clear line."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+import orjson
+
+from hedgerow_cli.errors import AnswerIsAnError, NoKey, NotReachable
+from hedgerow_cli.settings import Settings, reason
+
+if TYPE_CHECKING:
+    import httpx
+
+    from hedgerow_cli.sources import Source
+
+LARGEST_PAGE = 1000
+ANSWER_SECONDS = 120.0
+LOOPBACK = {"127.0.0.1", "localhost", "::1"}
+
+Parameters = Mapping[str, str | int | float | Sequence[str] | None]
+
+
+class Problem(AnswerIsAnError):
+    """The platform answered with problem+json."""
+
+    def __init__(self, status: int, problem: Mapping[str, Any]) -> None:
+        self.status = status
+        self.problem = problem
+        super().__init__(sentence(status, problem))
+
+
+@dataclass(frozen=True)
+class Answer:
+    """One answer: its bytes as they came and what they say."""
+
+    content: bytes
+    status: int = 200
+
+    @property
+    def body(self) -> Any:
+        """The JSON the answer holds."""
+        return orjson.loads(self.content)
+
+
+def sentence(status: int, problem: Mapping[str, Any]) -> str:
+    """A problem as one line: detail (or title), then each error with the place it is about."""
+    said = str(problem.get("detail") or problem.get("title") or f"The platform answered {status}").strip()
+    parts = []
+    for error in problem.get("errors") or []:
+        if isinstance(error, Mapping):
+            where = error.get("parameter") or error.get("pointer") or error.get("column")
+            parts.append(f"{where}: {error.get('reason')}" if where else str(error.get("reason")))
+    if parts:
+        said = f"{said.rstrip('.')} – {'; '.join(parts)}"
+    return said if said.endswith((".", "!", "?")) else said + "."
+
+
+class Client:
+    """A connection to the gateway with the caller's key."""
+
+    def __init__(self, url: str, key: str | None, *, key_file: object = "the key file") -> None:
+        import httpx
+
+        if urlsplit(url).scheme not in ("http", "https"):
+            raise NotReachable(f"{url} is no address: give --url as http://host:port.")
+        self.url = url
+        self.key_file = key_file
+        headers = {"Accept": "application/json", "User-Agent": "hedgerow-cli"}
+        if key:
+            headers["Authorization"] = f"Bearer {key}"
+        self.http = httpx.Client(
+            base_url=url,
+            headers=headers,
+            timeout=httpx.Timeout(ANSWER_SECONDS, connect=5.0),
+            # A proxy of the environment is for the world outside, not for the platform on this machine.
+            trust_env=urlsplit(url).hostname not in LOOPBACK,
+        )
+
+    def __enter__(self) -> "Client":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the connections."""
+        self.http.close()
+
+    def get(self, path: str, **parameters: str | int | float | None) -> Answer:
+        """Read one answer."""
+        return self.send("GET", path, parameters=parameters)
+
+    def post(self, path: str, body: object) -> Answer:
+        """Send a JSON body."""
+        return self.send(
+            "POST", path, content=orjson.dumps(body), headers={"Content-Type": "application/json"}
+        )
+
+    def delete(self, path: str, *, etag: str | None = None) -> Answer:
+        """Delete what is at the path; `etag` says which state of it is meant."""
+        return self.send("DELETE", path, headers={"If-Match": etag} if etag else {})
+
+    def pages(
+        self, path: str, parameters: Parameters | None = None, *, limit: int | None = None
+    ) -> Iterator[Answer]:
+        """Read a list page by page along `next`; stops once `limit` items were read."""
+        read = 0
+        after: str | None = None
+        while True:
+            size = LARGEST_PAGE if limit is None else min(LARGEST_PAGE, limit - read)
+            answer = self.send("GET", path, parameters={**(parameters or {}), "limit": size, "after": after})
+            yield answer
+            body = answer.body
+            read += len(body["items"])
+            after = body.get("next")
+            if after is None or (limit is not None and read >= limit):
+                return
+
+    def items(
+        self, path: str, parameters: Parameters | None = None, *, limit: int | None = None
+    ) -> list[dict[str, Any]]:
+        """All items of a list."""
+        return [item for page in self.pages(path, parameters, limit=limit) for item in page.body["items"]]
+
+    def upload(self, kind: str, source: "Source", parameters: Parameters) -> Answer:
+        """Stream a file to `POST /v1/imports/{kind}`; answers with the import."""
+        import httpx
+
+        headers = {"Content-Type": source.media_type}
+        if source.gzipped:
+            headers["Content-Encoding"] = "gzip"
+        return self.send(
+            "POST",
+            f"/v1/imports/{kind}",
+            parameters=parameters,
+            content=source.chunks(),
+            headers=headers,
+            timeout=httpx.Timeout(None, connect=5.0),
+        )
+
+    def send(
+        self,
+        method: str,
+        path: str,
+        *,
+        parameters: Parameters | None = None,
+        content: "bytes | Iterator[bytes] | None" = None,
+        headers: Mapping[str, str] | None = None,
+        timeout: "httpx.Timeout | None" = None,
+    ) -> Answer:
+        """Send one request; raises Problem, NoKey or NotReachable."""
+        import httpx
+
+        asked = {name: value for name, value in (parameters or {}).items() if value is not None}
+        request = self.http.build_request(
+            method, path, params=asked, content=content, headers=dict(headers or {})
+        )
+        if timeout is not None:
+            request.extensions["timeout"] = timeout.as_dict()
+        try:
+            response = self.http.send(request)
+        except httpx.ConnectError as refused:
+            raise NotReachable(
+                f"No platform answers at {self.url}: start it with `hedgerow up`, or give --url."
+            ) from refused
+        except httpx.TimeoutException as late:
+            raise NotReachable(
+                f"{self.url} did not answer in time: look at its logs, or run `hedgerow doctor`."
+            ) from late
+        except httpx.HTTPError as broken:
+            raise NotReachable(
+                f"The connection to {self.url} broke ({reason(broken)}): run `hedgerow doctor`."
+            ) from broken
+        return self._checked(response)
+
+    def _checked(self, response: "httpx.Response") -> Answer:
+        if response.is_success:
+            return Answer(response.content, response.status_code)
+        try:
+            problem = orjson.loads(response.content)
+        except orjson.JSONDecodeError:
+            problem = None
+        if not isinstance(problem, dict) or "json" not in response.headers.get("content-type", ""):
+            raise NotReachable(
+                f"{self.url} answered {response.status_code} but not as Hedgerow does:"
+                " is another program at this address? Give the right one with --url."
+            )
+        if response.status_code == 401:
+            raise NoKey(
+                f"The platform at {self.url} refused the key in {self.key_file}:"
+                " name the right file with --key-file."
+            )
+        raise Problem(response.status_code, problem)
+
+
+def connect(settings: Settings) -> Client:
+    """A client for the settings of the command line."""
+    return Client(settings.url, settings.key(), key_file=settings.key_file)

@@ -1,0 +1,138 @@
+"""`hedgerow import`: one file or feed of a standard kind, and what became of its records."""
+
+import time
+from typing import Annotated, Any
+
+import typer
+from rich.markup import escape
+
+from hedgerow_cli.client import Answer, Client, connect
+from hedgerow_cli.errors import AnswerIsAnError
+from hedgerow_cli.settings import Settings
+from hedgerow_cli.sources import Source, open_source
+from hedgerow_cli.tables import people, table
+from hedgerow_cli.terminal import out, plain, print_raw, progress, say
+
+VERDICTS = ("accepted", "changed", "unchanged", "quarantined")
+RECEIPTS_SHOWN = 10
+POLL_SECONDS = 0.5
+
+
+def import_(
+    context: typer.Context,
+    kind: Annotated[str, typer.Argument(help="What the file holds: areas, services, hsds, observations …")],
+    where: Annotated[
+        str, typer.Argument(metavar="FILE|URL|-", help="The file, its address, or - for standard input.")
+    ],
+    type_: Annotated[
+        str | None,
+        typer.Option(
+            "--type", help="csv, ndjson, json, geojson, parquet or a media type; by default by the extension."
+        ),
+    ] = None,
+    source: Annotated[
+        str | None, typer.Option(help="The name of the source the records are to be known by.")
+    ] = None,
+    option: Annotated[
+        list[str] | None, typer.Option(help="An option of this kind, as NAME=VALUE; may be repeated.")
+    ] = None,
+    receipts: Annotated[
+        int, typer.Option(min=0, help="How many quarantined records to show.")
+    ] = RECEIPTS_SHOWN,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="End with 1 if any record is quarantined.")
+    ] = False,
+) -> None:
+    """Import one file or feed; the good records land, each bad one is named with its reason."""
+    settings: Settings = context.obj
+    parameters = options(option or [])
+    if source is not None:
+        parameters["source"] = source
+    with connect(settings) as client, open_source(where, type_=type_) as opened:
+        answer = send(client, kind, opened, parameters, quiet=settings.quiet)
+        result = answer.body
+        if settings.json:
+            print_raw(answer.content)
+        else:
+            show(client, opened.name, result, shown=receipts)
+    if result["status"] == "failed":
+        raise AnswerIsAnError(
+            f"The import failed: {result.get('detail') or 'no reason given'}. See /v1/imports/{result['id']}."
+        )
+    if strict and result["counts"]["quarantined"]:
+        raise AnswerIsAnError(
+            f"{people(result['counts']['quarantined'])} records are quarantined:"
+            " mend them and send the file again."
+        )
+
+
+def options(given: list[str]) -> dict[str, str | int | float | None]:
+    """NAME=VALUE pairs as query parameters."""
+    found: dict[str, str | int | float | None] = {}
+    for pair in given:
+        name, equals, value = pair.partition("=")
+        if not equals or not name:
+            raise typer.BadParameter(f"{pair} is not NAME=VALUE", param_hint="--option")
+        found[name] = value
+    return found
+
+
+def send(
+    client: Client,
+    kind: str,
+    source: Source,
+    parameters: dict[str, str | int | float | None],
+    *,
+    quiet: bool,
+) -> Answer:
+    """Stream the source to the platform with a progress bar; answers with the import once it has ended."""
+    with progress(quiet=quiet) as bars:
+        task = bars.add_task(plain(source.name), total=source.size)
+
+        def moved(count: int) -> None:
+            bars.advance(task, count)
+            if source.size is not None and bars.tasks[task].completed >= source.size:
+                bars.update(task, description=f"{plain(source.name)}: sent, now being read")
+
+        source.moved = moved
+        answer = client.upload(kind, source, parameters)
+        while (result := answer.body)["status"] == "running":
+            time.sleep(POLL_SECONDS)
+            answer = client.get(f"/v1/imports/{result['id']}")
+        return answer
+
+
+def show(client: Client, name: str, result: dict[str, Any], *, shown: int) -> None:
+    """Print the counts, the notes and the first quarantined records."""
+    counts = result["counts"]
+    total = sum(counts[verdict] for verdict in VERDICTS)
+    console = out()
+    console.print(
+        f"{plain(name)} as {plain(result['kind'])}: {people(total)} records, "
+        + ", ".join(f"{people(counts[verdict])} {verdict}" for verdict in VERDICTS)
+    )
+    for note in result.get("notes") or []:
+        console.print(f"  note: {plain(note)}")
+    if counts["quarantined"] and shown:
+        found = client.items(result["receipts"], {"verdict": "quarantined"}, limit=shown)
+        console.print(receipts_table(found))
+        rest = counts["quarantined"] - sum(receipt.get("records") or 1 for receipt in found)
+        if rest > 0:
+            say(f"  {people(rest)} more quarantined: see {escape(result['receipts'])}?verdict=quarantined")
+
+
+def receipts_table(receipts: list[dict[str, Any]]) -> Any:
+    """Receipts as a table: where, which column, which record, why."""
+    made = table("Line", "Column", "Record", "Reason", title="Quarantined")
+    for receipt in receipts:
+        line, line_to = receipt.get("line"), receipt.get("line_to")
+        where = (
+            receipt.get("pointer") or "" if line is None else f"{line}–{line_to}" if line_to else str(line)
+        )
+        made.add_row(
+            plain(where),
+            plain(receipt.get("column") or ""),
+            plain(receipt.get("key") or ""),
+            plain(receipt.get("reason") or ""),
+        )
+    return made

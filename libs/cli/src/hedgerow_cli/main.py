@@ -1,0 +1,108 @@
+"""The command line: which commands there are, what they share, and how an error becomes one line."""
+
+import os
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from hedgerow_cli import answers, doctor, imports, keys, up
+from hedgerow_cli.errors import CommandError
+from hedgerow_cli.load import load
+from hedgerow_cli.settings import Settings, shared_options_first
+from hedgerow_cli.terminal import err, plain
+
+EVERYWHERE = (
+    "For every command: --data-dir, --url, --key-file, --json, --quiet (see hedgerow --help)."
+    " Every option has an environment twin, HEDGEROW_…."
+)
+
+app = typer.Typer(
+    name="hedgerow",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"auto_envvar_prefix": "HEDGEROW", "help_option_names": ["-h", "--help"]},
+)
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        from importlib.metadata import version
+
+        typer.echo(f"hedgerow {version('hedgerow-cli')}")
+        raise typer.Exit
+
+
+@app.callback(epilog="These options may also stand after the command.")
+def shared(
+    context: typer.Context,
+    data_dir: Annotated[
+        Path, typer.Option(help="Where databases, keys and logs lie.", show_default=True)
+    ] = Path("var"),
+    url: Annotated[
+        str | None,
+        typer.Option(
+            help="The platform's address; by default the one `hedgerow up` wrote, else port 8000 here."
+        ),
+    ] = None,
+    key_file: Annotated[
+        Path | None,
+        typer.Option(help="The file with your API key; by default admin.key in the data directory."),
+    ] = None,
+    json: Annotated[bool, typer.Option("--json", help="Print the answer's JSON as it came.")] = False,
+    quiet: Annotated[
+        bool, typer.Option("--quiet", help="No progress and no notes, only answers and errors.")
+    ] = False,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Hedgerow: who provides what, where and for whom; where are the gaps."""
+    context.obj = Settings(data_dir=data_dir, given_url=url, given_key_file=key_file, json=json, quiet=quiet)
+
+
+COMMANDS: dict[str, Callable[..., None]] = {
+    "up": up.up,
+    "load": load,
+    "import": imports.import_,
+    "gaps": answers.gaps,
+    "overlaps": answers.overlaps,
+    "fragility": answers.fragility,
+    "kpis": answers.kpis,
+    "doctor": doctor.doctor,
+}
+for name, command in COMMANDS.items():
+    app.command(name, epilog=EVERYWHERE)(command)
+app.add_typer(keys.app, name="keys", epilog=EVERYWHERE)
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run one command line and give its exit code."""
+    try:
+        code = app(shared_options_first(arguments), prog_name="hedgerow", standalone_mode=False)
+        sys.stdout.flush()
+    except CommandError as error:
+        return _failed(str(error), error.exit_code)
+    except typer.TyperException as error:
+        return _failed(_usage(error), 2)
+    except typer.Abort:
+        return _failed("Given up.", 1)
+    except BrokenPipeError:
+        # The reader of our output has gone; nothing more may be written, not even at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        return 0
+    return code if isinstance(code, int) else 0
+
+
+def _usage(error: typer.TyperException) -> str:
+    said = getattr(error, "format_message", lambda: str(error))()
+    path = getattr(getattr(error, "ctx", None), "command_path", "hedgerow")
+    return f"{' '.join(str(said).split()).rstrip('.')}. See `{path} --help`."
+
+
+def _failed(said: str, code: int) -> int:
+    err().print(f"[bold red]error:[/] {plain(said)}", soft_wrap=True)
+    return code

@@ -1,0 +1,1 @@
+"""From a council's own table to the canonical import format: pure, streaming, no HTTP."""

@@ -1,0 +1,195 @@
+"""What is sent in an import: a file, an address or standard input, streamed as it is."""
+
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path, PurePosixPath
+from types import TracebackType
+from typing import BinaryIO, Protocol
+from urllib.parse import urlsplit
+
+from hedgerow_cli.errors import NothingToSend
+from hedgerow_cli.settings import reason
+
+CHUNK = 256 * 1024
+GZIP_MAGIC = b"\x1f\x8b"
+
+MEDIA_TYPES = {
+    "csv": "text/csv",
+    "ndjson": "application/x-ndjson",
+    "json": "application/json",
+    "geojson": "application/geo+json",
+    "parquet": "application/vnd.apache.parquet",
+}
+SUFFIXES = {**MEDIA_TYPES, "txt": "text/csv", "jsonl": "application/x-ndjson"}
+
+
+class _Readable(Protocol):
+    def read(self, size: int = -1, /) -> bytes: ...
+
+    def close(self) -> None: ...
+
+
+class Source:
+    """An open stream with its media type; `chunks()` reads it once and tells `moved` how far it is."""
+
+    def __init__(
+        self,
+        stream: _Readable,
+        *,
+        name: str,
+        media_type: str,
+        size: int | None,
+        moved: Callable[[int], None] | None = None,
+    ) -> None:
+        self.stream = stream
+        self.name = name
+        self.media_type = media_type
+        self.size = size
+        self.moved = moved
+        self.head = _read(stream, CHUNK, name)
+        self.gzipped = self.head.startswith(GZIP_MAGIC)
+
+    def chunks(self) -> Iterator[bytes]:
+        """The bytes as they are: gzip stays gzip."""
+        chunk = self.head
+        while chunk:
+            yield chunk
+            if self.moved:
+                self.moved(len(chunk))
+            chunk = _read(self.stream, CHUNK, self.name)
+
+    def __enter__(self) -> "Source":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stream.close()
+
+
+def open_source(where: str, *, type_: str | None = None) -> Source:
+    """Open a file, an http(s) address or `-`; raises NothingToSend."""
+    if where == "-":
+        return Source(
+            _StandardInput(sys.stdin.buffer),
+            name="standard input",
+            media_type=media_type("", type_, said_as="standard input"),
+            size=None,
+        )
+    if urlsplit(where).scheme in ("http", "https"):
+        return _open_address(where, type_)
+    path = Path(where)
+    try:
+        stream = path.open("rb")
+        size = path.stat().st_size
+    except OSError as unreadable:
+        raise NothingToSend(f"{where} cannot be read ({reason(unreadable)}): check the path.") from unreadable
+    try:
+        return Source(stream, name=path.name, media_type=media_type(path.name, type_), size=size)
+    except BaseException:
+        stream.close()
+        raise
+
+
+def media_type(name: str, given: str | None, *, said_as: str | None = None, offered: str = "") -> str:
+    """The media type: as given (a short name or in full), else offered by a server, else by the extension.
+
+    >>> media_type("areas.csv.gz", None)
+    'text/csv'
+    """
+    if given:
+        if "/" in given:
+            return given
+        if given in MEDIA_TYPES:
+            return MEDIA_TYPES[given]
+        raise NothingToSend(
+            f"{given} is no type: use --type {', '.join(MEDIA_TYPES)}, or a media type in full."
+        )
+    suffixes = [suffix.lstrip(".").lower() for suffix in PurePosixPath(name).suffixes]
+    if suffixes[-1:] == ["gz"]:
+        suffixes.pop()
+    if suffixes and suffixes[-1] in SUFFIXES:
+        return SUFFIXES[suffixes[-1]]
+    plain = offered.split(";", 1)[0].strip().lower()
+    if plain in MEDIA_TYPES.values():
+        return plain
+    raise NothingToSend(
+        f"The extension of {said_as or name or 'the address'} does not say what it holds:"
+        f" add --type {', '.join(MEDIA_TYPES)}."
+    )
+
+
+class _StandardInput:
+    """Standard input that is left open."""
+
+    def __init__(self, stream: BinaryIO) -> None:
+        self.stream = stream
+
+    def read(self, size: int = -1, /) -> bytes:
+        return self.stream.read(size)
+
+    def close(self) -> None:
+        return None
+
+
+class _Address:
+    """A download read in pieces."""
+
+    def __init__(self, where: str) -> None:
+        import httpx
+
+        self.client = httpx.Client(follow_redirects=True, timeout=httpx.Timeout(60.0, connect=10.0))
+        try:
+            request = self.client.build_request("GET", where, headers={"Accept-Encoding": "identity"})
+            self.response = self.client.send(request, stream=True)
+            if not self.response.is_success:
+                raise NothingToSend(f"{where} answered {self.response.status_code}: check the address.")
+        except (httpx.HTTPError, httpx.InvalidURL) as unreachable:
+            self.client.close()
+            raise NothingToSend(
+                f"{where} cannot be fetched ({reason(unreachable)}): check the address and the connection."
+            ) from unreachable
+        except BaseException:
+            self.client.close()
+            raise
+        # Raw bytes: a server that compresses all the same sends gzip on, which the platform reads as it is.
+        self.pieces = self.response.iter_raw(CHUNK)
+
+    def read(self, size: int = -1, /) -> bytes:
+        import httpx
+
+        try:
+            return next(self.pieces, b"")
+        except httpx.HTTPError as broken:
+            raise OSError(reason(broken)) from broken
+
+    def close(self) -> None:
+        self.response.close()
+        self.client.close()
+
+
+def _open_address(where: str, type_: str | None) -> Source:
+    address = _Address(where)
+    try:
+        length = address.response.headers.get("content-length", "")
+        return Source(
+            address,
+            name=where,
+            media_type=media_type(
+                urlsplit(where).path,
+                type_,
+                said_as=where,
+                offered=address.response.headers.get("content-type", ""),
+            ),
+            size=int(length) if length.isdigit() else None,
+        )
+    except BaseException:
+        address.close()
+        raise
+
+
+def _read(stream: _Readable, size: int, name: str) -> bytes:
+    try:
+        return stream.read(size)
+    except OSError as broken:
+        raise NothingToSend(f"{name} cannot be read to its end ({reason(broken)}): try again.") from broken

@@ -1,0 +1,182 @@
+from pathlib import Path
+from typing import Any
+
+from tests.cli.command import Said, hedgerow
+from tests.cli.scripted import PROBLEM, Platform, Reply, answering
+
+AUTHORITY = {"code": "E06999001", "name": "Keldermouth", "level": "authority"}
+HARBOUR = {"code": "E05999001", "name": "Harbour", "level": "ward"}
+HARBOUR_SOUTH = {"code": "E05999002", "name": "Harbour South", "level": "ward"}
+ANOTHER_HARBOUR = {"code": "E05999077", "name": "harbour", "level": "ward"}
+
+
+def listed(*items: Any) -> Reply:
+    return Reply({"items": list(items), "next": None})
+
+
+def ask(platform: Platform, folder: Path, *arguments: str) -> Said:
+    (folder / "admin.key").write_text("hedgerow_1_secret\n", encoding="utf-8")
+    return hedgerow(*arguments, "--url", platform.url, "--key-file", folder / "admin.key")
+
+
+def lines(text: str) -> list[str]:
+    return [line.rstrip() for line in text.splitlines()]
+
+
+def test_the_whole_name_of_one_area_is_enough(tmp_path: Path) -> None:
+    replies = {
+        "GET /v1/areas": listed(HARBOUR_SOUTH, HARBOUR),
+        "GET /v1/areas/E05999001": Reply(HARBOUR),
+        "GET /v1/observations/latest": listed(),
+    }
+    with answering(replies) as platform:
+        code, out, err = ask(platform, tmp_path, "kpis", " harbour ")
+    assert (code, err) == (0, "")
+    assert out == "Harbour (E05999001): no KPI has a value here.\n"
+    assert platform.asked[0].query == {"text": "harbour", "limit": "1000"}
+    assert platform.asked[1].query == {"subject": "E05999001", "limit": "1000"}
+
+
+def test_a_name_of_several_areas_lists_them(tmp_path: Path) -> None:
+    with answering({"GET /v1/areas": listed(HARBOUR, ANOTHER_HARBOUR, HARBOUR_SOUTH)}) as platform:
+        code, out, err = ask(platform, tmp_path, "gaps", "Harbour")
+    assert (code, out) == (1, "")
+    assert err == (
+        "error: Harbour may be Harbour (ward, E05999001), harbour (ward, E05999077): give the code.\n"
+    )
+
+
+def test_a_name_of_no_area_is_an_error(tmp_path: Path) -> None:
+    with answering({"GET /v1/areas": listed()}) as platform:
+        code, _out, err = ask(platform, tmp_path, "overlaps", "Atlantis")
+    assert code == 1
+    assert err.startswith("error: No area is called Atlantis: give its code, ")
+
+
+def test_a_code_is_taken_as_it_is_and_the_platform_says_what_is_wrong_with_it(tmp_path: Path) -> None:
+    problem = Reply({"title": "Not found", "detail": "No such area."}, 404, PROBLEM)
+    with answering({"GET /v1/localities/E06999009/gaps": problem}) as platform:
+        code, _out, err = ask(platform, tmp_path, "gaps", "e06999009", "--need", "food")
+    assert (code, err) == (1, "error: No such area.\n")
+    assert platform.asked[0].query == {"need": "food", "limit": "1000"}
+
+
+def observed(value: float | None, change: float | None, **more: Any) -> dict[str, Any]:
+    kpi = {
+        "id": "wait",
+        "name": "Mean wait",
+        "unit": "weeks",
+        "polarity": "lower",
+        "target": 6.0,
+        "minimum": None,
+    }
+    latest = {"period": "2026-10", "value": value, "status": "final"}
+    return {"kpi": {**kpi, **more}, "latest": latest, "previous": None, "change": change}
+
+
+def test_kpis_show_the_latest_value_and_whether_it_got_better(tmp_path: Path) -> None:
+    suppressed = {"period": "2025-26", "value": None, "status": "suppressed"}
+    replies = {
+        "GET /v1/areas/E06999001": Reply(AUTHORITY),
+        "GET /v1/observations/latest": listed(
+            observed(7.75, 0.25),
+            observed(7.75, -0.25, id="calls", name="Calls", unit=None, target=None),
+            observed(12345.0, 1000.0, id="visits", name="Visits", unit="visits", polarity="neutral"),
+            {**observed(None, None, id="few", name="Few"), "latest": suppressed},
+        ),
+    }
+    with answering(replies) as platform:
+        code, out, err = ask(platform, tmp_path, "kpis", "E06999001")
+        first = ask(platform, tmp_path, "kpis", "E06999001", "--limit", "1").out
+    assert (code, err) == (0, "")
+    assert lines(out) == [
+        "KPIs of Keldermouth (E06999001)",
+        "KPI                Period         Value   Unit     Change         Target   Minimum",
+        "──────────────────────────────────────────────────────────────────────────────────",
+        "Mean wait (wait)   2026-10         7.75   weeks    +0.25 worse         6",
+        "Calls (calls)      2026-10         7.75            −0.25 better",
+        "Visits (visits)    2026-10       12,345   visits   +1,000              6",
+        "Few (few)          2025-26   suppressed   weeks                        6",
+    ]
+    assert lines(first)[-1] == "3 more rows: print all with --limit 0."
+
+
+COMPUTED = {
+    "at": "2026-11-22",
+    "rule": "sited",
+    "thresholds": {"level": "ward"},
+    "caveats": ["Read with care."],
+}
+
+
+def answered(*items: Any, more: str | None = None) -> Reply:
+    return Reply({"items": items, "next": more, "computed": COMPUTED})
+
+
+def gap(kind: str, people: int | None, basis: str, **more: Any) -> dict[str, Any]:
+    where = {"need": "h:food", "need_name": "Food [bank]", "area": "E05999001", "area_name": "Harbour"}
+    found = {"people_affected": people, "people_basis": basis, "providers": [], "partly": None}
+    return {**where, **found, "kind": kind, **more}
+
+
+def test_gaps_show_who_is_left_out_and_who_is_there(tmp_path: Path) -> None:
+    larder, table = {"id": "1", "name": "The Larder"}, {"id": "2", "name": "Open Table"}
+    replies: dict[str, Reply | list[Reply]] = {
+        "GET /v1/areas/E06999001": Reply(AUTHORITY),
+        "GET /v1/localities/E06999001/gaps": [
+            answered(
+                gap("uncovered", 12345, "counted"),
+                gap("partial", 400, "derived", partly={"share": 0.25, "providers": [larder, table]}),
+                more="on",
+            ),
+            answered(
+                gap("partial", 30, "counted", partly={"share": None, "providers": [larder]}),
+                gap("single", None, "unknown", providers=[larder]),
+            ),
+        ],
+    }
+    with answering(replies) as platform:
+        code, out, err = ask(platform, tmp_path, "gaps", "E06999001", "--kind", "partial", "--kind", "single")
+    assert (code, err) == (0, "")
+    assert lines(out) == [
+        "Gaps of Keldermouth (E06999001): 4 cells, 12,775 people (one person counts once for each need)",
+        "Need                   Area                  People   Gap                    Who is there",
+        "───────────────────────────────────────────────────────────────────────────────────────────────────",
+        "Food [bank] (h:food)   Harbour (E05999001)   12,345   uncovered              nobody",
+        "Food [bank] (h:food)   Harbour (E05999001)     ≈400   partial, 25 % served   The Larder, Open Table",
+        "Food [bank] (h:food)   Harbour (E05999001)       30   partial                The Larder",
+        "Food [bank] (h:food)   Harbour (E05999001)        –   single                 The Larder",
+        "As of 2026-11-22, by ward, rule sited.",
+        "Note: Read with care.",
+    ]
+    assert platform.asked[0].query["kind"] in ("partial", "single")
+    assert platform.asked[1].query["after"] == "on"
+
+
+def test_overlaps_show_the_two_and_what_they_share(tmp_path: Path) -> None:
+    trust = {"id": "9", "name": "Trust"}
+    pair = {
+        "first": {"id": "1", "name": "Larder", "provider": trust},
+        "second": {"id": "2", "name": "Open Table", "provider": {"id": "2", "name": "Open Table"}},
+        "shared_cells": 3,
+        "shared_people": 4200,
+        "containment": 1.0,
+        "jaccard": 0.375,
+        "needs": ["h:food", "h:new"],
+        "areas": ["E05999001"],
+        "same_owner": True,
+    }
+    replies: dict[str, Reply | list[Reply]] = {
+        "GET /v1/areas/E06999001": Reply(AUTHORITY),
+        "GET /v1/needs": listed({"id": "h:food", "name": "Food"}),
+        "GET /v1/localities/E06999001/overlaps": answered(pair, more="on"),
+    }
+    with answering(replies) as platform:
+        code, out, err = ask(platform, tmp_path, "overlaps", "E06999001", "--limit", "1", "--by", "service")
+    assert (code, err) == (0, "")
+    assert [" ".join(line.split()) for line in lines(out)[1:5] if "──" not in line] == [
+        "First Second Needs they share People Cells Contained Jaccard",
+        "Larder (Trust) Open Table same owner Food, h:new 4,200 3 100 % 38 %",
+        "More rows follow: print all with --limit 0.",
+    ]
+    assert platform.asked[0].query == {"by": "service", "limit": "1"}

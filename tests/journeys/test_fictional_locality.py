@@ -1,0 +1,187 @@
+"""What `make run` shows: the fictional borough, from its files to a coordinator's answers."""
+
+import os
+import signal
+import time
+
+import pytest
+
+from tests.support.platform import platform
+
+AUTHORITY = "E06999001"
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return tmp_path_factory.mktemp("fictional") / "var"
+
+
+@pytest.fixture(scope="module")
+def keldermouth(folder):
+    with platform(folder) as started:
+        _wait_for(started, "Ctrl-C stops everything")
+        yield started
+
+
+def _said(platform):
+    return platform.data_dir.with_suffix(".log").read_text()
+
+
+def _wait_for(platform, words):
+    deadline = time.monotonic() + 120
+    while words not in _said(platform):
+        assert time.monotonic() < deadline, _said(platform)
+        time.sleep(0.2)
+
+
+def test_the_first_start_shows_gaps_overlaps_fragility_and_kpis(keldermouth):
+    said = _said(keldermouth)
+    for words in ("Gaps", "Overlaps", "Fragility", "KPIs", "Harbourlight Trust", "Steps into Work", "/docs"):
+        assert words in said
+
+
+def test_31_of_240_cells_have_no_provider_and_73_hang_on_one(keldermouth):
+    cells = keldermouth.items(f"/v1/localities/{AUTHORITY}/cover", level="ward", limit=1000)
+    assert len(cells) == 240
+    statuses = [cell["status"] for cell in cells]
+    assert (statuses.count("gap"), statuses.count("single")) == (31, 73)
+
+
+def test_the_gaps_of_a_need_are_named_and_each_can_be_explained(keldermouth):
+    gaps = keldermouth.items(f"/v1/localities/{AUTHORITY}/gaps", need="food", kind="uncovered")
+    assert {gap["area_name"] for gap in gaps} == {"Eastness", "Sallow Fen", "Thornwold", "Upper Kelder"}
+    assert [gap["people"] for gap in gaps] == sorted((gap["people"] for gap in gaps), reverse=True)
+    upper_kelder = next(gap for gap in gaps if gap["area_name"] == "Upper Kelder")
+    explained = keldermouth.get(
+        f"/v1/localities/{AUTHORITY}/cover/{upper_kelder['need']}/{upper_kelder['area']}"
+    )
+    assert explained["counted"] == []
+    pantry = [one for one in explained["excluded"] if one["service"]["name"] == "Upper Kelder Mobile Pantry"]
+    assert "2026-03-31" in pantry[0]["reason"]
+
+
+def test_one_providers_exit_would_hurt_most(keldermouth):
+    worst = keldermouth.get(f"/v1/localities/{AUTHORITY}/fragility", by="provider", limit=1)
+    assert worst["items"][0]["name"] == "Harbourlight Trust"
+    assert worst["items"][0]["cells_uncovered"] == 23
+    assert worst["computed"]["registry_seq"] > 0
+    assert worst["computed"]["thresholds"]
+
+
+def test_counting_owners_shows_what_counting_providers_hides(keldermouth):
+    def singles(count):
+        cells = keldermouth.items(
+            f"/v1/localities/{AUTHORITY}/cover", need="substance-misuse", count=count, limit=1000
+        )
+        return {cell["area_name"] for cell in cells if cell["status"] == "single"}
+
+    assert singles("owners") - singles("providers") == {"Northgate", "Greywell"}
+
+
+def test_two_services_that_double_up_lead_the_overlaps(keldermouth):
+    first = keldermouth.get(f"/v1/localities/{AUTHORITY}/overlaps", limit=1)["items"][0]
+    assert {first["first"]["name"], first["second"]["name"]} == {"Steps into Work", "Working Kelder"}
+    assert (first["shared_cells"], first["jaccard"]) == (26, 1.0)
+
+
+def test_the_network_app_killed_in_the_middle_resumes_without_loss(keldermouth):
+    before = keldermouth.items(f"/v1/localities/{AUTHORITY}/gaps", limit=1000)
+    rows = "id,name,organisation_name,needs,area_codes\n" + "".join(
+        f"pop-up-{number},Pop-up pantry {number},Pop-up Pantries,hedgerow:food,E05999016\n"
+        for number in range(300)
+    )
+    sent = keldermouth.send("services", rows, source="pop-up")
+    assert sent.json()["counts"]["accepted"] == 300
+    for process in _processes_of("hedgerow_network", keldermouth.process.pid):
+        os.kill(process, signal.SIGKILL)
+    deadline = time.monotonic() + 60
+    while keldermouth.client.get("/readyz").status_code != 200:
+        assert time.monotonic() < deadline
+        time.sleep(0.2)
+    keldermouth.wait_for_network()
+    after = keldermouth.items(f"/v1/localities/{AUTHORITY}/gaps", limit=1000)
+    closed = {(gap["need"], gap["area_name"]) for gap in before} - {
+        (gap["need"], gap["area_name"]) for gap in after
+    }
+    assert closed == {("hedgerow:food", "Eastness")}
+
+
+def _processes_of(module, parent):
+    found = []
+    for entry in os.listdir("/proc"):
+        try:
+            with open(f"/proc/{entry}/cmdline", "rb") as file:
+                command = file.read().decode().split("\x00")
+            with open(f"/proc/{entry}/stat") as file:
+                of = int(file.read().rpartition(")")[2].split()[1])
+        except (OSError, IndexError, ValueError):
+            continue
+        if of == parent and module in command:
+            found.append(int(entry))
+    return found
+
+
+def test_every_answer_can_be_asked_again_for_nothing(keldermouth):
+    url = f"/v1/localities/{AUTHORITY}/cover?limit=1000"
+    first = keldermouth.client.get(url)
+    again = keldermouth.client.get(url, headers={"If-None-Match": first.headers["etag"]})
+    assert (again.status_code, again.content) == (304, b"")
+
+
+@pytest.mark.parametrize(
+    ("path", "status"),
+    [
+        ("/v1/localities/E06000000/gaps", 404),
+        ("/v1/localities/E0699/gaps", 422),
+        (f"/v1/localities/{AUTHORITY}/gaps?need=hedgerow:nothing", 404),
+        (f"/v1/localities/{AUTHORITY}/gaps?rule=nearby", 422),
+        (f"/v1/localities/{AUTHORITY}/gaps?rule=within:far", 422),
+        (f"/v1/localities/{AUTHORITY}/gaps?rule=within:-1", 422),
+        (f"/v1/localities/{AUTHORITY}/gaps?rule=within:nan", 422),
+        (f"/v1/localities/{AUTHORITY}/gaps?at=yesterday", 422),
+        (f"/v1/localities/{AUTHORITY}/gaps?level=parish", 422),
+        (f"/v1/localities/{AUTHORITY}/gaps?after=zzz", 422),
+        (f"/v1/localities/{AUTHORITY}/gaps?limit=0", 422),
+        (f"/v1/localities/{AUTHORITY}/gaps?ned=food", 422),
+        ("/v1/areas/E06000000", 404),
+        ("/v1/kpis/none", 404),
+        ("/v1/services/none", 404),
+        ("/v1/nowhere", 404),
+    ],
+)
+def test_what_cannot_be_answered_is_a_clear_problem(keldermouth, path, status):
+    answer = keldermouth.client.get(path)
+    assert answer.status_code == status, answer.text
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert answer.json()["title"]
+
+
+@pytest.mark.parametrize("kind", ["services", "observations"])
+@pytest.mark.parametrize(
+    ("body", "headers", "statuses"),
+    [
+        (b"name\nx\n", {"Content-Type": "text/csv"}, {422}),
+        (b"id,name\nx,y\n", {"Content-Type": "application/pdf"}, {415}),
+        (b"\x1f\x8b\x08\x00cut", {"Content-Type": "text/csv", "Content-Encoding": "gzip"}, {422}),
+        (b'{"id": NaN}\n', {"Content-Type": "application/x-ndjson"}, {200, 422}),
+        (b'{"id": "' + b"x" * 10_000_000 + b'"}\n', {"Content-Type": "application/x-ndjson"}, {200, 422}),
+        (b"id,name,x" + b"," * 10_000_000 + b"\n", {"Content-Type": "text/csv"}, {422}),
+    ],
+    ids=["missing column", "wrong type", "truncated gzip", "NaN", "long line", "long header"],
+)
+def test_a_bad_file_is_a_clear_problem_or_a_receipt(keldermouth, kind, body, headers, statuses):
+    answer = keldermouth.client.post(f"/v1/imports/{kind}", content=body, headers=headers)
+    assert answer.status_code in statuses, answer.text[:500]
+    if answer.status_code == 200:
+        assert answer.json()["counts"] == {"accepted": 0, "changed": 0, "unchanged": 0, "quarantined": 1}
+
+
+def test_the_second_start_is_ready_within_15_seconds_and_loads_nothing_again(keldermouth, folder):
+    keldermouth.process.send_signal(signal.SIGINT)
+    assert keldermouth.process.wait(30) == 0
+    started = time.monotonic()
+    with platform(folder) as again:
+        assert time.monotonic() - started <= 15
+        _wait_for(again, "Ctrl-C stops everything")
+        assert "First start" not in _said(again)
+        assert again.get(f"/v1/localities/{AUTHORITY}/summary")
