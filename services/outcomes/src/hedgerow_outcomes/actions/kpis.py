@@ -1,0 +1,89 @@
+"""Defining KPIs: every different definition of a KPI is a version of it, and none is forgotten."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, fields
+from datetime import UTC, date, datetime
+from typing import NamedTuple
+
+from hedgerow_kit.changes import Feed
+from sqlalchemy import insert, select
+from sqlalchemy.orm import Session
+
+from hedgerow_outcomes.domain.definitions import Definition
+from hedgerow_outcomes.store import learnings, numbers
+from hedgerow_outcomes.tables import Change, ChangeClock, Kpi, KpiVersion
+
+FEED = Feed(Change, ChangeClock)
+_FIELDS = tuple(field.name for field in fields(Definition))
+
+
+class Defined(NamedTuple):
+    """A verdict on a definition, and a note or a reason for its receipt."""
+
+    verdict: str
+    note: str | None = None
+
+
+def define(
+    session: Session, id: str, definition: Definition, *, valid_from: date | None, source: str, today: date
+) -> Defined:
+    """Define a KPI, or give it a new version where the definition differs from its last one.
+
+    valid_from: the day from which the definition holds; by default today, and for a first version always. A
+    definition with a day that is on record for that day is unchanged.
+    """
+    note = f"not said: {', '.join(definition.lacks)}" if definition.lacks else None
+    kpi = session.scalar(select(Kpi).where(Kpi.id == id))
+    if kpi is None:
+        learnings.lock(session)
+        number = numbers.next_kpi(session)
+        session.add(Kpi(number=number, id=id, source=source))
+        session.flush()
+        _add_version(session, number, 1, definition, valid_from)
+        FEED.record(session, "kpi", id)
+        return Defined("accepted", note)
+    versions = session.scalars(
+        select(KpiVersion).where(KpiVersion.kpi == kpi.number).order_by(KpiVersion.version.desc())
+    ).all()
+    if kpi.source != source:
+        if not _says(versions[0], Definition(name=id)):
+            return Defined("quarantined", "another source has defined this KPI")
+        # Made from nothing but its id, by an import of observations: whoever knows what it means may say so.
+        kpi.source = source
+    if _says(versions[0], definition) and valid_from in (None, versions[0].valid_from):
+        return Defined("unchanged", note)
+    if valid_from is not None:
+        of_that_day = next((version for version in versions if version.valid_from == valid_from), None)
+        if of_that_day is not None and _says(of_that_day, definition):
+            return Defined("unchanged", note)
+    _add_version(session, kpi.number, versions[0].version + 1, definition, valid_from or today)
+    FEED.record(session, "kpi", id)
+    return Defined("changed", note)
+
+
+def define_minimally(session: Session, ids: Sequence[str], *, source: str) -> dict[str, int]:
+    """Define KPIs of which only the id is known; their numbers. Only for who holds the writer's lock."""
+    if not ids:
+        return {}
+    made = dict(zip(ids, range(first := numbers.next_kpi(session), first + len(ids)), strict=True))
+    session.execute(
+        insert(Kpi), [{"number": number, "id": id, "source": source} for id, number in made.items()]
+    )
+    for id, number in made.items():
+        _add_version(session, number, 1, Definition(name=id), None)
+        FEED.record(session, "kpi", id)
+    return made
+
+
+def _add_version(
+    session: Session, number: int, version: int, definition: Definition, valid_from: date | None
+) -> None:
+    said: Mapping[str, object] = asdict(definition)
+    session.add(
+        KpiVersion(kpi=number, version=version, valid_from=valid_from, defined_at=datetime.now(UTC), **said)
+    )
+    session.flush()
+
+
+def _says(version: KpiVersion, definition: Definition) -> bool:
+    return all(getattr(version, name) == getattr(definition, name) for name in _FIELDS)

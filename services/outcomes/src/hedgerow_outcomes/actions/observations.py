@@ -1,0 +1,228 @@
+"""Importing observations: a file read in chunks, each compared with what is known and written in one go."""
+
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+from hedgerow_kit.changes import Feed
+from hedgerow_kit.records import Outcome
+from sqlalchemy.orm import Session
+
+from hedgerow_outcomes.actions import kpis
+from hedgerow_outcomes.domain import comparison, csv_text, ndjson_text
+from hedgerow_outcomes.domain.chunks import COLUMNS, MEASURES, Chunk, Fault, text_frame
+from hedgerow_outcomes.domain.definitions import is_kpi_id
+from hedgerow_outcomes.domain.periods import PeriodForm
+from hedgerow_outcomes.domain.rows import Checked, RowCheck, period_of_days, row_key
+from hedgerow_outcomes.errors import UnknownOption
+from hedgerow_outcomes.store import learnings, ledger, numbers
+from hedgerow_outcomes.tables import Change, ChangeClock
+
+FEED = Feed(Change, ChangeClock)
+_MOST_REMEMBERED = 300_000
+_BLANKS = ("quarantine", "missing")
+
+
+@dataclass
+class ObservationImport:
+    """One import under way: how its file is to be read, and the numbers it has met."""
+
+    import_id: str
+    source: str
+    check: RowCheck
+    define: bool
+    _subjects: dict[str, int] = field(default_factory=dict)
+
+    def write(self, session: Session, checked: Checked) -> list[Outcome]:
+        """Write a chunk in the transaction of a session; gives what became of each of its rows."""
+        learnings.lock(session)
+        ledger.prepare(session)
+        checked, kpi = self._with_known_kpis(session, checked)
+        outcomes = [
+            Outcome("quarantined", fault.line, key=fault.key, column=fault.column, reason=fault.reason)
+            for fault in checked.faults
+        ]
+        if len(checked.line):
+            outcomes += self._write_rows(session, checked, kpi)
+        return outcomes
+
+    def _with_known_kpis(self, session: Session, checked: Checked) -> tuple[Checked, pl.Series]:
+        ids = checked.kpi.unique().to_list()
+        known = numbers.of_kpis(session, ids)
+        unknown = [id for id in ids if id not in known]
+        if self.define:
+            named = sorted(id for id in unknown if is_kpi_id(id))
+            known |= kpis.define_minimally(session, named, source=self.source)
+            unknown = [id for id in ids if id not in known]
+        if unknown:
+            checked = _without_kpis(checked, unknown, define=self.define)
+        return checked, checked.kpi.replace_strict(known, default=None, return_dtype=pl.Int32)
+
+    def _write_rows(self, session: Session, checked: Checked, kpi: pl.Series) -> list[Outcome]:
+        rows = pl.DataFrame(
+            {
+                "kpi": kpi,
+                "subject": self._subject_numbers(session, checked.subject),
+                "period_start": checked.period_start,
+                "period_end": checked.period_end,
+                "value": checked.value,
+                **checked.measures,
+                "status": checked.status.astype(np.int32),
+            }
+        )
+        keys = comparison.last_of_each_key(rows)[0].select(comparison.KEY)
+        known = ledger.known(session, keys, with_measures=bool(checked.measures))
+        result = comparison.compare(_with_measures(rows, checked), known)
+        if result.new.height or result.corrected.height:
+            learning = learnings.begin(
+                session, import_id=self.import_id, source=self.source, now=datetime.now(UTC)
+            )
+            ledger.add(session, _columns(result.new, learning))
+            if result.corrected.height:
+                ledger.correct(session, _columns(result.corrected, learning), learning=learning)
+            FEED.record(session, "observations", self.import_id)
+        return _outcomes(checked, result)
+
+    def _subject_numbers(self, session: Session, texts: pl.Series) -> pl.Series:
+        if len(self._subjects) > _MOST_REMEMBERED:
+            self._subjects.clear()
+        distinct = texts.unique(maintain_order=True).to_list()
+        new = [text for text in distinct if text not in self._subjects]
+        self._subjects.update(numbers.of_subjects(session, new))
+        return texts.replace_strict(
+            distinct, [self._subjects[text] for text in distinct], return_dtype=pl.Int32
+        )
+
+
+def begin_import(*, import_id: str, source: str, period: str, blank: str, define: str) -> ObservationImport:
+    """An import with these options. Raises UnknownOption when one has a value that is not known."""
+    if period not in set(PeriodForm):
+        raise UnknownOption("period", f"one of {', '.join(PeriodForm)}")
+    if blank not in _BLANKS:
+        raise UnknownOption("blank", f"one of {', '.join(_BLANKS)}")
+    if define not in ("true", "false"):
+        raise UnknownOption("define", "true or false")
+    if not source or len(source) > 200:
+        raise UnknownOption("source", "1 to 200 characters")
+    check = RowCheck(form=PeriodForm(period), blank_is_missing=blank == "missing")
+    return ObservationImport(import_id, source, check, define == "true")
+
+
+def read_file(
+    path: Path, *, ndjson: bool, check: RowCheck, batch_rows: int
+) -> Iterator[tuple[Checked, list[str]]]:
+    """The checked rows of a file, at most `batch_rows` at a time, with notes on the file as a whole.
+
+    Raises MissingColumn or UnreadableFile, before the first rows, when the file is not what it says it is.
+    """
+    with path.open("rb") as file:
+        notes: list[str] = []
+        if ndjson:
+            chunks = ndjson_text.read_chunks(file)
+        else:
+            header = csv_text.read_header(file)
+            notes = [f"column ignored: {name[:80]}" for name in header.unknown]
+            chunks = csv_text.read_chunks(file, header)
+        parts = (part for chunk in chunks for part in _parts(chunk, batch_rows))
+        for checked in _one_ahead(check.check(part) for part in parts):
+            yield checked, notes
+            notes = []
+        if notes:  # a header and nothing else
+            yield check.check(Chunk(text_frame(COLUMNS, [], []), [])), notes
+
+
+def _one_ahead(items: Iterator[Checked]) -> Iterator[Checked]:
+    """The items, the next of which is made in a thread while the one before is being written."""
+    with ThreadPoolExecutor(1, thread_name_prefix="read-ahead") as thread:
+        coming = thread.submit(next, items, None)
+        while (item := coming.result()) is not None:
+            coming = thread.submit(next, items, None)
+            yield item
+
+
+def _parts(chunk: Chunk, batch_rows: int) -> Iterator[Chunk]:
+    height = chunk.frame.height
+    if height <= batch_rows:
+        yield chunk
+        return
+    faults = chunk.faults
+    for start in range(0, height, batch_rows):
+        part = chunk.frame[start : start + batch_rows]
+        last = part["line"][-1] if start + batch_rows < height else None
+        yield Chunk(part, [fault for fault in faults if last is None or fault.line <= last])
+        faults = [fault for fault in faults if last is not None and fault.line > last]
+
+
+def _period(checked: Checked, place: int) -> str:
+    return period_of_days(int(checked.period_start[place]), int(checked.period_end[place])).label
+
+
+def _without_kpis(checked: Checked, unknown: Sequence[str], *, define: bool) -> Checked:
+    strange = checked.kpi.is_in(list(unknown)).to_numpy()
+    faults = list(checked.faults)
+    ending = " and its id cannot be one" if define else ""
+    for place in np.flatnonzero(strange):
+        id = checked.kpi[int(place)][:120]
+        faults.append(
+            Fault(
+                int(checked.line[place]),
+                f"the KPI {id} is not defined{ending}",
+                "kpi",
+                row_key(id, checked.subject[int(place)], _period(checked, int(place))),
+            )
+        )
+    kept = ~strange
+    return checked._replace(
+        line=checked.line[kept],
+        kpi=checked.kpi.filter(kept),
+        subject=checked.subject.filter(kept),
+        period_start=checked.period_start[kept],
+        period_end=checked.period_end[kept],
+        value=checked.value[kept],
+        measures={name: column[kept] for name, column in checked.measures.items()},
+        status=checked.status[kept],
+        faults=faults,
+    )
+
+
+def _with_measures(rows: pl.DataFrame, checked: Checked) -> pl.DataFrame:
+    """Rows of a file that has some measures have none of the others."""
+    if not checked.measures:
+        return rows
+    return rows.with_columns(
+        pl.lit(float("nan")).alias(name) for name in MEASURES if name not in checked.measures
+    )
+
+
+def _columns(rows: pl.DataFrame, learning: int) -> dict[str, np.ndarray]:
+    return {name: rows[name].to_numpy() for name in rows.columns} | {
+        "learning": np.full(rows.height, learning, np.int32)
+    }
+
+
+def _outcomes(checked: Checked, result: comparison.Comparison) -> list[Outcome]:
+    """What became of the rows: in runs, but for those that come twice, which each name the row before."""
+    again = result.repeats >= 0
+    once = np.flatnonzero(~again)
+    outcomes = [
+        Outcome(comparison.VERDICTS[code], first, last if last > first else None, records=rows)
+        for code, first, last, rows in comparison.runs(result.verdict[once], checked.line[once])
+    ]
+    for place in np.flatnonzero(again):
+        code, earlier = int(result.verdict[place]), int(checked.line[result.repeats[place]])
+        said = "corrects" if code == comparison.CHANGED else "repeats"
+        outcomes.append(
+            Outcome(
+                comparison.VERDICTS[code],
+                int(checked.line[place]),
+                key=row_key(
+                    checked.kpi[int(place)], checked.subject[int(place)], _period(checked, int(place))
+                ),
+                reason=f"{said} line {earlier} of this file",
+            )
+        )
+    return outcomes

@@ -1,0 +1,160 @@
+"""KPI definitions: what a row of a `kpis` file may say, and when two say the same."""
+
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+
+from hedgerow_outcomes.errors import IncompleteDefinition
+
+REQUIRED = (
+    "id",
+    "name",
+    "unit",
+    "polarity",
+    "level",
+    "perspective",
+    "frequency",
+    "aggregation",
+    "description",
+)
+OPTIONAL = ("target", "minimum", "owner", "valid_from")
+
+# The words we keep, and what else is understood for them.
+WORDS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
+    "polarity": {
+        "higher": ("higher is better", "high", "up", "positive", "increase", "maximise", "+"),
+        "lower": ("lower is better", "low", "down", "negative", "decrease", "minimise", "-"),
+        "neutral": ("none", "context", "no polarity"),
+    },
+    "level": {"input": (), "activity": (), "output": (), "outcome": ()},
+    "perspective": {"inward": (), "outward": (), "user_voice": ("user", "voice", "user voice")},
+    "frequency": {
+        "daily": ("day",),
+        "weekly": ("week",),
+        "monthly": ("month",),
+        "quarterly": ("quarter",),
+        "half_yearly": ("half year", "six monthly"),
+        "annual": ("yearly", "year", "annually"),
+        "irregular": ("ad hoc", "varies"),
+    },
+    "aggregation": {"sum": ("total",), "ratio_of_sums": (), "mean": ("average",), "none": ("latest", "last")},
+}
+DESCRIBING = ("unit", "polarity", "level", "perspective", "frequency", "aggregation")
+LONGEST_NAME, LONGEST_TEXT = 300, 4000
+
+Row = Mapping[str, object]
+
+_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._~:-]{0,119}")
+
+
+@dataclass(frozen=True)
+class Definition:
+    """What a version of a KPI says; None where it is silent."""
+
+    name: str
+    unit: str | None = None
+    polarity: str | None = None
+    level: str | None = None
+    perspective: str | None = None
+    frequency: str | None = None
+    aggregation: str | None = None
+    description: str | None = None
+    target: float | None = None
+    minimum: float | None = None
+    owner: str | None = None
+
+    @property
+    def lacks(self) -> list[str]:
+        """What is needed to judge a value and is not said, in the order of `DESCRIBING`."""
+        return [column for column in DESCRIBING if getattr(self, column) is None]
+
+
+def is_kpi_id(text: str) -> bool:
+    """Whether a text can be a KPI's id: up to 120 letters, digits and `. _ ~ : -`, none of these first."""
+    return _ID.fullmatch(text) is not None
+
+
+def definition(row: Row) -> tuple[str, Definition, date | None]:
+    """The id, the definition and the day from which it holds (None: not said) of a row.
+
+    row: texts or numbers by column, blanks as None; columns of `REQUIRED` and `OPTIONAL`.
+
+    Raises IncompleteDefinition naming the column and what is wrong with it.
+    """
+    id = _text(row, "id", 120)
+    if id is None or not is_kpi_id(id):
+        raise IncompleteDefinition(
+            "id", "1 to 120 letters, digits and . _ ~ : -, the first a letter or a digit"
+        )
+    name = _text(row, "name", LONGEST_NAME)
+    if name is None:
+        raise IncompleteDefinition("name", "the name is blank")
+    return (
+        id,
+        Definition(
+            name=name,
+            unit=_text(row, "unit", 60),
+            polarity=_word(row, "polarity"),
+            level=_word(row, "level"),
+            perspective=_word(row, "perspective"),
+            frequency=_word(row, "frequency"),
+            aggregation=_word(row, "aggregation"),
+            description=_text(row, "description", LONGEST_TEXT),
+            target=_number(row, "target"),
+            minimum=_number(row, "minimum"),
+            owner=_text(row, "owner", LONGEST_NAME),
+        ),
+        _date(row, "valid_from"),
+    )
+
+
+def _text(row: Row, column: str, longest: int) -> str | None:
+    value = row.get(column)
+    if value is None:
+        return None
+    if not isinstance(value, str | int | float) or isinstance(value, bool):
+        raise IncompleteDefinition(column, "neither a text nor a number")
+    if not isinstance(value, str):
+        value = repr(value)
+    value = value.strip()
+    if len(value) > longest:
+        raise IncompleteDefinition(column, f"longer than {longest} characters")
+    if "\x00" in value:
+        raise IncompleteDefinition(column, "NUL (U+0000) is not allowed in text")
+    return value or None
+
+
+def _word(row: Row, column: str) -> str | None:
+    text = _text(row, column, 60)
+    if text is None:
+        return None
+    plain = " ".join(text.casefold().replace("_", " ").replace("-", " ").split()) or text
+    for word, others in WORDS[column].items():
+        if plain == word.replace("_", " ") or plain in others:
+            return word
+    raise IncompleteDefinition(column, f"not one of {', '.join(WORDS[column])}")
+
+
+def _number(row: Row, column: str) -> float | None:
+    text = _text(row, column, 60)
+    if text is None:
+        return None
+    try:
+        number = float(text) if "_" not in text else math.nan
+    except ValueError:
+        number = math.nan
+    if not math.isfinite(number):
+        raise IncompleteDefinition(column, "not a finite number")
+    return number
+
+
+def _date(row: Row, column: str) -> date | None:
+    text = _text(row, column, 10)
+    if text is None:
+        return None
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise IncompleteDefinition(column, "not a day written as 2024-05-31") from None

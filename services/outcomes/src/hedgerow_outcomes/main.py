@@ -1,0 +1,41 @@
+"""Where outcomes is wired."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from anyio import to_thread
+from fastapi import FastAPI
+from hedgerow_kit import serving
+from hedgerow_kit.auth import Verifier
+from hedgerow_kit.db import Database
+
+from hedgerow_outcomes.actions.intake import importer
+from hedgerow_outcomes.api import kpis, observations
+from hedgerow_outcomes.api.problems import PROBLEMS
+from hedgerow_outcomes.settings import Settings
+
+
+def create_app(settings: Settings, *, verifier: Verifier | None = None) -> FastAPI:
+    """Outcomes over the migrated database that the settings name."""
+    database = Database(settings.database_url)
+    runs = importer(batch_rows=settings.batch_rows)
+
+    @asynccontextmanager
+    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        await to_thread.run_sync(runs.mark_interrupted, database)
+        yield
+        database.dispose()
+
+    app = serving.create(
+        "Hedgerow outcomes",
+        summary="What is measured, and what came of it.",
+        errors=PROBLEMS,
+        ready={"database": serving.database_answers(database)},
+        lifespan=lifespan,
+    )
+    app.state.database = database
+    app.state.verifier = verifier or Verifier(settings.identity_keys, audience="outcomes")
+    app.include_router(runs.router())
+    for resource in (observations, kpis):
+        app.include_router(resource.router)
+    return app

@@ -1,0 +1,115 @@
+"""Reading observations, as they are known now or as they were known at a moment.
+
+A row has `kpi_id`, `subject_text`, `known_from` and what was said of the period.
+"""
+
+from collections.abc import Sequence
+from datetime import date, datetime
+from typing import Any, NamedTuple
+
+from hedgerow_kit import paging
+from sqlalchemy import Row, Select, Subquery, select, tuple_, union_all
+from sqlalchemy.orm import Session
+
+from hedgerow_outcomes.store import learnings
+from hedgerow_outcomes.tables import Kpi, Learning, Observation, Subject, Superseded
+
+_PERIOD = ("period_start", "period_end")
+_KEY = ("kpi", "subject", *_PERIOD)
+_SAID = (*_KEY, "value", "numerator", "denominator", "lower", "upper", "status", "learning")
+
+Rows = Sequence[Row[Any]]
+
+
+class Asked(NamedTuple):
+    """What is asked about, in the numbers of the tables; None: all of them.
+
+    start_from, start_to: periods that touch the days between them.
+    """
+
+    kpi: int | None = None
+    subjects: Sequence[int] | None = None
+    start_from: date | None = None
+    start_to: date | None = None
+
+
+def numbers_of_subjects(session: Session, texts: Sequence[str]) -> list[int]:
+    """The numbers of those of these subjects that we know anything about."""
+    return sorted(session.scalars(select(Subject.number).where(Subject.text.in_(texts))))
+
+
+def page(
+    session: Session, asked: Asked, as_of: datetime | None, *, after: str | None, limit: int
+) -> tuple[Rows, str | None]:
+    """Observations in the order of their keys."""
+    known = _known(session, as_of)
+    key = [known.c[name] for name in _KEY]
+    return paging.keyset(session, _flat(known, asked), key, after=after, limit=limit)
+
+
+def page_of_series(
+    session: Session, asked: Asked, as_of: datetime | None, *, after: str | None, limit: int
+) -> tuple[Rows, str | None]:
+    """Observations of one KPI and one subject in the order of time."""
+    known = _known(session, as_of)
+    key = [known.c[name] for name in _PERIOD]
+    return paging.keyset(session, _flat(known, asked), key, after=after, limit=limit)
+
+
+def page_of_pairs(
+    session: Session, asked: Asked, as_of: datetime | None, *, after: str | None, limit: int
+) -> tuple[dict[tuple[str, str], list[Row[Any]]], str | None]:
+    """Observations by the id of their KPI and their subject: a page of such pairs, each in order of time."""
+    known = _known(session, as_of)
+    pair = [known.c.kpi, known.c.subject]
+    found, marker = paging.keyset(
+        session, _only(select(*pair).distinct(), known, asked), pair, after=after, limit=limit
+    )
+    if not found:
+        return {}, None
+    query = _flat(known, Asked()).where(tuple_(*pair).in_([(row[0], row[1]) for row in found]))
+    pairs: dict[tuple[str, str], list[Row[Any]]] = {}
+    for row in session.execute(query.order_by(*pair, known.c.period_end, known.c.period_start)):
+        pairs.setdefault((row.kpi_id, row.subject_text), []).append(row)
+    return pairs, marker
+
+
+def _known(session: Session, as_of: datetime | None) -> Subquery:
+    current = select(*(getattr(Observation, name) for name in _SAID))
+    if as_of is None:
+        return current.subquery("known")
+    last = learnings.last_at(session, as_of)
+    since_superseded = select(*(getattr(Superseded, name) for name in _SAID)).where(
+        Superseded.learning <= last, Superseded.superseded_by > last
+    )
+    return union_all(current.where(Observation.learning <= last), since_superseded).subquery("known")
+
+
+def _flat(known: Subquery, asked: Asked) -> Select[Any]:
+    query = (
+        select(
+            Kpi.id.label("kpi_id"),
+            Subject.text.label("subject_text"),
+            *(known.c[name] for name in _SAID[2:-1]),
+            Learning.at.label("known_from"),
+        )
+        .join(Kpi, Kpi.number == known.c.kpi)
+        .join(Subject, Subject.number == known.c.subject)
+        .join(Learning, Learning.number == known.c.learning)
+    )
+    return _only(query, known, asked)
+
+
+def _only(query: Select[Any], known: Subquery, asked: Asked) -> Select[Any]:
+    if asked.kpi is not None:
+        query = query.where(known.c.kpi == asked.kpi)
+    elif asked.subjects is not None:
+        # The key begins with the KPI: naming them all lets a subject be found through it.
+        query = query.where(known.c.kpi.in_(select(Kpi.number)))
+    if asked.subjects is not None:
+        query = query.where(known.c.subject.in_(asked.subjects))
+    if asked.start_from is not None:
+        query = query.where(known.c.period_end >= asked.start_from)
+    if asked.start_to is not None:
+        query = query.where(known.c.period_start <= asked.start_to)
+    return query

@@ -1,0 +1,92 @@
+import random
+import threading
+import time
+from contextlib import suppress
+from pathlib import Path
+
+import httpx
+from sqlalchemy import Engine, create_engine, text
+
+from tests.outcomes.process import OutcomesProcess, outcomes_process
+from tests.outcomes.sending import send
+from tests.support import apps
+from tests.support.databases import Databases
+from tests.support.http import running
+from tests.support.identity import identity
+
+ROWS, BATCH, KILLS = 4_000, 50, 10
+
+
+def _file(path: Path) -> Path:
+    draw = random.Random(7)
+    lines = [
+        f"kpi_{kpi:02},E0{1000000 + area:07},{year},{draw.random():.6f}\n"
+        for kpi in range(20)
+        for area in range(50)
+        for year in range(2019, 2023)
+    ]
+    assert len(lines) == ROWS
+    draw.shuffle(lines)
+    path.write_text("kpi,subject,period,value\n" + "".join(lines))
+    return path
+
+
+def _table(engine: Engine) -> list[tuple[object, ...]]:
+    query = (
+        "SELECT k.id, s.text, o.period_start, o.period_end, o.value, o.status FROM observations o "
+        "JOIN kpis k ON k.number = o.kpi JOIN subjects s ON s.number = o.subject ORDER BY 1, 2, 3, 4"
+    )
+    with engine.connect() as connection:
+        return [tuple(row) for row in connection.execute(text(query))]
+
+
+def _number(engine: Engine, query: str) -> int:
+    with engine.connect() as connection:
+        return int(connection.execute(text(query)).scalar_one())
+
+
+def _engine(url: str) -> Engine:
+    return create_engine(url.replace("postgresql://", "postgresql+psycopg://"))
+
+
+def _kill_after(app: OutcomesProcess, engine: Engine, learnings: int) -> None:
+    """Kill the app as soon as so many batches have landed."""
+    while app.process.poll() is None and _number(engine, "SELECT count(*) FROM learnings") < learnings:
+        time.sleep(0.002)
+    app.process.kill()
+
+
+def test_an_import_killed_ten_times_and_sent_again_ends_like_one_clean_import(
+    made_databases: Databases, tmp_path: Path
+) -> None:
+    file = _file(tmp_path / "observations.csv")
+    url = made_databases.migrated("hedgerow_outcomes")
+    engine = _engine(url)
+    for kill in range(KILLS):
+        with outcomes_process(url, batch_rows=BATCH) as app:
+            killer = threading.Thread(target=_kill_after, args=(app, engine, 6 * kill + 3))
+            killer.start()
+            with suppress(httpx.TransportError):
+                app.send(file, define="true")
+                raise AssertionError("the import ended before it was killed")
+            killer.join()
+    landed = len(_table(engine))
+    assert BATCH * KILLS < landed < ROWS
+    with outcomes_process(url, batch_rows=BATCH) as app:
+        done = app.send(file, define="true")
+        assert done["counts"]["accepted"] == ROWS - landed
+        assert done["counts"]["unchanged"] == landed
+        imports = app.get("/v1/imports")["items"]
+    # What each import says it had taken in is what it had taken in, though it was never ended.
+    assert [item["status"] == "completed" for item in imports] == [False] * KILLS + [True]
+    assert sum(item["counts"]["accepted"] for item in imports) == ROWS
+
+    clean_url = made_databases.migrated("hedgerow_outcomes")
+    with running(apps.made("outcomes", clean_url), headers=identity("outcomes")) as client:
+        send(client, "observations", file.read_bytes(), define="true")
+    clean = _engine(clean_url)
+    assert _table(engine) == _table(clean)
+    assert _number(engine, "SELECT count(*) FROM superseded_observations") == 0
+    assert _number(engine, "SELECT count(*) FROM kpis") == 20
+    engine.dispose()
+    clean.dispose()
