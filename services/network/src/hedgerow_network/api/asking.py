@@ -1,0 +1,174 @@
+"""What every question about a locality has in common: who asks, which state, which parameters."""
+
+import asyncio
+from dataclasses import dataclass, replace
+from datetime import date
+from typing import Annotated, Any, Literal, Protocol, cast
+
+from fastapi import Depends, Path, Query, Request
+from hedgerow_kit.auth import ALL_AUTHORITIES, Principal, require
+from hedgerow_kit.problems import UNAVAILABLE, Problem
+
+from hedgerow_network.domain.asking import find_area, find_need, read_rule
+from hedgerow_network.domain.locality import Assessment, Question, assess
+from hedgerow_network.errors import NotFedYet, NotThatNewYet, UnknownArea
+from hedgerow_network.store.answers import Answers
+from hedgerow_network.store.snapshots import Snapshot, Snapshots
+
+FRESH_WITHIN_SECONDS = 5.0
+_LOOK_AGAIN_SECONDS = 0.02
+
+Level = Literal["country", "region", "authority", "neighbourhood", "ward", "msoa", "lsoa", "other"]
+AreaPath = Annotated[
+    str, Path(max_length=300, description="A GSS code, a local code, or a name that only one area has")
+]
+NeedPath = Annotated[
+    str, Path(max_length=300, description="`taxonomy:term`, or the term alone where only one taxonomy has it")
+]
+
+
+class Follows(Protocol):
+    """What keeps the projection up with the registry."""
+
+    @property
+    def position(self) -> int: ...
+
+    @property
+    def trouble(self) -> str | None: ...
+
+    def nudge(self) -> None: ...
+
+
+async def fresh(
+    request: Request,
+    registry_seq: Annotated[
+        int | None,
+        Query(
+            ge=0,
+            le=2**63 - 1,
+            description="Answer from this state of the registry or a later one; waits up to five seconds",
+        ),
+    ] = None,
+) -> None:
+    """Wait until the projection shows the state asked for."""
+    follower: Follows | None = request.app.state.follower
+    if registry_seq is None or follower is None:
+        return
+    deadline = asyncio.get_running_loop().time() + FRESH_WITHIN_SECONDS
+    while follower.position < registry_seq:
+        if asyncio.get_running_loop().time() >= deadline:
+            raise _later(NotThatNewYet.__doc__)
+        follower.nudge()
+        await asyncio.sleep(_LOOK_AGAIN_SECONDS)
+
+
+def snapshot(request: Request, _fresh: Annotated[None, Depends(fresh)]) -> Snapshot:
+    """The projection of now; a problem while it was never complete."""
+    found = cast(Snapshots, request.app.state.snapshots).current()
+    if not found.settled:
+        raise _later(NotFedYet.__doc__)
+    return found
+
+
+def _later(reason: str | None) -> Problem:
+    return Problem(UNAVAILABLE, reason or "", headers={"Retry-After": "2"})
+
+
+Now = Annotated[Snapshot, Depends(snapshot)]
+Reader = Annotated[Principal, require("read")]
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A question about a locality over one state of the projection."""
+
+    snapshot: Snapshot
+    question: Question
+    answers: Answers
+
+    @property
+    def key(self) -> tuple[Any, ...]:
+        return (self.snapshot.version, self.question)
+
+    def about(self, **changes: Any) -> "Asked":
+        """The same with parts of the question changed."""
+        return replace(self, question=replace(self.question, **changes))
+
+    def assessment(self) -> Assessment:
+        return self.answers.get(self.key, lambda: assess(self.snapshot.facts, self.question))
+
+
+def locality(snapshot: Snapshot, principal: Principal, said: str) -> str:
+    """The code of an area that the caller may read about; one out of reach is as unknown as one not held."""
+    hierarchy = snapshot.facts.hierarchy
+    place = find_area(hierarchy, said)
+    if ALL_AUTHORITIES not in principal.authorities:
+        authorities = hierarchy.authorities(place)
+        if not authorities or not all(principal.within(code) for code in authorities):
+            raise UnknownArea
+    return hierarchy.codes[place]
+
+
+def asked(
+    request: Request,
+    now: Now,
+    principal: Reader,
+    area: AreaPath,
+    level: Annotated[
+        Level | None,
+        Query(description="By which areas to answer: wards unless said, else the finest level there is"),
+    ] = None,
+    at: Annotated[date | None, Query(description="For which date; today unless said")] = None,
+    count: Annotated[
+        Literal["providers", "owners"],
+        Query(description="Whom the depth counts: providers, or ultimate owners"),
+    ] = "providers",
+    rule: Annotated[
+        str | None,
+        Query(
+            max_length=30,
+            description=(
+                "How an area is served: `declared`, `sited` or `within:<km>`; unless said, declared "
+                "where a service states areas, else sited"
+            ),
+        ),
+    ] = None,
+    index: Annotated[
+        str | None,
+        Query(max_length=200, description="The index that weights residents where nobody has counted"),
+    ] = None,
+) -> Asked:
+    """The question without its needs."""
+    question = Question(
+        locality=locality(now, principal, area),
+        at=at or request.app.state.today(),
+        level=level,
+        count=count,
+        rule=read_rule(rule),
+        index=index,
+    )
+    return Asked(now, question, request.app.state.answers)
+
+
+AboutCell = Annotated[Asked, Depends(asked)]
+
+
+def asked_needs(
+    base: AboutCell,
+    need: Annotated[
+        list[str] | None,
+        Query(
+            max_length=200,
+            description="Only these needs (may be repeated); all needs in use there unless said",
+        ),
+    ] = None,
+) -> Asked:
+    """The question with the needs asked for."""
+    if not need:
+        return base
+    taxonomies = base.snapshot.facts.taxonomies
+    chosen = tuple(sorted({find_need(taxonomies, said) for said in need}))
+    return base.about(needs=chosen)
+
+
+About = Annotated[Asked, Depends(asked_needs)]

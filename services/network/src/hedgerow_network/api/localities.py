@@ -1,0 +1,460 @@
+"""`/v1/localities/{area}`: cover, gaps, overlaps, fragility, summary of a place."""
+
+from typing import Annotated, Literal
+
+import numpy as np
+from fastapi import Query, Request, Response
+from hedgerow_kit import problems
+from hedgerow_kit.paging import After, Limit, link_next, window
+from pydantic import BaseModel, Field
+
+from hedgerow_network.api.asking import About, AboutCell, Asked, NeedPath
+from hedgerow_network.api.wire import Cell, Computed, Named, cell, computed, need_name, unit, whole
+from hedgerow_network.domain.asking import find_area, find_need
+from hedgerow_network.domain.explain import explain
+from hedgerow_network.domain.fragility import without
+from hedgerow_network.domain.locality import GAP, PARTIAL, SINGLE, Assessment
+from hedgerow_network.domain.overlap import Overlaps, overlaps, service_cells, unit_cells
+from hedgerow_network.domain.summary import most_fragile, summary
+from hedgerow_network.errors import UnknownArea, UnknownProvider
+
+router = problems.router(prefix="/v1/localities/{area}", tags=["localities"])
+
+GapKind = Literal["uncovered", "partial", "single"]
+_STATUS = {"uncovered": GAP, "partial": PARTIAL, "single": SINGLE}
+_KIND: dict[str, GapKind] = {GAP: "uncovered", PARTIAL: "partial", SINGLE: "single"}
+
+
+class CoverPage(BaseModel):
+    items: list[Cell]
+    next: str | None
+    computed: Computed
+
+
+@router.get("/cover")
+def cover(
+    request: Request, response: Response, asked: About, after: After = None, limit: Limit = 50
+) -> CoverPage:
+    """Every cell of the place: who covers which need in which area, by need and area.
+
+    A cell is a `gap` if nobody serves it, `partial` if services reach only parts of the area, `single` if one
+    provider serves it, else an `overlap`.
+    """
+    of = asked.assessment()
+    cells = range(of.status.size)
+    page, following = window(
+        cells, lambda place: (of.needs[place // of.areas.size], _code(of, place)), after=after, limit=limit
+    )
+    link_next(request, response, following)
+    return CoverPage(items=[cell(of, place) for place in page], next=following, computed=computed(asked, of))
+
+
+def _code(of: Assessment, place: int) -> str:
+    return of.facts.hierarchy.codes[int(of.areas[place % of.areas.size])]
+
+
+class CountedService(BaseModel):
+    service: Named
+    provider: Named
+    rule: str
+    match: Literal["stated", "narrower", "crosswalk"] = Field(
+        description="How the need is addressed: the term itself, a narrower one, or one of another taxonomy"
+    )
+    terms: list[str] = Field(description="From the term that the service states to the need")
+    serves: Literal["whole", "part"]
+    reason: str
+
+
+class ExcludedService(BaseModel):
+    service: Named
+    provider: Named
+    why: Literal["not active", "area", "need"]
+    reason: str
+
+
+class Explained(BaseModel):
+    """A cell, the services counted in it, and those one might have expected, each with the reason."""
+
+    cell: Cell
+    counted: list[CountedService]
+    excluded: list[ExcludedService]
+    elsewhere: int = Field(description="Services for this need that serve only areas outside the locality")
+    computed: Computed
+
+
+@router.get("/cover/{need}/{cell_area}")
+def explain_cell(asked: AboutCell, need: NeedPath, cell_area: str) -> Explained:
+    """Explain one cell: which services were counted and why, and which were not and why not.
+
+    The area must lie in the locality; its own level is the level of the answer.
+    """
+    facts, question = asked.snapshot.facts, asked.question
+    chosen = find_need(facts.taxonomies, need)
+    hierarchy = facts.hierarchy
+    place = find_area(hierarchy, cell_area)
+    if place not in hierarchy.inside(hierarchy.position[question.locality]):
+        raise UnknownArea("The locality holds no such area.")
+    narrowed = asked.about(needs=(chosen,), level=str(hierarchy.level[place]))
+    of = narrowed.assessment()
+    column = np.flatnonzero(of.areas == place)
+    if not column.size:
+        raise UnknownArea("A later area has taken the place of this one: see its successors.")
+    found = explain(of, 0, int(column[0]))
+    return Explained(
+        cell=cell(of, int(column[0])),
+        counted=[
+            CountedService(
+                service=_service(of, counted.service),
+                provider=_provider(of, counted.service),
+                rule=counted.rule,
+                match=counted.match.how,
+                terms=list(counted.match.path),
+                serves=counted.extent,
+                reason=counted.reason,
+            )
+            for counted in found.counted
+        ],
+        excluded=[
+            ExcludedService(
+                service=_service(of, left.service),
+                provider=_provider(of, left.service),
+                why=left.why,
+                reason=left.reason,
+            )
+            for left in found.excluded
+        ],
+        elsewhere=found.elsewhere,
+        computed=computed(narrowed, of),
+    )
+
+
+def _service(of: Assessment, row: int) -> Named:
+    found = of.facts.directory.services[row]
+    return Named(id=found.id, name=found.name)
+
+
+def _provider(of: Assessment, row: int) -> Named:
+    providers = of.facts.directory.providers
+    place = int(providers.of_service[row])
+    return Named(id=providers.ids[place], name=providers.names[place])
+
+
+class Gap(Cell):
+    kind: GapKind
+    people_affected: int | None = Field(
+        description="People left out: all of the cell, or those outside the parts that are served; "
+        "of a single cell, those who hang on one provider"
+    )
+
+
+class GapPage(BaseModel):
+    items: list[Gap]
+    next: str | None
+    computed: Computed
+
+
+@router.get("/gaps")
+def gaps(
+    request: Request,
+    response: Response,
+    asked: About,
+    kind: Annotated[
+        list[GapKind] | None,
+        Query(
+            description="`uncovered`: nobody serves it; `partial`: only parts are served; `single`: one "
+            "provider does. May be repeated; uncovered and partial unless said"
+        ),
+    ] = None,
+    after: After = None,
+    limit: Limit = 50,
+) -> GapPage:
+    """Where need is unmet: most people affected first, equal ones by need and area; people unknown last."""
+    of = asked.assessment()
+    wanted = sorted({_STATUS[name] for name in (kind or ["uncovered", "partial"])})
+    ranked = asked.answers.get((asked.key, "gaps", *wanted), lambda: of.ranked(wanted).tolist())
+
+    def rank(place: int) -> tuple[bool, float, str, str]:
+        need = place // of.areas.size
+        unknown = bool(of.people.basis.flat[place] == 0)
+        return unknown, -float(of.affected.flat[place]), of.needs[need], _code(of, place)
+
+    page, following = window(ranked, rank, after=after, limit=limit)
+    link_next(request, response, following)
+    return GapPage(items=[_gap(of, place) for place in page], next=following, computed=computed(asked, of))
+
+
+def _gap(of: Assessment, place: int) -> Gap:
+    found = cell(of, place)
+    affected = None if found.people is None else whole(of.affected.flat[place])
+    return Gap(**found.model_dump(), kind=_KIND[found.status], people_affected=affected)
+
+
+class Party(Named):
+    """One of the two: a service with its provider, or a provider or owner itself."""
+
+    provider: Named
+
+
+class Overlap(BaseModel):
+    first: Party
+    second: Party
+    shared_cells: int
+    shared_people: int = Field(description="People in the shared cells, a person counted once for each need")
+    containment: float = Field(
+        description="Shared cells as a share of the smaller of the two; 1 = wholly within"
+    )
+    jaccard: float = Field(description="Shared cells as a share of the cells that either covers")
+    needs: list[str] = Field(description="Needs in the shared cells")
+    areas: list[str] = Field(description="Areas in the shared cells")
+    same_owner: bool = Field(description="Both have the same ultimate owner")
+
+
+class OverlapPage(BaseModel):
+    items: list[Overlap]
+    next: str | None
+    computed: Computed
+
+
+@router.get("/overlaps")
+def list_overlaps(
+    request: Request,
+    response: Response,
+    asked: About,
+    by: Annotated[
+        Literal["service", "provider"],
+        Query(description="Pairs of services, or of the providers (owners with count=owners) behind them"),
+    ] = "service",
+    after: After = None,
+    limit: Limit = 50,
+) -> OverlapPage:
+    """Who doubles up: pairs that serve the same needs in the same areas, most shared people first.
+
+    Two services of one provider (of one owner with count=owners) are no pair: the depth counts them once.
+    Services that reach only a part of an area are not compared.
+    """
+    of = asked.assessment()
+    found = asked.answers.get((asked.key, "overlaps", by), lambda: _overlaps(of, by))
+    names = [s.id for s in of.facts.directory.services] if by == "service" else list(of.units.ids)
+
+    def rank(place: int) -> tuple[float, int, str, str]:
+        return (
+            -float(found.shared_people[place]),
+            -int(found.shared_cells[place]),
+            names[found.first[place]],
+            names[found.second[place]],
+        )
+
+    page, following = window(range(len(found)), rank, after=after, limit=limit)
+    link_next(request, response, following)
+    return OverlapPage(
+        items=[_overlap(of, found, place, by) for place in page], next=following, computed=computed(asked, of)
+    )
+
+
+def _overlaps(of: Assessment, by: str) -> Overlaps:
+    if by == "provider":
+        return overlaps(unit_cells(of.incidence), of.people.count)
+    return overlaps(service_cells(of.incidence), of.people.count, group=of.incidence.unit)
+
+
+def _overlap(of: Assessment, found: Overlaps, place: int, by: str) -> Overlap:
+    first, second = int(found.first[place]), int(found.second[place])
+    if by == "service":
+        rows = [np.array([first]), np.array([second])]
+        parties = [
+            Party(**_service(of, row).model_dump(), provider=_provider(of, row)) for row in (first, second)
+        ]
+    else:
+        rows = [np.flatnonzero(of.incidence.unit == position) for position in (first, second)]
+        parties = [
+            Party(**unit(of, position).model_dump(), provider=unit(of, position))
+            for position in (first, second)
+        ]
+    shared = np.intersect1d(_cells_of(of, rows[0]), _cells_of(of, rows[1]))
+    owners = of.facts.directory.owners.of_service
+    return Overlap(
+        first=parties[0],
+        second=parties[1],
+        shared_cells=int(found.shared_cells[place]),
+        shared_people=whole(found.shared_people[place]),
+        containment=round(float(found.containment[place]), 4),
+        jaccard=round(float(found.jaccard[place]), 4),
+        needs=[of.needs[need] for need in np.unique(shared // of.areas.size)],
+        areas=[_code(of, int(area)) for area in np.unique(shared % of.areas.size)],
+        same_owner=bool(owners[rows[0][0]] == owners[rows[1][0]]),
+    )
+
+
+def _cells_of(
+    of: Assessment, rows: np.ndarray[tuple[int], np.dtype[np.intp]]
+) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
+    found = [np.empty(0, np.int64)] + [of.incidence.cells_of_service(int(row)) for row in rows]
+    return np.unique(np.concatenate(found))
+
+
+class Fragile(Named):
+    """What hangs on one provider, or one owner, alone."""
+
+    kind: Literal["provider", "owner"]
+    cells_uncovered: int = Field(description="Cells that nobody would cover any more")
+    people_uncovered: int = Field(description="People in those cells, a person counted once for each need")
+    needs: int = Field(description="Distinct needs among those cells")
+    areas: int = Field(description="Distinct areas among those cells")
+    services: int = Field(description="Services that would go")
+
+
+class FragilePage(BaseModel):
+    items: list[Fragile]
+    next: str | None
+    computed: Computed
+
+
+By = Annotated[
+    Literal["provider", "owner"] | None,
+    Query(
+        description="Who leaves: a provider, or an ultimate owner with all it owns; as `count` unless said"
+    ),
+]
+
+
+def _counting(asked: Asked, by: str | None) -> Asked:
+    """The same question counted by whoever is to leave."""
+    return asked if by is None else asked.about(count=f"{by}s")
+
+
+@router.get("/fragility")
+def fragility(
+    request: Request, response: Response, about: About, by: By = None, after: After = None, limit: Limit = 50
+) -> FragilePage:
+    """What would fall if one provider, or one owner, left: most people first. Who carries nothing alone is
+    left out.
+    """
+    asked = _counting(about, by)
+    of = asked.assessment()
+    found, ranked = asked.answers.get((asked.key, "fragility"), lambda: most_fragile(of))
+    services = np.bincount(
+        of.incidence.unit[np.diff(of.incidence.serves.indptr) > 0], minlength=len(of.units.ids)
+    )
+
+    def rank(position: int) -> tuple[float, int, str]:
+        return -float(found.people[position]), -int(found.cells[position]), of.units.ids[position]
+
+    page, following = window(ranked, rank, after=after, limit=limit)
+    link_next(request, response, following)
+    items = [
+        Fragile(
+            **unit(of, position).model_dump(),
+            kind="owner" if asked.question.count == "owners" else "provider",
+            cells_uncovered=int(found.cells[position]),
+            people_uncovered=whole(found.people[position]),
+            needs=int(found.needs[position]),
+            areas=int(found.areas[position]),
+            services=int(services[position]),
+        )
+        for position in page
+    ]
+    return FragilePage(items=items, next=following, computed=computed(asked, of))
+
+
+class Removed(Named):
+    """The place without one provider or owner."""
+
+    cells_uncovered: int
+    people_uncovered: int
+    uncovered: list[Cell] = Field(description="Cells that nobody would cover any more, as they are now")
+    single: list[Cell] = Field(description="Cells that would be left with one, as they are now")
+    computed: Computed
+
+
+@router.get("/fragility/{id}")
+def removed(about: About, id: str, by: By = None) -> Removed:
+    """What if this provider (or owner) left: the cells newly uncovered, and those left with one."""
+    asked = _counting(about, by)
+    of = asked.assessment()
+    try:
+        position = of.units.ids.index(id)
+    except ValueError:
+        raise UnknownProvider from None
+    found = without(of.incidence, of.cover, position, of.people.count)
+    return Removed(
+        **unit(of, position).model_dump(),
+        cells_uncovered=found.uncovered.size,
+        people_uncovered=whole(found.people),
+        uncovered=[cell(of, int(place)) for place in found.uncovered],
+        single=[cell(of, int(place)) for place in found.single],
+        computed=computed(asked, of),
+    )
+
+
+class Counts(BaseModel):
+    """Cells by status."""
+
+    gap: int
+    partial: int
+    single: int
+    overlap: int
+
+
+class NeedCounts(BaseModel):
+    need: str
+    need_name: str
+    cells: Counts
+    people_uncovered: int | None = Field(description="People whom the gaps of this need leave out")
+    providers: int
+    services: int
+
+
+class Summary(BaseModel):
+    """A place in a few figures, and the first of each list."""
+
+    area: str
+    name: str
+    level: str
+    areas: int
+    needs: int
+    residents: int | None
+    services: int
+    providers: int
+    cells: Counts
+    by_need: list[NeedCounts] = Field(description="The need with most people uncovered first")
+    largest_gaps: list[Gap]
+    most_fragile: list[Fragile]
+    computed: Computed
+
+
+FIRST = 5
+
+
+@router.get("/summary")
+def summarise(request: Request, response: Response, asked: About) -> Summary:
+    """The place in a few figures: cells by status, needs by people uncovered, the largest gaps, the most
+    fragile.
+    """
+    of = asked.assessment()
+    found = asked.answers.get((asked.key, "summary"), lambda: summary(of))
+    place = of.facts.hierarchy.areas[of.locality]
+    return Summary(
+        area=place.code,
+        name=place.name,
+        level=of.level,
+        areas=of.areas.size,
+        needs=len(of.needs),
+        residents=None if found.residents is None else whole(found.residents),
+        services=found.services,
+        providers=found.providers,
+        cells=Counts(**found.cells),
+        by_need=[
+            NeedCounts(
+                need=one.need,
+                need_name=need_name(of, one.need),
+                cells=Counts(**one.cells),
+                people_uncovered=None if one.people_uncovered is None else whole(one.people_uncovered),
+                providers=one.providers,
+                services=one.services,
+            )
+            for one in found.by_need
+        ],
+        largest_gaps=gaps(request, Response(), asked, limit=FIRST).items,
+        most_fragile=fragility(request, Response(), asked, limit=FIRST).items,
+        computed=computed(asked, of),
+    )

@@ -1,0 +1,18 @@
+"""The status of each error on the wire."""
+
+from hedgerow_kit.problems import NOT_FOUND, UNPROCESSABLE, ProblemType
+
+from hedgerow_network import errors
+
+PROBLEMS: dict[type[Exception], ProblemType] = {
+    errors.UnknownArea: NOT_FOUND,
+    errors.MalformedArea: UNPROCESSABLE,
+    errors.AmbiguousArea: UNPROCESSABLE,
+    errors.UnknownNeed: NOT_FOUND,
+    errors.AmbiguousNeed: UNPROCESSABLE,
+    errors.NoSuchLevel: UNPROCESSABLE,
+    errors.UnknownIndex: UNPROCESSABLE,
+    errors.UnknownProvider: NOT_FOUND,
+    errors.MalformedRule: UNPROCESSABLE,
+}
+"""`NotFedYet` and `NotThatNewYet` carry a `Retry-After` and are answered where they arise, in `asking`."""

@@ -1,0 +1,1 @@
+"""Delivery networks in the terms of the field: no framework, no database."""

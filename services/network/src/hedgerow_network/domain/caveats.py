@@ -1,0 +1,172 @@
+"""What a reader must know of an answer before relying on it, in plain English."""
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from hedgerow_network.domain.locality import OWNERS, PARTIAL, Assessment
+from hedgerow_network.domain.people import COUNTED, DERIVED, RESIDENTS, UNKNOWN
+from hedgerow_network.domain.serving import DECLARED, SITED, WITHIN, representative_points
+
+NAMED = 5
+"""At most so many names in one caveat."""
+
+
+def caveats(of: Assessment) -> list[str]:
+    """All caveats of an assessment, the weightiest for people first; empty if there is nothing to say."""
+    return [*_level(of), *_people(of), *_partial(of), *_placing(of), *_directory(of), *_owners(of)]
+
+
+def rules_used(of: Assessment) -> dict[str, int]:
+    """How many active services that address one of the needs were held against each rule."""
+    asked = _asked(of)
+    names, counts = np.unique(of.serving.by[asked].astype(str), return_counts=True)
+    return {str(name): int(count) for name, count in zip(names, counts, strict=True)}
+
+
+def _asked(of: Assessment) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
+    return np.asarray(of.active & (np.diff(of.held.indptr) > 0))
+
+
+def _level(of: Assessment) -> Iterator[str]:
+    hierarchy = of.facts.hierarchy
+    if of.question.level is None and of.level != "ward":
+        yield f"No wards are held within the locality: the answer is by {of.level}, the finest level held."
+    inside = hierarchy.inside(of.locality)
+    old = inside[(hierarchy.level[inside] == of.level) & hierarchy.superseded[inside]]
+    if old.size:
+        named = listed([hierarchy.areas[place].name for place in old])
+        yield f"Left out because a successor is held: {named}."
+
+
+def _people(of: Assessment) -> Iterator[str]:
+    basis, cells = of.people.basis, of.people.basis.size
+    if not cells:
+        yield "There are no cells: no need is held that could be asked about."
+        return
+    number = {kind: int((basis == kind).sum()) for kind in (UNKNOWN, RESIDENTS, DERIVED, COUNTED)}
+    if number[DERIVED]:
+        how = (
+            f"residents weighted by the index “{of.people.index}”"
+            if of.people.index
+            else "stated weights or part counts"
+        )
+        yield (
+            f"People are derived, not counted, in {number[DERIVED]} of {cells} cells ({how}): "
+            "read them as an order of need, and not beside counted ones."
+        )
+    if number[RESIDENTS]:
+        yield (
+            f"In {number[RESIDENTS]} of {cells} cells neither a count nor an index is known: "
+            "people are all residents."
+        )
+    if number[UNKNOWN]:
+        yield f"In {number[UNKNOWN]} of {cells} cells nothing is known about people: these rank last."
+    if of.question.index is None and of.people.index is None and number[COUNTED] < cells:
+        inside = of.facts.hierarchy.inside(of.locality)
+        held = [name for name, values in of.figures.indices.items() if np.isfinite(values[inside]).any()]
+        if held:
+            named = listed(sorted(held))
+            yield f"Several indices are held ({named}): name one with index= to weight residents."
+
+
+def _partial(of: Assessment) -> Iterator[str]:
+    cells = int((of.status == PARTIAL).sum())
+    if cells:
+        yield (
+            f"{cells} cells are served only in part: no single service reaches all of the area. "
+            "They are listed under kind=partial, not as uncovered."
+        )
+
+
+def _placing(of: Assessment) -> Iterator[str]:
+    asked, directory, hierarchy = _asked(of), of.facts.directory, of.facts.hierarchy
+    placed = of.serving.placed
+    if placed is not None and directory.sites:
+        sited = asked & (of.serving.by == SITED)
+        anchor = placed.anchor
+        inside, above = hierarchy.inside(of.locality), hierarchy.above(of.locality)
+        concerned = (anchor < 0) | np.isin(anchor, inside) | np.isin(anchor, above)
+        lost = np.flatnonzero(placed.unplaced & sited[directory.site_service] & concerned)
+        if lost.size:
+            some = "site was" if lost.size == 1 else "sites were"
+            yield (
+                f"{lost.size} {some} not placed in any {of.level} and counted nowhere: no boundary held "
+                "contains the coordinates, or only a wider area is stated: "
+                f"{listed([directory.sites[site].name for site in lost])}."
+            )
+        if not placed.by_outline and bool(sited.any()):
+            yield (
+                f"No boundaries of level {of.level} or finer are held: "
+                "sites were placed by the area code they state."
+            )
+    if of.question.rule.name == WITHIN:
+        lon, lat = representative_points(hierarchy, of.facts.boundaries)
+        nowhere = of.areas[np.isnan(lon[of.areas] + lat[of.areas])]
+        if nowhere.size:
+            named = listed([hierarchy.areas[place].name for place in nowhere])
+            yield f"No representative point is known, so no distance and no cover can be found, for: {named}."
+
+
+def _directory(of: Assessment) -> Iterator[str]:
+    directory, hierarchy = of.facts.directory, of.facts.hierarchy
+    asked = np.flatnonzero(_asked(of))
+    homeless = [
+        directory.services[row].name
+        for row in asked
+        if of.serving.by[row] != DECLARED and int(row) not in directory.sites_of
+    ]
+    if homeless:
+        yield f"{_services(len(homeless))} no site, and so nowhere to count: {listed(homeless)}."
+    silent = [
+        directory.services[row].name
+        for row in asked
+        if of.serving.by[row] == DECLARED and not directory.services[row].areas
+    ]
+    if silent:
+        yield f"{_services(len(silent))} no area stated, and so nowhere to count: {listed(silent)}."
+    astray = [
+        directory.services[row].name
+        for row in asked
+        if of.serving.by[row] == DECLARED
+        and any(code not in hierarchy.position for code in directory.services[row].areas)
+    ]
+    if astray:
+        yield f"{_services(len(astray))} an area stated that is not held, and passed over: {listed(astray)}."
+    if of.question.rule.name == WITHIN:
+        unknown = np.isnan(directory.site_lon + directory.site_lat)
+        blind = {int(row) for row in directory.site_service[unknown]} & {int(row) for row in asked}
+        if blind:
+            names = [directory.services[row].name for row in sorted(blind)]
+            yield f"{_services(len(blind))} a site without coordinates, near nothing: {listed(names)}."
+    unnamed = sum(1 for row in asked if directory.services[row].organisation is None)
+    if unnamed:
+        yield f"{_services(unnamed)} no known provider: each counts as a provider of its own."
+
+
+def _services(number: int) -> str:
+    return "1 service has" if number == 1 else f"{number} services have"
+
+
+def _owners(of: Assessment) -> Iterator[str]:
+    if of.question.count != OWNERS:
+        return
+    directory = of.facts.directory
+    providers = {directory.services[row].organisation for row in np.flatnonzero(_asked(of))}
+    several = sorted(
+        found.name
+        for id in providers
+        if id is not None and (found := directory.organisations.get(id)) and len(set(found.owners)) > 1
+    )
+    if several:
+        yield f"Several owners are known and the one with the lowest id was taken for: {listed(several)}."
+
+
+def listed(names: Sequence[str]) -> str:
+    """Names in a row, the first few by name and the rest by number.
+
+    >>> listed(["A", "B", "C", "D", "E", "F", "G"])
+    'A, B, C, D, E and 2 more'
+    """
+    shown = ", ".join(names[:NAMED])
+    return f"{shown} and {len(names) - NAMED} more" if len(names) > NAMED else shown

@@ -1,0 +1,245 @@
+"""What network knows: the registry's records as the values that the analyses work on."""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+import numpy as np
+import shapely
+from shapely.geometry import shape
+
+from hedgerow_network.domain.areas import Area, Hierarchy
+from hedgerow_network.domain.cover import Floats
+from hedgerow_network.domain.directory import Directory, Organisation, Service, Site
+from hedgerow_network.domain.needs import Need, Taxonomies
+from hedgerow_network.domain.people import Band, Figures, latest, residents_in
+from hedgerow_network.domain.places import Boundaries
+
+Record = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class PeopleRecords:
+    """Figures about people as the registry sends them, of all periods, ready to be read at a date.
+
+    residents: area code → bands · indices: index → area code → (period, value) · demand: need → area code →
+    period → (count, weight)
+    """
+
+    residents: Mapping[str, tuple[Band, ...]]
+    indices: Mapping[str, Mapping[str, tuple[tuple[str, float], ...]]]
+    demand: Mapping[str, Mapping[str, Mapping[str, tuple[float | None, float | None]]]]
+
+    def at(self, hierarchy: Hierarchy, day: date) -> Figures:
+        """The figures that stand on a date: of each, the latest period that has begun by then."""
+        return Figures(
+            areas=hierarchy,
+            residents=_column(
+                hierarchy, {code: residents_in(bands, day) for code, bands in self.residents.items()}
+            ),
+            counts=self._demand(hierarchy, day, 0),
+            weights=self._demand(hierarchy, day, 1),
+            indices={
+                name: _column(hierarchy, {code: _value_at(rows, day) for code, rows in by_area.items()})
+                for name, by_area in self.indices.items()
+            },
+        )
+
+    def _demand(self, hierarchy: Hierarchy, day: date, part: int) -> dict[str, Floats]:
+        found = {}
+        for need, by_area in self.demand.items():
+            known = {
+                code: {period: pair[part] for period, pair in periods.items() if pair[part] is not None}
+                for code, periods in by_area.items()
+            }
+            values = {code: _value_at(tuple(periods.items()), day) for code, periods in known.items()}
+            if any(value is not None for value in values.values()):
+                found[need] = _column(hierarchy, values)
+        return found
+
+
+def _value_at(rows: Iterable[tuple[str, float | None]], day: date) -> float | None:
+    by_period = dict(rows)
+    period = latest(by_period, day)
+    return None if period is None else by_period[period]
+
+
+def _column(hierarchy: Hierarchy, values: Mapping[str, float | None]) -> Floats:
+    column = np.full(len(hierarchy), np.nan)
+    for code, value in values.items():
+        place = hierarchy.position.get(code)
+        if place is not None and value is not None:
+            column[place] = value
+    return column
+
+
+@dataclass(frozen=True)
+class Facts:
+    """Everything that an analysis reads, of one state of the registry."""
+
+    hierarchy: Hierarchy
+    boundaries: Boundaries
+    taxonomies: Taxonomies
+    directory: Directory
+    people: PeopleRecords
+
+
+def read_areas(records: Iterable[Record]) -> Hierarchy:
+    return Hierarchy(
+        Area(
+            code=record["code"],
+            name=record.get("name") or record["code"],
+            level=record.get("level") or "other",
+            parents=tuple(record.get("parents") or ()),
+            successors=tuple(record.get("successors") or ()),
+            lon=record.get("lon"),
+            lat=record.get("lat"),
+        )
+        for record in records
+    )
+
+
+def read_outline(record: Record) -> shapely.Geometry | None:
+    """The outline of a boundary record, mended where it crosses itself; None if there is nothing in it."""
+    try:
+        outline = shape(record["geometry"])
+    except (shapely.errors.ShapelyError, KeyError, TypeError, ValueError, AttributeError):
+        return None
+    if not outline.is_valid:
+        outline = shapely.make_valid(outline)
+    return None if outline.is_empty else outline
+
+
+def read_taxonomies(needs: Iterable[Record], crosswalks: Iterable[Record]) -> Taxonomies:
+    return Taxonomies(
+        needs={
+            record["id"]: Need(
+                id=record["id"],
+                name=record.get("name") or record["id"],
+                taxonomy=record.get("taxonomy") or record["id"].partition(":")[0],
+                parent=record.get("parent"),
+            )
+            for record in sorted(needs, key=lambda record: str(record["id"]))
+        },
+        crosswalks=tuple(sorted((row["from"], row["to"], row["relation"]) for row in crosswalks)),
+    )
+
+
+def read_directory(
+    organisations: Iterable[Record], services: Iterable[Record], sites: Iterable[Record]
+) -> Directory:
+    return Directory(
+        organisations=(
+            Organisation(
+                id=record["id"],
+                name=record.get("name") or record["id"],
+                owners=tuple(record.get("owner_ids") or ()),
+            )
+            for record in organisations
+        ),
+        services=(
+            Service(
+                id=record["id"],
+                name=record.get("name") or record["id"],
+                organisation=record.get("organisation_id"),
+                status=record.get("status") or "active",
+                needs=tuple(record.get("needs") or ()),
+                areas=tuple(record.get("area_codes") or ()),
+                valid_from=_day(record.get("valid_from")),
+                valid_to=_day(record.get("valid_to")),
+            )
+            for record in services
+        ),
+        sites=(
+            Site(
+                id=record["id"],
+                service=record["service_id"],
+                name=record.get("name") or record["id"],
+                lon=record.get("lon"),
+                lat=record.get("lat"),
+                area=record.get("area_code"),
+            )
+            for record in sites
+            if record.get("service_id")
+        ),
+    )
+
+
+def _day(text: str | None) -> date | None:
+    return date.fromisoformat(text[:10]) if text else None
+
+
+def read_people(
+    residents: Iterable[Record], indices: Iterable[Record], demand: Iterable[Record]
+) -> PeopleRecords:
+    by_index: dict[str, dict[str, tuple[tuple[str, float], ...]]] = {}
+    for record in indices:
+        values = tuple(
+            (str(row["period"]), float(row["value"])) for row in record["values"] if row["value"] is not None
+        )
+        if values:
+            by_index.setdefault(record["index"], {})[record["area_code"]] = values
+    by_need: dict[str, dict[str, dict[str, tuple[float | None, float | None]]]] = {}
+    for record in demand:
+        periods = by_need.setdefault(record["need"], {}).setdefault(record["area_code"], {})
+        periods[str(record["period"])] = (_number(record.get("count")), _number(record.get("weight")))
+    return PeopleRecords(
+        residents={
+            record["area_code"]: tuple(
+                Band(str(row["period"]), row["age_from"], row["age_to"], row["sex"], float(row["count"]))
+                for row in record["rows"]
+            )
+            for record in residents
+        },
+        indices=by_index,
+        demand=by_need,
+    )
+
+
+def _number(value: Any) -> float | None:
+    return None if value is None else float(value)
+
+
+_REQUIRED: Mapping[str, Mapping[str, type | tuple[type, ...]]] = {
+    "area": {"code": str},
+    "boundary": {"code": str, "geometry": dict},
+    "residents": {"area_code": str, "rows": list},
+    "index": {"index": str, "area_code": str, "values": list},
+    "demand": {"need": str, "area_code": str, "period": (str, int)},
+    "need": {"id": str},
+    "crosswalk": {"from": str, "to": str, "relation": str},
+    "organisation": {"id": str},
+    "service": {"id": str},
+    "site": {"id": str, "service_id": str},
+}
+
+
+def is_readable(kind: str, record: Record) -> bool:
+    """Whether a record carries what the readers here cannot do without.
+
+    >>> is_readable("need", {"id": "t:food"}), is_readable("need", {"name": "Food"})
+    (True, False)
+    """
+    required = _REQUIRED.get(kind)
+    if required is None or not all(isinstance(record.get(name), wanted) for name, wanted in required.items()):
+        return False
+    try:
+        _ONE[kind](record)
+    except (KeyError, TypeError, ValueError, AttributeError):
+        return False
+    return True
+
+
+_ONE: Mapping[str, Callable[[Record], object]] = {
+    "area": lambda record: read_areas([record]),
+    "boundary": lambda record: record["geometry"]["coordinates"],
+    "residents": lambda record: read_people([record], [], []),
+    "index": lambda record: read_people([], [record], []),
+    "demand": lambda record: read_people([], [], [record]),
+    "need": lambda record: read_taxonomies([record], []),
+    "crosswalk": lambda record: read_taxonomies([], [record]),
+    "organisation": lambda record: read_directory([record], [], []),
+    "service": lambda record: read_directory([], [record], []),
+    "site": lambda record: read_directory([], [], [record]),
+}

@@ -1,0 +1,226 @@
+"""A locality's cells: the question, the answer, and what the answer rests on."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import csr_array
+
+from hedgerow_network.domain.cover import Cover, Floats, Incidence, cover, kept, presence
+from hedgerow_network.domain.directory import Units
+from hedgerow_network.domain.facts import Facts
+from hedgerow_network.domain.people import BASES, Basis, Figures, People, people
+from hedgerow_network.domain.serving import DEFAULT_RULE, Rule, Serving, serving
+from hedgerow_network.errors import NoSuchLevel, UnknownIndex
+
+PROVIDERS, OWNERS = "providers", "owners"
+
+GAP, PARTIAL, SINGLE, OVERLAP = "gap", "partial", "single", "overlap"
+
+
+@dataclass(frozen=True)
+class Question:
+    """What is asked about a locality.
+
+    locality: the code of its area · at: the date to answer for · needs: ids, None = those in use there ·
+    level: of the areas, None = ward or the finest there is · count: `providers` or `owners` · index: that
+    derives people
+    """
+
+    locality: str
+    at: date
+    needs: tuple[str, ...] | None = None
+    level: str | None = None
+    count: str = PROVIDERS
+    rule: Rule = DEFAULT_RULE
+    index: str | None = None
+
+
+@dataclass(frozen=True)
+class Partly:
+    """Where cells are served in part. share: (n_needs, n_areas) share of residents in the parts that are
+    served, -1 where nobody can size them · services: (n_services, n_areas) sparse ones · addressed: as in
+    the incidence
+    """
+
+    share: Floats
+    services: csr_array
+    cells: NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Assessment:
+    """The cells of a locality, needs × areas, and who covers them.
+
+    areas: positions in the hierarchy, by code · needs: ids, in order · incidence: of active services only,
+    counted by the unit asked for · held: (n_services, n_needs) sparse ones, which service addresses which
+    need, active or not
+    """
+
+    facts: Facts
+    question: Question
+    level: str
+    areas: NDArray[np.int32]
+    needs: tuple[str, ...]
+    active: NDArray[np.bool_]
+    serving: Serving
+    held: csr_array
+    incidence: Incidence
+    units: Units
+    cover: Cover
+    people: People
+    figures: Figures
+
+    @property
+    def locality(self) -> int:
+        return self.facts.hierarchy.position[self.question.locality]
+
+    @cached_property
+    def partly(self) -> Partly:
+        """What services serve in part only, whatever others do there."""
+        shape = (len(self.needs), self.areas.size)
+        serves = kept(self.active, self.serving.partial())
+        share = np.zeros(shape)
+        if not serves.nnz:
+            return Partly(share, serves, np.zeros(shape, bool))
+        by_need = csr_array(kept(self.active, self.held).T)
+        cells = np.asarray((by_need @ serves).todense()) > 0
+        lived = self.figures.whole_residents[self.serving.leaves]
+        size = lived if np.isfinite(lived).all() else np.ones(lived.size)
+        reached = csr_array(by_need @ self.serving.parts)
+        reached.data[:] = 1
+        weighted = np.asarray((csr_array(reached * size[None, :]) @ self.serving.leaf_of).todense())
+        total = size @ self.serving.leaf_of
+        with np.errstate(divide="ignore", invalid="ignore"):
+            share = np.clip(np.nan_to_num(weighted / total[None, :]), 0.0, 1.0)
+        return Partly(np.where(cells & (share <= 0), -1.0, share), serves, cells)
+
+    @cached_property
+    def status(self) -> NDArray[np.object_]:
+        """(n_needs, n_areas) gap, partial, single or overlap."""
+        depth = self.cover.depth
+        found = np.full(depth.shape, GAP, dtype=object)
+        found[self.partly.cells] = PARTIAL
+        found[depth == 1] = SINGLE
+        found[depth >= 2] = OVERLAP
+        return found
+
+    @cached_property
+    def affected(self) -> Floats:
+        """(n_needs, n_areas) people whom a gap leaves out: all, or those outside the parts that are
+        served.
+        """
+        outside = 1.0 - np.maximum(self.partly.share, 0.0)
+        return np.where(self.status == PARTIAL, self.people.count * outside, self.people.count)
+
+    def basis(self, need: int, area: int) -> Basis:
+        """How the people of a cell are known: counted, derived, residents or unknown."""
+        return BASES[int(self.people.basis[need, area])]
+
+    def partial_units(self, need: int, area: int) -> list[int]:
+        """Units that serve a part of a cell's area and nobody's whole, ascending."""
+        column = self.partly.services[:, [area]].tocoo().row
+        addressing = self.held[:, [need]].tocoo().row
+        found = np.intersect1d(column, addressing)
+        return sorted({int(unit) for unit in self.incidence.unit[found]})
+
+    def ranked(self, wanted: Sequence[str]) -> NDArray[np.intp]:
+        """Cells (need × n_areas + area) of the given statuses: most people affected first, then need, then
+        area.
+        """
+        status = self.status.ravel()
+        cells = np.flatnonzero(np.isin(status, list(wanted)))
+        known = self.people.basis.ravel()[cells] > 0
+        return cells[np.lexsort((cells, -self.affected.ravel()[cells], ~known))]
+
+
+def assess(facts: Facts, question: Question) -> Assessment:
+    """Answer a question about a locality. It must name an area that is held, and needs that are.
+
+    Raises NoSuchLevel where the locality holds no area of the level asked for, UnknownIndex for an index
+    that is not held there. Edges: no services, no needs: every cell, if any, is a gap.
+    """
+    hierarchy, directory = facts.hierarchy, facts.directory
+    locality = hierarchy.position[question.locality]
+    level = hierarchy.level_for(locality, question.level)
+    areas = hierarchy.of_level(locality, level)
+    if not areas.size:
+        raise NoSuchLevel(_levels_held(facts, locality))
+    served = serving(directory, hierarchy, facts.boundaries, areas, level=level, rule=question.rule)
+    figures = facts.people.at(hierarchy, question.at)
+    needs = question.needs if question.needs is not None else _needs_in_use(facts, served, figures, locality)
+    active = directory.active(question.at)
+    held = addressing(facts, needs)
+    units = directory.owners if question.count == OWNERS else directory.providers
+    incidence = Incidence(
+        serves=kept(active, served.whole),
+        addresses=kept(active, held),
+        unit=units.of_service,
+        n_units=len(units.ids),
+    )
+    inside = hierarchy.inside(locality)
+    index = figures.index_to_use(question.index, inside)
+    if question.index is not None and not _holds_index(figures, question.index, inside):
+        raise UnknownIndex
+    return Assessment(
+        facts=facts,
+        question=question,
+        level=level,
+        areas=areas,
+        needs=tuple(needs),
+        active=active,
+        serving=served,
+        held=held,
+        incidence=incidence,
+        units=units,
+        cover=cover(incidence),
+        people=people(figures, needs, areas, index=index),
+        figures=figures,
+    )
+
+
+def addressing(facts: Facts, needs: Sequence[str]) -> csr_array:
+    """(n_services, n_needs) sparse ones: which service addresses which need, by any way a term counts for
+    it.
+    """
+    by_term: dict[str, list[int]] = {}
+    for column, need in enumerate(needs):
+        for term in facts.taxonomies.counting_for(need):
+            by_term.setdefault(term, []).append(column)
+    pairs = [
+        (row, column)
+        for row, service in enumerate(facts.directory.services)
+        for term in service.needs
+        for column in by_term.get(term, ())
+    ]
+    table = np.array(pairs, dtype=np.int32).reshape(-1, 2)
+    return presence(table[:, 0], table[:, 1], (len(facts.directory.services), len(needs)))
+
+
+def _needs_in_use(facts: Facts, served: Serving, figures: Figures, locality: int) -> tuple[str, ...]:
+    there = np.unique(np.concatenate([served.whole.tocoo().row, served.partial().tocoo().row]))
+    stated = {term for row in there for term in facts.directory.services[row].needs}
+    inside = facts.hierarchy.inside(locality)
+    stated |= {
+        need
+        for table in (figures.counts, figures.weights)
+        for need, values in table.items()
+        if np.isfinite(values[inside]).any()
+    }
+    return tuple(facts.taxonomies.in_use(stated))
+
+
+def _holds_index(figures: Figures, name: str, inside: NDArray[np.int32]) -> bool:
+    values = figures.indices.get(name)
+    return values is not None and bool(np.isfinite(values[inside]).any())
+
+
+def _levels_held(facts: Facts, locality: int) -> str:
+    hierarchy = facts.hierarchy
+    inside = hierarchy.inside(locality)
+    levels, counts = np.unique(hierarchy.level[inside].astype(str), return_counts=True)
+    held = ", ".join(f"{level} ({number})" for level, number in zip(levels, counts, strict=True))
+    return f"The locality holds no areas of this level. It holds: {held}."

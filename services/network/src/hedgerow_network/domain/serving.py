@@ -1,0 +1,187 @@
+"""Which service serves which area, wholly or in part, under a rule."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import csr_array
+
+from hedgerow_network.domain.areas import Hierarchy
+from hedgerow_network.domain.cover import Floats, kept, presence
+from hedgerow_network.domain.directory import Directory
+from hedgerow_network.domain.places import Boundaries, Placed, place_sites, within_km
+
+DECLARED, SITED, WITHIN = "declared", "sited", "within"
+
+
+@dataclass(frozen=True)
+class Rule:
+    """How an area is served. name: `declared`, `sited`, `within`, or `default` (declared where a service
+    states areas, else sited) · km: the distance of `within`
+    """
+
+    name: str = "default"
+    km: float | None = None
+
+    def __str__(self) -> str:
+        return f"within:{self.km:g}" if self.name == WITHIN else self.name
+
+
+DEFAULT_RULE = Rule()
+
+
+@dataclass(frozen=True)
+class Serving:
+    """Rows are services of the directory, columns the areas asked about, in their order.
+
+    whole: sparse ones, the service serves all of the area · parts: (n_services, n_leaves) sparse ones, the
+    smallest areas that a service serves which does not serve the whole · leaf_of: (n_leaves, n_areas) sparse
+    ones, which smallest area lies in which area · unsized: sparse ones, the service serves a part that
+    nobody can size · by: (n_services,) the rule each service was held against · placed: how sites were
+    placed, if any rule needed it
+    """
+
+    whole: csr_array
+    parts: csr_array
+    leaf_of: csr_array
+    leaves: NDArray[np.int32]
+    unsized: csr_array
+    by: NDArray[np.object_]
+    placed: Placed | None
+
+    def partial(self) -> csr_array:
+        """(n_services, n_areas) sparse ones: the service serves a part of the area, not the whole."""
+        return _ones(self.parts @ self.leaf_of + self.unsized)
+
+
+def serving(
+    directory: Directory,
+    hierarchy: Hierarchy,
+    boundaries: Boundaries,
+    areas: NDArray[np.int32],
+    *,
+    level: str,
+    rule: Rule,
+) -> Serving:
+    """Hold every service against the rule, whether it is active or not.
+
+    *declared*: the service states the area, an area that it lies in, or areas that together hold all the
+    smallest areas within it; a service that states only some of these serves a part. A code of an earlier
+    boundary year is read as its successors; where the successor was made of several areas the service serves
+    a part of it.
+    *sited*: a site of the service lies in the area (see `place_sites`). *within*: a site lies no further
+    than the distance from the area's representative point. *default*: declared for a service that states
+    areas, else sited.
+    """
+    n_services = len(directory.services)
+    states = np.array([bool(service.areas) for service in directory.services], dtype=bool)
+    by = np.full(n_services, rule.name, dtype=object)
+    if rule.name == "default":
+        by = np.where(states, DECLARED, SITED).astype(object)
+    placed = None
+    whole = csr_array((n_services, areas.size), dtype=np.int32)
+    leaves = _leaves(hierarchy, areas)
+    leaf_of = csr_array(hierarchy.within[leaves][:, areas])
+    parts = csr_array((n_services, leaves.size), dtype=np.int32)
+    unsized = csr_array((n_services, areas.size), dtype=np.int32)
+    if (by == DECLARED).any():
+        held, parts, unsized = _declared(directory, hierarchy, areas, leaves, leaf_of, by == DECLARED)
+        whole = whole + held
+    if (by == SITED).any():
+        placed = place_sites(
+            hierarchy,
+            boundaries,
+            lon=directory.site_lon,
+            lat=directory.site_lat,
+            stated=stated_areas_of_sites(directory, hierarchy),
+            level=level,
+        )
+        whole = whole + _of_services(directory, csr_array(placed.in_area[:, areas]), by == SITED)
+    if rule.name == WITHIN:
+        lon, lat = representative_points(hierarchy, boundaries)
+        near = within_km(
+            directory.site_lon, directory.site_lat, lon[areas], lat[areas], km=float(rule.km or 0.0)
+        )
+        whole = whole + _of_services(directory, near, by == WITHIN)
+    return Serving(_ones(whole), parts, leaf_of, leaves, unsized, by, placed)
+
+
+def stated_areas_of_sites(directory: Directory, hierarchy: Hierarchy) -> NDArray[np.int32]:
+    """(n_sites,) position of the area each site states, -1 where it states none that is held."""
+    return np.array([hierarchy.position.get(site.area or "", -1) for site in directory.sites], dtype=np.int32)
+
+
+def representative_points(hierarchy: Hierarchy, boundaries: Boundaries) -> tuple[Floats, Floats]:
+    """Longitude and latitude per area: as given, else a point inside its outline, else NaN."""
+    lon, lat = hierarchy.lon.copy(), hierarchy.lat.copy()
+    if boundaries.area.size:
+        inside_lon, inside_lat = boundaries.points()
+        missing = np.isnan(lon[boundaries.area] + lat[boundaries.area])
+        lon[boundaries.area[missing]] = inside_lon[missing]
+        lat[boundaries.area[missing]] = inside_lat[missing]
+    return lon, lat
+
+
+def _leaves(hierarchy: Hierarchy, areas: NDArray[np.int32]) -> NDArray[np.int32]:
+    """The smallest areas held within the areas asked about: those without any area in them."""
+    below = np.unique(csr_array(hierarchy.holds[:, areas].T).indices)
+    return np.asarray(below[hierarchy.is_leaf[below] & ~hierarchy.superseded[below]], np.int32)
+
+
+def _declared(
+    directory: Directory,
+    hierarchy: Hierarchy,
+    areas: NDArray[np.int32],
+    leaves: NDArray[np.int32],
+    leaf_of: csr_array,
+    rows: NDArray[np.bool_],
+) -> tuple[csr_array, csr_array, csr_array]:
+    pairs = [
+        (place, hierarchy.position[code])
+        for place, service in enumerate(directory.services)
+        if rows[place]
+        for code in service.areas
+        if code in hierarchy.position
+    ]
+    table = np.array(pairs, dtype=np.int32).reshape(-1, 2)
+    shape = (len(directory.services), len(hierarchy))
+    stated = presence(table[:, 0], table[:, 1], shape)
+    became = (stated @ kept(hierarchy.superseded, hierarchy.replaced_by)).tocoo()
+    of_several = hierarchy.merged[became.col]
+    unchanged = kept(~hierarchy.superseded, hierarchy.replaced_by)
+    today = stated @ unchanged + presence(became.row[~of_several], became.col[~of_several], shape)
+    some_of = presence(became.row[of_several], became.col[of_several], shape)
+
+    outer = csr_array(hierarchy.within[areas].T)
+    whole = _ones(today @ outer)
+    on_leaves = _ones(today @ csr_array(hierarchy.within[leaves].T))
+    # Wards and MSOAs do not nest: what two areas share shows in the smallest areas within both.
+    reached = (on_leaves @ leaf_of).tocoo()
+    n_leaves = np.asarray(leaf_of.sum(axis=0)).ravel()
+    full = reached.data == n_leaves[reached.col]
+    whole = _ones(whole + presence(reached.row[full], reached.col[full], whole.shape))
+    # Drop from the parts the smallest areas of what is served whole.
+    parts = _without(on_leaves, _ones(whole @ csr_array(leaf_of.T)))
+    unsized = _without(_ones(some_of @ outer), whole)
+    return whole, parts, unsized
+
+
+def _of_services(directory: Directory, of_sites: csr_array, rows: NDArray[np.bool_]) -> csr_array:
+    n_sites = len(directory.sites)
+    keep = np.flatnonzero(rows[directory.site_service]) if n_sites else np.empty(0, np.intp)
+    shape = (len(directory.services), n_sites)
+    return _ones(presence(directory.site_service[keep], keep, shape) @ of_sites)
+
+
+def _ones(matrix: csr_array) -> csr_array:
+    """The same sparsity with ones, zeros dropped, columns in order."""
+    made = csr_array(matrix, dtype=np.int32)
+    made.sum_duplicates()
+    made.eliminate_zeros()
+    made.data = np.ones_like(made.data)
+    made.sort_indices()
+    return made
+
+
+def _without(matrix: csr_array, taken: csr_array) -> csr_array:
+    return _ones(matrix - matrix.multiply(taken))

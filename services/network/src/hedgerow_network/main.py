@@ -1,0 +1,94 @@
+"""Where network is wired."""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from datetime import UTC, date, datetime
+
+from fastapi import FastAPI
+from hedgerow_kit import serving
+from hedgerow_kit.auth import Verifier
+from hedgerow_kit.db import Database
+
+from hedgerow_network.api import localities, projection
+from hedgerow_network.api.problems import PROBLEMS
+from hedgerow_network.jobs.follow import Follower
+from hedgerow_network.settings import Settings
+from hedgerow_network.store import projection as held
+from hedgerow_network.store.answers import Answers
+from hedgerow_network.store.snapshots import Snapshots
+from hedgerow_network.upstream.registry import Registry
+
+APP = "network"
+
+
+def _today() -> date:
+    return datetime.now(UTC).date()
+
+
+def create_app(
+    settings: Settings,
+    database: Database,
+    *,
+    verifier: Verifier | None = None,
+    registry: Registry | None = None,
+    today: Callable[[], date] = _today,
+) -> FastAPI:
+    """Network over a migrated database; without a registry to follow it answers from what it holds."""
+    follower = (
+        Follower(
+            database,
+            registry,
+            poll_seconds=settings.poll_seconds,
+            longest_pause_seconds=settings.longest_pause_seconds,
+        )
+        if registry is not None
+        else None
+    )
+
+    @asynccontextmanager
+    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        if follower is not None:
+            follower.start()
+        yield
+        if follower is not None:
+            follower.stop()
+
+    app = serving.create(
+        "Hedgerow network",
+        summary="Delivery networks as graphs: cover, gaps, overlap, fragility.",
+        errors=PROBLEMS,
+        ready={
+            "database": serving.database_answers(database),
+            "projection": _projection_answers(database, follower),
+        },
+        lifespan=lifespan,
+    )
+    app.state.database = database
+    app.state.verifier = verifier or Verifier(settings.identity_keys, audience=APP)
+    app.state.follower = follower
+    app.state.snapshots = Snapshots(database)
+    app.state.answers = Answers(settings.kept_answers)
+    app.state.today = today
+    app.include_router(localities.router)
+    app.include_router(projection.router)
+    return app
+
+
+def _projection_answers(database: Database, follower: Follower | None) -> serving.Check:
+    """Ready once the feed has been read to its end; from then on answers stand while the registry is away."""
+
+    def check() -> str | None:
+        try:
+            with database.reading() as session:
+                feed = held.feed(session)
+        except Exception:
+            # The check of the database says so already.
+            return None
+        if follower is not None and not follower.alive:
+            return "the registry is not followed any more: restart network"
+        if feed.settled == 0:
+            reason = f" ({follower.trouble})" if follower is not None and follower.trouble else ""
+            return f"read {feed.position} of {feed.registry_last} changes of the registry{reason}"
+        return None
+
+    return check

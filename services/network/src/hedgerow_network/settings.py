@@ -1,0 +1,30 @@
+"""What network is told by its environment."""
+
+from pathlib import Path
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class Settings(BaseSettings):
+    """Environment variables begin with `HEDGEROW_NETWORK_`; the public keys are the gateway's for all
+    apps.
+    """
+
+    model_config = SettingsConfigDict(
+        env_prefix="HEDGEROW_NETWORK_", frozen=True, populate_by_name=True, extra="ignore"
+    )
+
+    database_url: str = "sqlite:///network.db"
+    host: str = "127.0.0.1"
+    port: int = Field(default=8002, ge=0, le=65535)
+    identity_keys: Path = Field(default=Path("identity.jwks.json"), validation_alias="HEDGEROW_IDENTITY_KEYS")
+    # Where the registry's change feed is read, and the API key to read it with.
+    gateway_url: str = "http://127.0.0.1:8000"
+    key_file: Path = Path("network.key")
+    # How long the follower rests when it has read all there is.
+    poll_seconds: float = Field(default=0.5, gt=0)
+    # The longest rest while the registry cannot be reached.
+    longest_pause_seconds: float = Field(default=10.0, gt=0)
+    # How many assessments of localities are kept; each holds its matrices.
+    kept_answers: int = Field(default=64, ge=1)

@@ -1,0 +1,120 @@
+"""The projection in memory: read once, then kept up with what is newer."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from threading import Lock
+from typing import Any, TypeVar
+
+import shapely
+from hedgerow_kit.db import Database
+
+from hedgerow_network.domain import facts
+from hedgerow_network.domain.facts import Facts
+from hedgerow_network.domain.places import Boundaries
+from hedgerow_network.store import projection
+
+T = TypeVar("T")
+
+_PLACES = {"area"}
+_OUTLINES = {"area", "boundary"}
+_NEEDS = {"need", "crosswalk"}
+_DIRECTORY = {"organisation", "service", "site"}
+_PEOPLE = {"residents", "index", "demand"}
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """One state of the projection. version: equal for equal states · registry_seq: the registry state it
+    shows · behind: changes of the registry that were known and not applied · rebuilding: a new round is
+    being read
+    """
+
+    facts: Facts
+    version: tuple[int, int]
+    registry_seq: int
+    behind: int
+    settled: bool
+    rebuilding: bool
+    heard_at: datetime | None
+
+
+class Snapshots:
+    """Gives the snapshot of now; reads only the records that came since the last one."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._lock = Lock()
+        self._held: dict[str, dict[str, Any]] = {}
+        self._batch = -1
+        self._settled = -1
+        self._facts: Facts | None = None
+        self._outlines: dict[str, shapely.Geometry] = {}
+
+    def current(self) -> Snapshot:
+        with self._lock, self._database.reading() as session:
+            feed = projection.feed(session)
+            if feed.settled != self._settled:
+                # A finished round has swept records without a trace of each.
+                self._held, self._outlines, self._batch, self._facts = {}, {}, -1, None
+            if feed.batch != self._batch or self._facts is None:
+                self._facts = self._read(projection.records(session, newer_than=self._batch))
+                self._batch, self._settled = feed.batch, feed.settled
+            return Snapshot(
+                facts=self._facts,
+                version=(feed.settled, feed.batch),
+                registry_seq=feed.position,
+                behind=max(feed.registry_last - feed.position, 0),
+                settled=feed.settled > 0,
+                rebuilding=feed.settled < feed.feeding,
+                heard_at=feed.heard_at,
+            )
+
+    def _read(self, newer: Any) -> Facts:
+        touched = set()
+        for kind, id, data in newer:
+            touched.add(kind)
+            of_kind = self._held.setdefault(kind, {})
+            if data is None:
+                of_kind.pop(id, None)
+                self._outlines.pop(id, None) if kind == "boundary" else None
+            elif kind == "boundary":
+                outline = facts.read_outline(data)
+                self._outlines.pop(id, None)
+                if outline is not None:
+                    self._outlines[id] = outline
+            else:
+                of_kind[id] = data
+        return self._made(touched)
+
+    def _made(self, touched: set[str]) -> Facts:
+        before = self._facts
+
+        def part(kinds: set[str], old: Callable[[Facts], T], make: Callable[[], T]) -> T:
+            return make() if before is None or kinds & touched else old(before)
+
+        hierarchy = part(_PLACES, lambda f: f.hierarchy, lambda: facts.read_areas(self._of("area")))
+        return Facts(
+            hierarchy=hierarchy,
+            boundaries=part(
+                _OUTLINES, lambda f: f.boundaries, lambda: Boundaries(hierarchy, dict(self._outlines))
+            ),
+            taxonomies=part(
+                _NEEDS,
+                lambda f: f.taxonomies,
+                lambda: facts.read_taxonomies(self._of("need"), self._of("crosswalk")),
+            ),
+            directory=part(
+                _DIRECTORY,
+                lambda f: f.directory,
+                lambda: facts.read_directory(self._of("organisation"), self._of("service"), self._of("site")),
+            ),
+            people=part(
+                _PEOPLE,
+                lambda f: f.people,
+                lambda: facts.read_people(self._of("residents"), self._of("index"), self._of("demand")),
+            ),
+        )
+
+    def _of(self, kind: str) -> list[dict[str, Any]]:
+        return list(self._held.get(kind, {}).values())

@@ -1,0 +1,1 @@
+"""Clients of other apps, holding only what network reads of them."""

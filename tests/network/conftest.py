@@ -1,0 +1,67 @@
+"""Network over a migrated database, fed with the records of a place."""
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from hedgerow_kit.auth import Verifier
+from hedgerow_kit.db import Database
+from hedgerow_network import actions
+from hedgerow_network.main import create_app
+from hedgerow_network.settings import Settings
+from hedgerow_network.upstream.registry import Change, Changes, Registry
+
+from tests.network.world import TODAY, Records
+from tests.support.databases import Databases
+from tests.support.http import Client, running
+from tests.support.identity import SIGNER, identity
+
+NOW = datetime(2026, 1, 15, 12, tzinfo=UTC)
+
+
+@pytest.fixture
+def database(made_databases: Databases) -> Iterator[Database]:
+    made = Database(made_databases.migrated("hedgerow_network"))
+    yield made
+    made.dispose()
+
+
+def feed(database: Database, records: Records, *, after: int = 0) -> int:
+    """Apply records as one page of the registry's feed; gives the position behind it."""
+    items = tuple(Change(after + n, kind, id, data) for n, (kind, id, data) in enumerate(records, start=1))
+    position = after + len(items)
+    with database.writing() as session:
+        actions.apply(session, Changes(items, position, position), after=after, heard_at=NOW)
+    return position
+
+
+@pytest.fixture
+def registry_at(tmp_path: Path) -> Callable[[str], Registry]:
+    """A client of the registry at an address, with a key that the stand-in takes."""
+    key = tmp_path / "network.key"
+    key.write_text("network-key\n")
+    return lambda url: Registry(url, key)
+
+
+Network = Callable[..., AbstractContextManager[Client]]
+
+
+@pytest.fixture
+def network(database: Database) -> Network:
+    """Runs the app over the database; by default nobody is followed."""
+
+    @contextmanager
+    def run(registry: Registry | None = None, **caller: object) -> Iterator[Client]:
+        app = create_app(
+            Settings(poll_seconds=0.05, longest_pause_seconds=0.2),
+            database,
+            verifier=Verifier(SIGNER.jwks, audience="network"),
+            registry=registry,
+            today=lambda: TODAY,
+        )
+        with running(app, headers=identity("network", **caller)) as client:  # type: ignore[arg-type]
+            yield client
+
+    return run
