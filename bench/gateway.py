@@ -1,0 +1,249 @@
+"""The gateway's hop: a small uncached GET through it, against the same route called directly.
+
+Real processes on real sockets: a plain FastAPI app, the gateway before it, and a generator of load here. Each
+is held to a core where the system allows. With two cores the generator shares one, the same one for both
+figures of a pair.
+
+The ratio is taken from the processor time that the app and the gateway spend on a request, the least of several
+rounds, because by the clock it swings with whatever else the machine does; by the clock it is shown beside it.
+On one core the two times add up, on two the longer one counts.
+"""
+
+import asyncio
+import os
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+import psutil
+import uvloop
+
+from bench.report import Row
+
+CONNECTIONS = 32
+SECONDS = 2.0
+ROUNDS = 4
+PATH = "/v1/areas"
+BODY: dict[str, object] = {
+    "items": [{"code": f"E0500{number:04}", "name": f"Ward {number}"} for number in range(20)],
+    "next": None,
+}
+
+
+def rows() -> Iterator[Row]:
+    """Throughput kept, with the gateway beside the app on one core and on a core of its own."""
+    cores = _cores()
+    apart = cores[2] if len(cores) > 2 else cores[0]
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        app, gateway = _free_port(), _free_port()
+        app_process = stack.enter_context(
+            _started([sys.executable, "-m", "bench.gateway", str(app)], app, {})
+        )
+        gateway_process = stack.enter_context(
+            _started(
+                [sys.executable, "-m", "hedgerow_gateway", "serve"],
+                gateway,
+                {
+                    "HEDGEROW_GATEWAY_DATA_DIR": str(folder),
+                    "HEDGEROW_GATEWAY_PORT": str(gateway),
+                    "HEDGEROW_GATEWAY_REGISTRY_URL": f"http://127.0.0.1:{app}",
+                    "HEDGEROW_LOG_LEVEL": "ERROR",
+                },
+            )
+        )
+        key = (folder / "admin.key").read_text().strip()
+        for where, bar, gateway_core, load_core in (
+            ("sharing a core with the app", 0.35, cores[0], cores[1 % len(cores)]),
+            ("on its own core", 0.6, cores[1 % len(cores)], apart),
+        ):
+            _hold(app_process.pid, cores[0])
+            _hold(gateway_process.pid, gateway_core)
+            with _holding_this(load_core):
+                direct, through = _pair(app, gateway, key, app_process.pid, gateway_process.pid)
+            hop = (
+                through.app + through.gateway
+                if gateway_core == cores[0]
+                else max(through.app, through.gateway)
+            )
+            ratio = direct.app / hop
+            yield Row(
+                f"gateway hop, uncached GET, {where}",
+                f"{through.rate:,.0f} req/s; {through.app * 1e6:.0f} µs in the app, "
+                f"{through.gateway * 1e6:.0f} µs in the gateway",
+                f"called directly: {direct.rate:,.0f} req/s; {direct.app * 1e6:.0f} µs in the app",
+                f"{ratio:.2f} × ({through.rate / direct.rate:.2f} × by the clock)",
+                f">= {bar} ×",
+                ratio >= bar,
+            )
+
+
+class Cost(NamedTuple):
+    """Requests a second, and seconds of processor time a request takes in each process."""
+
+    rate: float
+    app: float
+    gateway: float
+
+    def better(self, other: "Cost | None") -> "Cost":
+        if other is None:
+            return self
+        return Cost(max(self.rate, other.rate), min(self.app, other.app), min(self.gateway, other.gateway))
+
+
+def _pair(app_port: int, gateway_port: int, key: str, app_pid: int, gateway_pid: int) -> tuple[Cost, Cost]:
+    """The best of several turns of each, taken in turns, so that a noisy minute strikes both."""
+
+    def cost(port: int) -> Cost:
+        app, gateway = _processor_seconds(app_pid), _processor_seconds(gateway_pid)
+        answered, seconds = uvloop.run(_load(port, key))
+        return Cost(
+            answered / seconds,
+            (_processor_seconds(app_pid) - app) / answered,
+            (_processor_seconds(gateway_pid) - gateway) / answered,
+        )
+
+    direct = through = None
+    for _ in range(ROUNDS):
+        direct = cost(app_port).better(direct)
+        through = cost(gateway_port).better(through)
+    assert direct is not None
+    assert through is not None
+    return direct, through
+
+
+def _processor_seconds(pid: int) -> float:
+    times = psutil.Process(pid).cpu_times()
+    return float(times.user + times.system)
+
+
+async def _load(port: int, key: str) -> tuple[int, float]:
+    """Requests answered, and in how many seconds, over connections that are kept open, one request at a time on each."""
+    loop = asyncio.get_running_loop()
+    request = f"GET {PATH} HTTP/1.1\r\nHost: bench\r\nAuthorization: Bearer {key}\r\n\r\n".encode()
+    ends = loop.time() + SECONDS
+    callers = [
+        (await loop.create_connection(lambda: _Caller(loop, request, ends), "127.0.0.1", port))[1]
+        for _ in range(CONNECTIONS)
+    ]
+    started = loop.time()
+    async with asyncio.timeout(SECONDS + 10):
+        await asyncio.gather(*(caller.done for caller in callers))
+    return sum(caller.answered for caller in callers), loop.time() - started
+
+
+class _Caller(asyncio.Protocol):
+    """Asks, reads the answer to its end, asks again."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, request: bytes, ends: float) -> None:
+        self.answered = 0
+        self.done: asyncio.Future[None] = loop.create_future()
+        self._loop = loop
+        self._request = request
+        self._ends = ends
+        self._got = b""
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        self._transport = transport
+        transport.write(self._request)
+
+    def data_received(self, data: bytes) -> None:
+        self._got += data
+        head, found, body = self._got.partition(b"\r\n\r\n")
+        if not found:
+            return
+        if not head.startswith(b"HTTP/1.1 200"):
+            self._finish(RuntimeError(head[:100].decode("latin-1")))
+            return
+        length = int(head.lower().partition(b"content-length:")[2].partition(b"\r\n")[0])
+        if len(body) < length:
+            return
+        self._got = b""
+        self.answered += 1
+        if self._loop.time() >= self._ends:
+            self._finish(None)
+        else:
+            self._transport.write(self._request)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._finish(exc or RuntimeError("the connection was closed"))
+
+    def _finish(self, error: Exception | None) -> None:
+        if not self.done.done():
+            if error is None:
+                self.done.set_result(None)
+            else:
+                self.done.set_exception(error)
+            self._transport.close()
+
+
+@contextmanager
+def _started(
+    command: list[str], port: int, environment: dict[str, str]
+) -> Iterator["subprocess.Popen[bytes]"]:
+    process = subprocess.Popen(command, env=os.environ | environment, stdin=subprocess.DEVNULL)
+    try:
+        ends = time.monotonic() + 30
+        while True:
+            try:
+                socket.create_connection(("127.0.0.1", port), timeout=1).close()
+                break
+            except OSError:
+                if process.poll() is not None or time.monotonic() > ends:
+                    raise RuntimeError(f"{command[2]} did not start") from None
+                time.sleep(0.05)
+        yield process
+    finally:
+        process.terminate()
+        process.wait(timeout=20)
+
+
+def _free_port() -> int:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        port: int = taken.getsockname()[1]
+        return port
+
+
+def _cores() -> list[int]:
+    return sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else [0]
+
+
+def _hold(pid: int, core: int) -> None:
+    if hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(pid, {core})
+
+
+@contextmanager
+def _holding_this(core: int) -> Iterator[None]:
+    before = set(_cores())
+    _hold(0, core)
+    try:
+        yield
+    finally:
+        if hasattr(os, "sched_setaffinity"):
+            os.sched_setaffinity(0, before)
+
+
+def _serve_app(port: int) -> None:
+    """The app that is called: one route, nothing else."""
+    import uvicorn
+    from fastapi import FastAPI
+
+    app = FastAPI()
+
+    @app.get(PATH)
+    async def areas() -> dict[str, object]:
+        return BODY
+
+    uvicorn.run(app, port=port, http="httptools", loop="uvloop", log_level="error", access_log=False)
+
+
+if __name__ == "__main__":
+    _serve_app(int(sys.argv[1]))

@@ -1,0 +1,84 @@
+"""`python -m hedgerow_gateway serve | migrate | prepare | key | openapi`."""
+
+import argparse
+import json
+import sys
+from datetime import UTC, datetime
+
+from hedgerow_kit import migrations, serving
+from hedgerow_kit.auth import PERMISSIONS, Signer
+from hedgerow_kit.db import Database
+
+from hedgerow_gateway import actions
+from hedgerow_gateway.api.wire import StrictProtocol
+from hedgerow_gateway.errors import GatewayError
+from hedgerow_gateway.main import create_app, own_app
+from hedgerow_gateway.settings import Settings
+
+
+def main(arguments: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="python -m hedgerow_gateway")
+    commands = parser.add_subparsers(dest="command", required=True)
+    commands.add_parser("serve", help="prepare, then serve until told to stop")
+    commands.add_parser("migrate", help="bring the database up to date")
+    commands.add_parser(
+        "prepare", help="migrate, and make the signing key and the first keys if they are missing"
+    )
+    key = commands.add_parser("key", help="make an API key and print it")
+    key.add_argument("--name", required=True)
+    key.add_argument("--role", action="append", required=True, choices=sorted(PERMISSIONS))
+    key.add_argument("--authority", action="append", help="a GSS code, may be repeated; all if not given")
+    commands.add_parser("openapi", help="print the OpenAPI document of the gateway's own routes")
+    chosen = parser.parse_args(arguments)
+    if chosen.command == "openapi":
+        print(json.dumps(own_app({}).openapi(), indent=2, ensure_ascii=False, sort_keys=True))
+        return 0
+    try:
+        return _with_database(chosen)
+    except GatewayError as error:
+        print(f"hedgerow gateway: {error}", file=sys.stderr)
+        return 2
+
+
+def _with_database(chosen: argparse.Namespace) -> int:
+    settings = Settings()
+    settings.own_dir.mkdir(parents=True, exist_ok=True)
+    database = Database(settings.database)
+    try:
+        migrations.upgrade(database, "hedgerow_gateway")
+        if chosen.command == "key":
+            print(_new_key(database, chosen))
+        elif chosen.command != "migrate":
+            signer = actions.prepare(database, settings.data_dir, now=datetime.now(UTC))
+            if chosen.command == "serve":
+                _serve(settings, database, signer)
+    finally:
+        database.dispose()
+    return 0
+
+
+def _new_key(database: Database, chosen: argparse.Namespace) -> str:
+    with database.writing() as session:
+        _, text = actions.give_key(
+            session,
+            name=chosen.name,
+            roles=chosen.role,
+            authorities=chosen.authority or ["*"],
+            expires_at=None,
+            now=datetime.now(UTC),
+        )
+    return text
+
+
+def _serve(settings: Settings, database: Database, signer: Signer) -> None:
+    serving.run(
+        create_app(settings, database, signer),
+        name="gateway",
+        host=settings.host,
+        port=settings.port,
+        http=StrictProtocol,
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

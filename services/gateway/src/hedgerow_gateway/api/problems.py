@@ -1,0 +1,16 @@
+"""The status of each of the gateway's errors."""
+
+from hedgerow_kit.problems import ProblemType
+
+from hedgerow_gateway import errors
+
+PROBLEMS = {
+    errors.UnknownKey: ProblemType(404, "not-found", "Not found"),
+    errors.UnknownRoles: ProblemType(422, "invalid", "The request does not fit"),
+    errors.MalformedAuthorities: ProblemType(422, "invalid", "The request does not fit"),
+    errors.AlreadyOver: ProblemType(422, "invalid", "The request does not fit"),
+    errors.LastAdministrator: ProblemType(409, "last-administrator", "The last administrator key"),
+}
+
+HEADERS_TOO_LARGE = ProblemType(431, "headers-too-large", "The header block is too large")
+ADDRESS_TOO_LONG = ProblemType(414, "address-too-long", "The address is too long")

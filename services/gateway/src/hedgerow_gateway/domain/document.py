@@ -1,0 +1,139 @@
+"""One OpenAPI document out of several."""
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+Document = Mapping[str, Any]
+
+_METHODS = frozenset({"get", "put", "post", "delete", "options", "head", "patch", "trace"})
+_OPEN_PATHS = frozenset({"/", "/healthz", "/readyz", "/openapi.json", "/docs", "/.well-known/jwks.json"})
+SECURITY_SCHEME = "bearer"
+
+
+def merge(own: Document, apps: Mapping[str, Document], *, missing: tuple[str, ...] = ()) -> dict[str, Any]:
+    """The gateway's own document with the apps' `/v1` paths and the schemas they use added.
+
+    Where two documents use one name for different components, both get the app's name in front; equal ones
+    are kept once. A path that two apps share (`/v1/imports/{id}`) is described once: the gateway's own
+    description wins, then the order of `apps`. Operation ids that collide get the app's name. `missing` names
+    the apps whose document has never been seen; they are listed in `info.x-missing`.
+    """
+    sources = {"gateway": own, **apps}
+    renamed = _colliding_components(sources)
+    paths: dict[str, dict[str, Any]] = {}
+    components: dict[str, dict[str, Any]] = {}
+    tags: dict[str, Any] = {}
+    operation_ids: set[str] = set()
+    for app, document in sources.items():
+        mended = _with_references(document, renamed.get(app, {}))
+        for section, entries in mended.get("components", {}).items():
+            if section == "securitySchemes":
+                continue
+            target = components.setdefault(section, {})
+            for name, entry in entries.items():
+                target[renamed.get(app, {}).get((section, name), name)] = entry
+        for tag in mended.get("tags", []):
+            tags.setdefault(tag["name"], tag)
+        for path, item in mended.get("paths", {}).items():
+            if app != "gateway" and not path.startswith("/v1/"):
+                continue
+            present = paths.setdefault(path, {})
+            for method, operation in item.items():
+                if method in present:
+                    continue
+                present[method] = operation
+                if method in _METHODS:
+                    _settle_operation(operation, app, path, method, operation_ids)
+    components["securitySchemes"] = {
+        SECURITY_SCHEME: {
+            "type": "http",
+            "scheme": "bearer",
+            "description": "An API key: `Authorization: Bearer hedgerow_<id>_<secret>`.",
+        }
+    }
+    information = dict(own.get("info", {}))
+    if missing:
+        information["x-missing"] = sorted(missing)
+    return {
+        "openapi": "3.1.0",
+        "info": information,
+        "servers": [{"url": "/"}],
+        "security": [{SECURITY_SCHEME: []}],
+        "tags": [tags[name] for name in sorted(tags)],
+        "paths": {path: paths[path] for path in sorted(paths)},
+        "components": {
+            section: {name: entries[name] for name in sorted(entries)}
+            for section, entries in sorted(components.items())
+        },
+    }
+
+
+def _settle_operation(
+    operation: dict[str, Any], app: str, path: str, method: str, operation_ids: set[str]
+) -> None:
+    operation_id = operation.get("operationId") or re.sub(r"\W+", "_", f"{method}{path}").strip("_")
+    if operation_id in operation_ids:
+        operation_id = f"{app}_{operation_id}"
+    number = 2
+    unique = operation_id
+    while unique in operation_ids:
+        unique, number = f"{operation_id}_{number}", number + 1
+    operation_ids.add(unique)
+    operation["operationId"] = unique
+    operation.pop("security", None)
+    if path in _OPEN_PATHS:
+        operation["security"] = []
+
+
+def _colliding_components(sources: Mapping[str, Document]) -> dict[str, dict[tuple[str, str], str]]:
+    """Per app, the components to rename: those whose name another app uses for something else."""
+    seen: dict[tuple[str, str], dict[str, Any]] = {}
+    for app, document in sources.items():
+        for section, entries in document.get("components", {}).items():
+            for name, entry in entries.items():
+                seen.setdefault((section, name), {})[app] = entry
+    unequal = {
+        key: by_app
+        for key, by_app in seen.items()
+        if any(entry != next(iter(by_app.values())) for entry in by_app.values())
+    }
+    # An equal schema that refers to a renamed one differs after all; follow until nothing more changes.
+    grew = True
+    while grew:
+        grew = False
+        targets = {f"#/components/{section}/{name}" for section, name in unequal}
+        for key, by_app in seen.items():
+            if key not in unequal and len(by_app) > 1 and _mentions(next(iter(by_app.values())), targets):
+                unequal[key] = by_app
+                grew = True
+    renamed: dict[str, dict[tuple[str, str], str]] = {}
+    for (section, name), by_app in unequal.items():
+        for app in by_app:
+            renamed.setdefault(app, {})[section, name] = f"{app.capitalize()}{name[:1].upper()}{name[1:]}"
+    return renamed
+
+
+def _mentions(value: Any, targets: set[str]) -> bool:
+    if isinstance(value, Mapping):
+        return value.get("$ref") in targets or any(_mentions(inner, targets) for inner in value.values())
+    if isinstance(value, list):
+        return any(_mentions(inner, targets) for inner in value)
+    return False
+
+
+def _with_references(document: Document, renamed: Mapping[tuple[str, str], str]) -> dict[str, Any]:
+    """A deep copy in which every `$ref` (and discriminator mapping) names the component's new name."""
+    new_names = {
+        f"#/components/{section}/{name}": f"#/components/{section}/{new}"
+        for (section, name), new in renamed.items()
+    }
+
+    def copy(value: Any) -> Any:
+        if isinstance(value, Mapping):
+            return {key: copy(inner) for key, inner in value.items()}
+        if isinstance(value, list):
+            return [copy(inner) for inner in value]
+        return new_names.get(value, value) if isinstance(value, str) else value
+
+    return {key: copy(value) for key, value in document.items()}

@@ -1,0 +1,170 @@
+"""Which app answers which path: the declared table and how it is read."""
+
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import NamedTuple
+
+GATEWAY = "gateway"
+APPS = ("registry", "network", "outcomes")
+
+QUICK_SECONDS = 30.0
+ANALYSIS_SECONDS = 120.0
+IMPORT_SECONDS = 900.0
+
+
+class Route(NamedTuple):
+    """Where a request goes, and how long the app may be silent before the gateway gives up."""
+
+    app: str
+    read_seconds: float = QUICK_SECONDS
+
+
+_REGISTRY = Route("registry")
+_REGISTRY_ANALYSIS = Route("registry", ANALYSIS_SECONDS)
+_NETWORK = Route("network", ANALYSIS_SECONDS)
+_OUTCOMES = Route("outcomes")
+_GATEWAY = Route(GATEWAY)
+
+# A pattern is a path prefix by whole segments; `*` stands for any one segment. The longest that fits wins.
+PREFIXES: Mapping[str, Route] = {
+    "/v1/areas": _REGISTRY,
+    "/v1/areas.geojson": _REGISTRY_ANALYSIS,
+    "/v1/boundaries": _REGISTRY,
+    "/v1/residents": _REGISTRY,
+    "/v1/demand": _REGISTRY,
+    "/v1/indices": _REGISTRY,
+    "/v1/organisations": _REGISTRY,
+    "/v1/services": _REGISTRY,
+    "/v1/sites": _REGISTRY,
+    "/v1/needs": _REGISTRY,
+    "/v1/crosswalk": _REGISTRY,
+    "/v1/contracts": _REGISTRY,
+    "/v1/contracts/*/performance-notice": _OUTCOMES,
+    "/v1/pipeline": _REGISTRY,
+    "/v1/spend": _REGISTRY_ANALYSIS,
+    "/v1/duplicates": _REGISTRY_ANALYSIS,
+    "/v1/feeds": _REGISTRY_ANALYSIS,
+    "/v1/changes": _REGISTRY,
+    "/v1/localities": _NETWORK,
+    "/v1/networks": _NETWORK,
+    "/v1/relations": _NETWORK,
+    "/v1/scenarios": _NETWORK,
+    "/v1/adequacy-rules": _NETWORK,
+    "/v1/projection": _NETWORK,
+    "/v1/kpis": _OUTCOMES,
+    "/v1/observations": Route("outcomes", ANALYSIS_SECONDS),
+    "/v1/breaches": _OUTCOMES,
+    "/v1/payment-rules": Route("outcomes", ANALYSIS_SECONDS),
+    "/v1/statements": _OUTCOMES,
+    "/v1/keys": _GATEWAY,
+    "/v1/imports": _GATEWAY,
+}
+
+# Imports all share one address; the kind says which app reads the file.
+IMPORT_KINDS: Mapping[str, str] = {
+    **dict.fromkeys(
+        (
+            "areas",
+            "boundaries",
+            "residents",
+            "demand",
+            "indices",
+            "needs",
+            "crosswalk",
+            "hsds",
+            "organisations",
+            "services",
+            "sites",
+            "ocds",
+            "bods",
+            "spend",
+        ),
+        "registry",
+    ),
+    **dict.fromkeys(("kpis", "observations"), "outcomes"),
+    **dict.fromkeys(("relations",), "network"),
+}
+
+
+class RouteTable:
+    """The table read once into a tree of segments, so that a look-up costs the depth of the path."""
+
+    def __init__(
+        self, prefixes: Mapping[str, Route] = PREFIXES, import_kinds: Mapping[str, str] = IMPORT_KINDS
+    ):
+        self._tree: dict[str, object] = {}
+        self._found = lru_cache(maxsize=1024)(self._find)
+        for prefix, route in prefixes.items():
+            self._add(prefix, route)
+        for kind, app in import_kinds.items():
+            self._add(f"/v1/imports/{kind}", Route(app, IMPORT_SECONDS))
+
+    def _add(self, prefix: str, route: Route) -> None:
+        node = self._tree
+        for segment in prefix.strip("/").split("/"):
+            below = node.setdefault(segment, {})
+            assert isinstance(below, dict)
+            node = below
+        node[""] = route
+
+    def find(self, path: str) -> Route | None:
+        """The route of a decoded path; `None` where nobody answers.
+
+        >>> RouteTable().find("/v1/areas/E08000009").app
+        'registry'
+        >>> RouteTable().find("/v1/imports/outcomes-0192").app
+        'outcomes'
+        >>> RouteTable().find("/v2/areas") is None
+        True
+        """
+        return self._found(path)
+
+    def _find(self, path: str) -> Route | None:
+        segments = path.split("/")[1:]
+        found = self._deepest(self._tree, segments, 0)
+        if found is None or found[0].app != GATEWAY:
+            return found[0] if found else None
+        if segments[:2] == ["v1", "imports"] and len(segments) > 2:
+            return _route_of_import(segments[2])
+        return found[0]
+
+    def _deepest(self, node: dict[str, object], segments: list[str], depth: int) -> tuple[Route, int] | None:
+        best: tuple[Route, int] | None = None
+        here = node.get("")
+        if isinstance(here, Route) and depth:
+            best = (here, depth)
+        if depth == len(segments) or not segments[depth]:
+            return best
+        for name in (segments[depth], "*"):
+            below = node.get(name)
+            if isinstance(below, dict):
+                deeper = self._deepest(below, segments, depth + 1)
+                if deeper is not None and (best is None or deeper[1] > best[1]):
+                    best = deeper
+        return best
+
+
+def _route_of_import(identifier: str) -> Route | None:
+    """An import's id begins with the app that holds it: `registry-0192…`."""
+    app, dash, rest = identifier.partition("-")
+    return Route(app) if dash and rest and app in APPS else None
+
+
+@lru_cache(maxsize=1024)
+def is_plain_path(raw_path: bytes) -> bool:
+    """Whether a path means the same to every reader: no dot or empty segments, no encoded slashes.
+
+    >>> is_plain_path(b"/v1/needs/hedgerow%3Afood")
+    True
+    >>> is_plain_path(b"/v1/areas/%2e%2e/keys")
+    False
+    """
+    if not raw_path.startswith(b"/") or b"\\" in raw_path or b"//" in raw_path:
+        return False
+    if b"%" not in raw_path and b"/." not in raw_path:
+        return True
+    lowered = raw_path.lower()
+    if any(code in lowered for code in (b"%2f", b"%5c", b"%00", b"%0a", b"%0d")):
+        return False
+    plain = lowered.replace(b"%2e", b".")
+    return not any(segment in (b".", b"..") for segment in plain.split(b"/"))

@@ -1,0 +1,41 @@
+"""What can go wrong at the gateway, in its own words."""
+
+
+class GatewayError(Exception):
+    """Something went wrong at the gateway."""
+
+
+class UnknownKey(GatewayError):
+    """There is no key with this id."""
+
+
+class UnknownRoles(GatewayError):
+    """A key can only carry roles that exist."""
+
+    def __init__(self, known: list[str]) -> None:
+        super().__init__(f"A key can only carry these roles: {', '.join(known)}.")
+        self.errors = [{"pointer": "/roles", "reason": "unknown role"}]
+
+
+class MalformedAuthorities(GatewayError):
+    """Authorities are GSS codes such as E08000009, or * alone for all of them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.errors = [{"pointer": "/authorities", "reason": "not GSS codes, and not * alone"}]
+
+
+class AlreadyOver(GatewayError):
+    """A key must end in the future."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.errors = [{"pointer": "/expires_at", "reason": "lies in the past"}]
+
+
+class LastAdministrator(GatewayError):
+    """It is the last key that may administer: make another one first."""
+
+
+class UnsafeFile(GatewayError):
+    """A file that must stay secret cannot be kept secret where it is."""

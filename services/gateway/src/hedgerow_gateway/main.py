@@ -1,0 +1,74 @@
+"""Where the gateway is wired."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from functools import partial
+
+from fastapi import FastAPI
+from hedgerow_kit import serving
+from hedgerow_kit.auth import Signer, Verifier
+from hedgerow_kit.db import Database
+from starlette.types import ASGIApp
+
+from hedgerow_gateway.api import documents, imports, keys
+from hedgerow_gateway.api.documents import Documents
+from hedgerow_gateway.api.door import Door
+from hedgerow_gateway.api.identity import Identities
+from hedgerow_gateway.api.problems import PROBLEMS
+from hedgerow_gateway.domain.routes import GATEWAY, RouteTable
+from hedgerow_gateway.settings import Settings
+from hedgerow_gateway.upstream.apps import Apps
+from hedgerow_gateway.upstream.passthrough import Upstream
+
+
+def create_app(
+    settings: Settings, database: Database, signer: Signer, *, table: RouteTable | None = None
+) -> ASGIApp:
+    """The gateway over a migrated and prepared database (see `actions.prepare`)."""
+    upstream = Upstream(settings.apps, client_silence_seconds=settings.client_silence_seconds)
+    apps = Apps(upstream, tuple(settings.apps))
+    identities = Identities(database, signer)
+
+    @asynccontextmanager
+    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        loop = asyncio.get_running_loop()
+        ready.update({app: partial(_reason_down, apps, app, loop) for app in apps.names})
+        async with upstream:
+            yield
+
+    ready: dict[str, serving.Check] = {"database": serving.database_answers(database)}
+    own = own_app(ready, lifespan)
+    own.state.database = database
+    own.state.verifier = Verifier(signer.jwks, audience=GATEWAY)
+    own.state.jwks = signer.jwks
+    own.state.apps = apps
+    own.state.identities = identities
+    own.state.documents = Documents(apps, own.openapi, settings.own_dir / "documents")
+    return Door(own, upstream, identities, table or RouteTable())
+
+
+def own_app(
+    ready: dict[str, serving.Check],
+    lifespan: Callable[[FastAPI], AbstractAsyncContextManager[None]] | None = None,
+) -> FastAPI:
+    """The gateway's own routes."""
+    app = serving.create(
+        "Hedgerow",
+        summary="Who provides what, where, and where nobody does: one API over all apps.",
+        errors=PROBLEMS,
+        ready=ready,
+        lifespan=lifespan,
+    )
+    # The merged document takes the place of the one that FastAPI makes of these routes alone.
+    app.router.routes[:] = [
+        route for route in app.router.routes if getattr(route, "path", "") != app.openapi_url
+    ]
+    for router in (keys.router, imports.router, documents.router):
+        app.include_router(router)
+    return app
+
+
+def _reason_down(apps: Apps, app: str, loop: asyncio.AbstractEventLoop) -> str | None:
+    """Readiness is asked for in a worker thread; the apps are asked on the loop."""
+    return asyncio.run_coroutine_threadsafe(apps.down(), loop).result().get(app)

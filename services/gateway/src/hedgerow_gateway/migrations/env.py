@@ -1,0 +1,5 @@
+from hedgerow_kit import migrations
+
+from hedgerow_gateway.tables import Base
+
+migrations.run(Base.metadata)

@@ -1,0 +1,121 @@
+"""What the gateway itself asks of the apps: whether they are ready, their documents, their imports."""
+
+import asyncio
+import logging
+from typing import Any
+
+import aiohttp
+import orjson
+
+from hedgerow_gateway.upstream.passthrough import Upstream
+
+log = logging.getLogger(__name__)
+
+READY_SECONDS = 1.5
+ASK_SECONDS = 5.0
+# One round of questions serves everybody who asks within this time.
+ROUND_SECONDS = 0.5
+LONGEST_ANSWER_BYTES = 16_000_000
+
+
+class AppDown(Exception):
+    """An app could not be asked."""
+
+
+class Apps:
+    """The other apps, as the gateway's own routes see them."""
+
+    def __init__(self, upstream: Upstream, names: tuple[str, ...]) -> None:
+        self._upstream = upstream
+        self.names = names
+        self._round: asyncio.Future[dict[str, str]] | None = None
+        self._round_ends = 0.0
+
+    async def down(self) -> dict[str, str]:
+        """The apps that cannot answer, each with the reason; all are asked at the same time."""
+        loop = asyncio.get_running_loop()
+        if self._round is None or loop.time() >= self._round_ends:
+            self._round = asyncio.ensure_future(self._ask_all_whether_ready())
+            self._round_ends = loop.time() + READY_SECONDS + ROUND_SECONDS
+        answer = await asyncio.shield(self._round)
+        self._round_ends = min(self._round_ends, loop.time() + ROUND_SECONDS)
+        return answer
+
+    async def _ask_all_whether_ready(self) -> dict[str, str]:
+        reasons = await asyncio.gather(*(self._reason_not_ready(app) for app in self.names))
+        return {app: reason for app, reason in zip(self.names, reasons, strict=True) if reason is not None}
+
+    async def _reason_not_ready(self, app: str) -> str | None:
+        try:
+            status, body = await self._ask(app, "/readyz", seconds=READY_SECONDS)
+        except AppDown as error:
+            return str(error)
+        if status == 200:
+            return None
+        try:
+            detail = orjson.loads(body)["detail"]
+        except (ValueError, KeyError, TypeError):
+            detail = None
+        return detail if isinstance(detail, str) and len(detail) <= 300 else f"answers {status}"
+
+    async def document(self, app: str) -> dict[str, Any]:
+        """The OpenAPI document of an app."""
+        status, body = await self._ask(app, "/openapi.json", seconds=ASK_SECONDS)
+        try:
+            document = orjson.loads(body)
+        except ValueError:
+            raise AppDown("gave no document") from None
+        if status != 200 or not isinstance(document, dict) or not isinstance(document.get("paths"), dict):
+            raise AppDown("gave no document")
+        return document
+
+    async def answer(self, app: str, path: str, query: str, *, token: str) -> dict[str, Any]:
+        """The JSON object an app answers to a GET under the caller's identity; otherwise `AppRefused`."""
+        status, body = await self._ask(app, path, query, token=token, seconds=ASK_SECONDS)
+        if status != 200:
+            raise AppRefused(status)
+        try:
+            value = orjson.loads(body)
+        except ValueError:
+            raise AppDown("did not give a whole answer") from None
+        if not isinstance(value, dict):
+            raise AppDown("did not give a whole answer")
+        return value
+
+    async def _ask(
+        self, app: str, path: str, query: str = "", *, seconds: float, token: str | None = None
+    ) -> tuple[int, bytes]:
+        headers = {"accept": "application/json"} | ({"authorization": f"Bearer {token}"} if token else {})
+        try:
+            async with (
+                asyncio.timeout(seconds),
+                self._upstream.session("GET").get(
+                    self._upstream.address(app, path, query), headers=headers, allow_redirects=False
+                ) as answer,
+            ):
+                return answer.status, await _whole(answer)
+        except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError):
+            raise AppDown("cannot be reached") from None
+        except TimeoutError:
+            raise AppDown("took too long to answer") from None
+        except (aiohttp.ClientError, OSError, ValueError):
+            raise AppDown("did not give a whole answer") from None
+
+
+class AppRefused(Exception):
+    """An app answered, but not with what was asked for."""
+
+    def __init__(self, status: int) -> None:
+        super().__init__(status)
+        self.status = status
+
+
+async def _whole(answer: aiohttp.ClientResponse) -> bytes:
+    parts: list[bytes] = []
+    length = 0
+    while part := await answer.content.readany():
+        length += len(part)
+        if length > LONGEST_ANSWER_BYTES:
+            raise ValueError("longer than the gateway reads")
+        parts.append(part)
+    return b"".join(parts)

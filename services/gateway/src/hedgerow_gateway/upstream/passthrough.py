@@ -1,0 +1,347 @@
+"""A request handed on to an app and its answer handed back, both as streams, in raw ASGI."""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator
+from functools import lru_cache
+from types import TracebackType
+from typing import Self
+
+import aiohttp
+from aiohttp.http_exceptions import HttpProcessingError
+from hedgerow_kit.problems import BAD_GATEWAY, GATEWAY_TIMEOUT, UNAVAILABLE, Problem, ProblemType
+from starlette.types import Receive, Scope, Send
+from yarl import URL
+
+from hedgerow_gateway.domain import headers
+
+log = logging.getLogger(__name__)
+
+CONNECT_SECONDS = 2.0
+# Shorter than the apps' own 5 s, so that a connection is dropped here before it is dropped there.
+KEEP_ALIVE_SECONDS = 4.0
+CHUNK_BYTES = 65_536
+LONGEST_HEADER_BYTES = 16_384
+# How often exchanges are looked after: deadlines, callers who left, connections that broke.
+LOOK_SECONDS = 0.1
+RETRY_AFTER_SECONDS = "2"
+REQUEST_TIMEOUT = ProblemType(408, "request-timeout", "The request came too slowly")
+
+_SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
+
+
+class _Broken(aiohttp.ClientError):
+    """The connection broke after a request was begun that must not be sent twice."""
+
+
+class _CallerLeft(Exception):
+    """The caller went away."""
+
+
+async def _never_twice(
+    request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
+) -> aiohttp.ClientResponse:
+    # aiohttp would repeat PUT and DELETE by itself; an error it does not know stays where it happened.
+    try:
+        return await handler(request)
+    except aiohttp.ClientConnectorError:
+        raise
+    except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as error:
+        raise _Broken from error
+
+
+class Upstream:
+    """The connections to the apps. Open it once, within the running loop."""
+
+    def __init__(self, apps: dict[str, str], *, client_silence_seconds: float = 30.0) -> None:
+        self._bases = {app: URL(address) for app, address in apps.items()}
+        # Polled addresses come again and again, and a URL remembers what has been made of it.
+        self.address = lru_cache(maxsize=1024)(self._address)
+        self.client_silence_seconds = client_silence_seconds
+        self._reading: aiohttp.ClientSession | None = None
+        self._writing: aiohttp.ClientSession | None = None
+        self._under_way: set[_Exchange] = set()
+        self._looking: asyncio.Task[None] | None = None
+
+    async def __aenter__(self) -> Self:
+        self._reading = self._session(aiohttp.TCPConnector(limit=0, keepalive_timeout=KEEP_ALIVE_SECONDS))
+        # A write never takes a connection that may just be closing, so it never has to be sent twice.
+        self._writing = self._session(aiohttp.TCPConnector(limit=0, force_close=True), _never_twice)
+        self._looking = asyncio.create_task(self._look_after_all())
+        return self
+
+    async def _look_after_all(self) -> None:
+        # One look at all exchanges now and then: timers of their own would cost each a quarter of its time.
+        loop = asyncio.get_running_loop()
+        while True:
+            await asyncio.sleep(LOOK_SECONDS)
+            now = loop.time()
+            for exchange in list(self._under_way):
+                exchange.look(now)
+
+    def _session(
+        self, connector: aiohttp.TCPConnector, *middlewares: aiohttp.ClientMiddlewareType
+    ) -> aiohttp.ClientSession:
+        return aiohttp.ClientSession(
+            connector=connector,
+            cookie_jar=aiohttp.DummyCookieJar(),
+            auto_decompress=False,
+            timeout=aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_SECONDS),
+            skip_auto_headers=("Accept", "Accept-Encoding", "User-Agent", "Content-Type"),
+            max_line_size=LONGEST_HEADER_BYTES,
+            max_field_size=LONGEST_HEADER_BYTES,
+            read_bufsize=CHUNK_BYTES,
+            trust_env=False,
+            middlewares=middlewares,
+        )
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._looking is not None:
+            self._looking.cancel()
+        for session in (self._reading, self._writing):
+            if session is not None:
+                await session.close()
+
+    def _address(self, app: str, path: str, query: str = "") -> URL:
+        """An app's address for a path that is already encoded; nothing in it is encoded again."""
+        base = self._bases[app]
+        return URL.build(
+            scheme=base.scheme,
+            host=base.host or "",
+            port=base.port,
+            path=base.raw_path.rstrip("/") + path,
+            query_string=query,
+            encoded=True,
+        )
+
+    def session(self, method: str) -> aiohttp.ClientSession:
+        session = self._reading if method in _SAFE else self._writing
+        assert session is not None, "the upstream has not been opened"
+        return session
+
+    async def pass_on(
+        self, scope: Scope, receive: Receive, send: Send, *, app: str, token: str, read_seconds: float
+    ) -> None:
+        """Hand one request on to an app under the gateway's identity, and its answer back."""
+        exchange = _Exchange(self, scope, receive, send, app, read_seconds)
+        self._under_way.add(exchange)
+        try:
+            await exchange.run(token)
+        finally:
+            self._under_way.discard(exchange)
+
+
+class _Exchange:
+    """One request on its way. At any moment somebody's turn is running: the caller's or the app's."""
+
+    __slots__ = (
+        "_answer",
+        "_app",
+        "_caller_left",
+        "_callers_turn",
+        "_deadline",
+        "_expired",
+        "_listener",
+        "_loop",
+        "_over",
+        "_read_seconds",
+        "_receive",
+        "_scope",
+        "_send",
+        "_sent_all",
+        "_started",
+        "_task",
+        "_upstream",
+    )
+
+    def __init__(
+        self, upstream: Upstream, scope: Scope, receive: Receive, send: Send, app: str, read_seconds: float
+    ) -> None:
+        self._upstream = upstream
+        self._scope = scope
+        self._receive = receive
+        self._send = send
+        self._app = app
+        self._read_seconds = read_seconds
+        self._loop = asyncio.get_running_loop()
+        self._task = asyncio.current_task()
+        self._deadline = float("inf")
+        self._expired = False
+        self._over = False
+        self._callers_turn = False
+        self._caller_left = False
+        self._sent_all = True
+        self._started = False
+        self._answer: aiohttp.ClientResponse | None = None
+        self._listener: asyncio.Task[None] | None = None
+
+    def look(self, now: float) -> None:
+        """Called now and then: is the caller still there, is whoever is on turn in time?"""
+        if self._over:
+            return
+        if now >= self._deadline:
+            self._expire()
+        elif self._sent_all and self._listener is None:
+            # Most exchanges are over before the first look and never need a task that listens.
+            self._listener = self._loop.create_task(self._wait_for_leaving())
+        if self._answer is not None:
+            _tell_of_garbage(self._answer)
+
+    def _expire(self) -> None:
+        if not (self._over or self._expired) and self._task is not None:
+            self._expired = True
+            self._task.cancel()
+
+    async def run(self, token: str) -> None:
+        problem: Problem | None = None
+        try:
+            await self._exchange(token)
+        except asyncio.CancelledError:
+            if not self._expired or (self._task is not None and self._task.uncancel() > 0):
+                raise
+            if self._caller_left:
+                return
+            if self._callers_turn:
+                problem = self._trouble("was waiting for the caller", REQUEST_TIMEOUT)
+            else:
+                problem = self._trouble("took too long", GATEWAY_TIMEOUT)
+        except _CallerLeft:
+            return
+        except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError):
+            problem = self._trouble("cannot be reached", UNAVAILABLE)
+        except (aiohttp.ClientError, OSError, ValueError) as error:
+            if self._caller_left:
+                return
+            problem = self._trouble(f"broke off ({type(error).__name__})", BAD_GATEWAY)
+        finally:
+            self._over = True
+            if self._listener is not None:
+                self._listener.cancel()
+        # Once the answer has begun there is nothing left to say: ending here without its last part makes the
+        # server cut the connection, and the caller sees that the answer is not whole.
+        if problem is not None and not self._started:
+            await problem.response()(self._scope, self._receive, self._send)
+
+    def _trouble(self, what: str, kind: ProblemType) -> Problem:
+        log.warning(
+            "pass-through failed",
+            extra={"upstream": self._app, "what": what, "status": kind.status, "begun": self._started},
+        )
+        if kind is REQUEST_TIMEOUT:
+            return Problem(kind, "The rest of the request did not come.", headers={"Connection": "close"})
+        details = {
+            UNAVAILABLE: f"The {self._app} app cannot be reached at the moment.",
+            GATEWAY_TIMEOUT: f"The {self._app} app took too long to answer.",
+            BAD_GATEWAY: f"The {self._app} app did not give a whole answer.",
+        }
+        retry = {"Retry-After": RETRY_AFTER_SECONDS} if kind is UNAVAILABLE else {}
+        return Problem(kind, details[kind], headers=retry, app=self._app)
+
+    async def _exchange(self, token: str) -> None:
+        scope = self._scope
+        method = scope["method"]
+        passed = [
+            (name.decode(), value.decode("latin-1")) for name, value in headers.for_app(scope["headers"])
+        ]
+        passed.append(("authorization", f"Bearer {token}"))
+        self._turn_to_app()
+        if _has_body(scope):
+            self._sent_all = False
+            body = self._body()
+        else:
+            body = None
+        answer = await self._upstream.session(method).request(
+            method,
+            self._upstream.address(
+                self._app, scope["raw_path"].decode("latin-1"), scope["query_string"].decode("latin-1")
+            ),
+            data=body,
+            headers=passed,
+            allow_redirects=False,
+        )
+        whole = False
+        try:
+            self._answer = answer
+            await self._hand_back(answer)
+            whole = True
+        finally:
+            # A connection whose request or answer is not complete cannot serve another request.
+            if whole and self._sent_all:
+                answer.release()
+            else:
+                answer.close()
+
+    async def _hand_back(self, answer: aiohttp.ClientResponse) -> None:
+        kept = headers.for_caller(answer.raw_headers)
+        kept.append((b"x-content-type-options", b"nosniff"))
+        self._turn_to_caller()
+        await self._send({"type": "http.response.start", "status": answer.status, "headers": kept})
+        self._started = True
+        content = answer.content
+        while True:
+            self._turn_to_app()
+            chunk = await content.readany()
+            self._turn_to_caller()
+            # `readany` gives an empty part only at the end.
+            at_end = not chunk or content.at_eof()
+            if at_end and (error := content.exception()) is not None:
+                raise error
+            await self._send({"type": "http.response.body", "body": chunk, "more_body": not at_end})
+            if at_end:
+                return
+
+    async def _body(self) -> AsyncIterator[bytes]:
+        more = True
+        while more:
+            self._turn_to_caller()
+            message = await self._receive()
+            if message["type"] == "http.disconnect":
+                self._leave()
+                raise _CallerLeft
+            self._turn_to_app()
+            more = message.get("more_body", False)
+            if chunk := message.get("body", b""):
+                yield chunk
+        self._sent_all = True
+        self._turn_to_app()
+
+    def _turn_to_app(self) -> None:
+        self._callers_turn = False
+        self._deadline = self._loop.time() + self._read_seconds
+
+    def _turn_to_caller(self) -> None:
+        self._callers_turn = True
+        self._deadline = self._loop.time() + self._upstream.client_silence_seconds
+
+    async def _wait_for_leaving(self) -> None:
+        while (await self._receive())["type"] != "http.disconnect":
+            pass
+        self._leave()
+
+    def _leave(self) -> None:
+        self._caller_left = True
+        self._expire()
+
+
+def _tell_of_garbage(answer: aiohttp.ClientResponse) -> None:
+    """Wake who reads an answer when what arrived within it was not HTTP.
+
+    aiohttp then drops the connection and notes the error there, but leaves the reader waiting.
+    """
+    protocol = answer.connection.protocol if answer.connection is not None else None
+    if protocol is None or answer.content.exception() is not None:
+        return
+    if isinstance(protocol.exception(), HttpProcessingError):
+        answer.content.set_exception(aiohttp.ClientPayloadError("not HTTP any more"))
+
+
+def _has_body(scope: Scope) -> bool:
+    for name, value in scope["headers"]:
+        if name == b"transfer-encoding" or (name == b"content-length" and value.strip(b"0 ") != b""):
+            return True
+    return False
