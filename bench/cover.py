@@ -211,17 +211,20 @@ def _locality() -> Iterator[Row]:
 def _what_if(size: str, made: Incidence, people: np.ndarray[Any, np.dtype[np.float64]]) -> Row:
     depths = cover(made)
     without(made, depths, 0, people)
-    sample = np.random.default_rng(3).choice(made.n_units, min(made.n_units, 400), replace=False).tolist()
+    sample: list[int] = (
+        np.random.default_rng(3).choice(made.n_units, min(made.n_units, 400), replace=False).tolist()
+    )
     each = timed(lambda: [without(made, depths, unit, people) for unit in sample]) / len(sample)
-    worst = max(timed(lambda unit=unit: without(made, depths, unit, people), repeat=2) for unit in sample)
+    largest = int(np.bincount(made.unit).argmax())
+    worst = timed(lambda: without(made, depths, largest, people), repeat=20)
     full = timed(lambda: fragility(cover(made), people))
     return Row(
         f"what-if: remove one provider ({size})",
-        f"{_ms(each)} on average, {_ms(worst)} at worst",
+        f"{_ms(each)} on average, {_ms(worst)} for the largest",
         f"full recompute {_ms(full)}",
-        f"1/{full / each:.0f}, at worst 1/{full / worst:.0f}",
+        f"1/{full / each:.0f}, for the largest 1/{full / worst:.0f}",
         "<= 1/10",
-        each <= full / 10,
+        max(each, worst) <= full / 10,
     )
 
 

@@ -4,8 +4,9 @@ Real processes on real sockets: a plain FastAPI app, the gateway before it, and 
 is held to a core where the system allows. With two cores the generator shares one, the same one for both
 figures of a pair.
 
-The ratio is taken from the processor time that the app and the gateway spend on a request, the least of several
-rounds, because by the clock it swings with whatever else the machine does; by the clock it is shown beside it.
+The ratio is taken from the processor time that the app and the gateway spend on a request, the least of
+several rounds, because by the clock it swings with whatever else the machine does; by the clock it is shown
+beside it.
 On one core the two times add up, on two the longer one counts.
 """
 
@@ -124,7 +125,7 @@ def _processor_seconds(pid: int) -> float:
 
 
 async def _load(port: int, key: str) -> tuple[int, float]:
-    """Requests answered, and in how many seconds, over connections that are kept open, one request at a time on each."""
+    """Requests answered, and in how many seconds, over connections that are kept open."""
     loop = asyncio.get_running_loop()
     request = f"GET {PATH} HTTP/1.1\r\nHost: bench\r\nAuthorization: Bearer {key}\r\n\r\n".encode()
     ends = loop.time() + SECONDS

@@ -16,6 +16,7 @@ from hedgerow_kit import migrations
 from hedgerow_kit.auth import Verifier
 from hedgerow_kit.db import Database
 from hedgerow_registry.main import create_app
+from hedgerow_registry.settings import Settings
 from sqlalchemy import create_engine, make_url, text
 
 from bench.report import Row
@@ -62,7 +63,7 @@ def _paging(url: str) -> Row:
     database = Database(url)
     migrations.upgrade(database, "hedgerow_registry")
     _fill(database)
-    app = create_app(database, Verifier(SIGNER.jwks, audience="registry"))
+    app = create_app(Settings(), database, verifier=Verifier(SIGNER.jwks, audience="registry"))
     with running(app, headers=identity("registry")) as client:
         far = _marker(_id_of((FAR_PAGE - 1) * PAGE - 1))
         first_ids, far_ids = _ids(client, None), _ids(client, far)

@@ -139,7 +139,7 @@ def test_gaps_show_who_is_left_out_and_who_is_there(tmp_path: Path) -> None:
         code, out, err = ask(platform, tmp_path, "gaps", "E06999001", "--kind", "partial", "--kind", "single")
     assert (code, err) == (0, "")
     assert lines(out) == [
-        "Gaps of Keldermouth (E06999001): 4 cells, 12,775 people (one person counts once for each need)",
+        "Gaps of Keldermouth (E06999001): 4 cells, ≈12,775 people (one person counts once for each need)",
         "Need                   Area                  People   Gap                    Who is there",
         "───────────────────────────────────────────────────────────────────────────────────────────────────",
         "Food [bank] (h:food)   Harbour (E05999001)   12,345   uncovered              nobody",

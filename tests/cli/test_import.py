@@ -88,6 +88,18 @@ def test_an_address_is_streamed_on(tmp_path: Path) -> None:
     assert "/gone.csv answered 404: check the address." in gone[2]
 
 
+def test_a_live_feed_is_read_by_the_platform_itself(tmp_path: Path) -> None:
+    with answering({"POST /v1/imports/hsds": Reply(imported())}) as platform:
+        code, out, _err = send(
+            platform, tmp_path, "hsds", "https://feed.example/api?page=1", "--source", "bristol"
+        )
+    assert code == 0
+    assert out.startswith("https://feed.example/api?page=1 as areas: 1,203 records")
+    [asked] = platform.asked
+    assert asked.body == b""
+    assert asked.query == {"source": "bristol", "url": "https://feed.example/api?page=1"}
+
+
 def test_quarantined_records_are_shown_with_line_column_and_reason(tmp_path: Path) -> None:
     (tmp_path / "areas.csv").write_text(CSV, encoding="utf-8")
     receipts = {
@@ -132,6 +144,18 @@ def test_quarantined_records_are_shown_with_line_column_and_reason(tmp_path: Pat
     assert platform.asked[1].query == {"verdict": "quarantined", "limit": "3"}
     assert strict[0] == 1
     assert strict[2] == "error: 12 records are quarantined: mend them and send the file again.\n"
+
+
+def test_an_unknown_kind_is_told_which_there_are(tmp_path: Path) -> None:
+    (tmp_path / "areas.csv").write_text(CSV, encoding="utf-8")
+    paths = {
+        "/v1/imports/sites": {"post": {}},
+        "/v1/imports/areas": {"post": {}},
+        "/v1/imports/{id}": {"get": {}},
+    }
+    with answering({"GET /openapi.json": Reply({"paths": paths})}) as platform:
+        code, _out, err = send(platform, tmp_path, "area", tmp_path / "areas.csv")
+    assert (code, err) == (1, "error: area is no kind of file: areas, sites.\n")
 
 
 def test_json_prints_the_answer_untouched(tmp_path: Path) -> None:

@@ -145,6 +145,7 @@ def test_no_app_outlives_a_supervisor_killed_with_kill_9(tmp_path: Path, ports: 
         ('{"message": "a\\nb", "level": "error"}\n{"message": "ended", "level": "info"}\n', "a b"),
         ('{"message": "started", "level": "info"}\n{"message": "ended", "level": "info"}\n\n', "ended"),
         ("DatabaseError: broken\n(Background on this error at: a page)\n", "DatabaseError: broken"),
+        ("OperationalError: connection refused\n\tIs it running?\n", "OperationalError: connection refused"),
         ("", ""),
     ],
 )

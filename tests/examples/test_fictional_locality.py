@@ -17,17 +17,14 @@ from typing import Any
 import pytest
 import shapely
 from hedgerow_cli.manifest import read_manifest
-from hedgerow_kit.auth import Verifier
-from hedgerow_kit.db import Database
 from hedgerow_registry.domain import gss
 from hedgerow_registry.domain.identifiers import identifier
-from hedgerow_registry.main import create_app
 from shapely.geometry import Point, shape
 
 from tests.support import apps
 from tests.support.databases import Databases
 from tests.support.http import Client, running
-from tests.support.identity import SIGNER, identity
+from tests.support.identity import identity
 
 PLACE = Path(__file__).parents[2] / "examples" / "keldermouth"
 DATA = PLACE / "data"
@@ -400,7 +397,7 @@ def test_an_import_reaches_every_expected_verdict_and_a_second_one_changes_nothi
     made_databases: Databases, app: str, files: Sequence[str]
 ) -> None:
     url = made_databases.migrated(f"hedgerow_{app}")
-    made = registry_over(url) if app == "registry" else apps.made(app, url)
+    made = apps.made(app, url)
     with running(made, headers=identity(app)) as client:
         for name in files:
             answer, rows = loaded(client, name)
@@ -411,10 +408,6 @@ def test_an_import_reaches_every_expected_verdict_and_a_second_one_changes_nothi
         for name in files:
             counts = loaded(client, name)[0]["counts"]
             assert (counts["accepted"], counts["changed"]) == (0, 0), name
-
-
-def registry_over(url: str) -> Any:
-    return create_app(Database(url), Verifier(SIGNER.jwks, audience="registry"))
 
 
 def loaded(client: Client, name: str) -> tuple[dict[str, Any], dict[Any, str]]:

@@ -2,23 +2,19 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
-from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from hedgerow_kit.auth import Verifier
 from hedgerow_kit.db import Database
-from hedgerow_network import actions
 from hedgerow_network.main import create_app
 from hedgerow_network.settings import Settings
-from hedgerow_network.upstream.registry import Change, Changes, Registry
+from hedgerow_network.upstream.registry import Registry
 
-from tests.network.world import TODAY, Records
+from tests.network.world import TODAY
 from tests.support.databases import Databases
 from tests.support.http import Client, running
 from tests.support.identity import SIGNER, identity
-
-NOW = datetime(2026, 1, 15, 12, tzinfo=UTC)
 
 
 @pytest.fixture
@@ -26,15 +22,6 @@ def database(made_databases: Databases) -> Iterator[Database]:
     made = Database(made_databases.migrated("hedgerow_network"))
     yield made
     made.dispose()
-
-
-def feed(database: Database, records: Records, *, after: int = 0) -> int:
-    """Apply records as one page of the registry's feed; gives the position behind it."""
-    items = tuple(Change(after + n, kind, id, data) for n, (kind, id, data) in enumerate(records, start=1))
-    position = after + len(items)
-    with database.writing() as session:
-        actions.apply(session, Changes(items, position, position), after=after, heard_at=NOW)
-    return position
 
 
 @pytest.fixture

@@ -17,8 +17,8 @@ from tests.network.registry_standin import RegistryStandin, serving
 from tests.network.world import TOWN, records, service
 from tests.support.platform import free_port
 
-KILLS = 4
-FIRST, MORE = 3000, 800
+KILLS = 3
+FIRST, MORE = 2500, 600
 
 
 def started(url: str, upstream: str, folder: Path) -> "subprocess.Popen[bytes]":

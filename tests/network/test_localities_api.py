@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.network.conftest import feed
+from tests.network.feeding import feed
 from tests.network.world import TOWN, records, service
 
 AT = "/v1/localities/E06000001"

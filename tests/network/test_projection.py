@@ -7,7 +7,7 @@ from hedgerow_network.jobs.follow import Follower
 from hedgerow_network.store import projection
 from hedgerow_network.store.snapshots import Snapshots
 
-from tests.network.conftest import feed
+from tests.network.feeding import feed
 from tests.network.registry_standin import RegistryStandin, serving
 from tests.network.world import TOWN, area, records, service
 

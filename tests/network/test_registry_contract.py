@@ -86,7 +86,7 @@ def test_network_reads_the_registry_to_its_end_and_answers_for_the_borough(taken
         assert shown["records"]["boundary"] == taken["boundaries"]
         told = client.get(f"{AT}/summary").json()
         assert (told["areas"], told["needs"], told["level"]) == (20, 12, "ward")
-        gaps = client.items(f"{AT}/gaps", params={"need": "food", "kind": "uncovered"})
+        gaps = client.items(f"{AT}/gaps", params={"need": "food", "kind": "uncovered", "at": "2026-11-22"})
         # The wards that the borough's story leaves without food.
         assert sorted(gap["area_name"] for gap in gaps) == [
             "Eastness",

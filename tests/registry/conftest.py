@@ -4,6 +4,7 @@ import pytest
 from hedgerow_kit.auth import Verifier
 from hedgerow_kit.db import Database
 from hedgerow_registry.main import create_app
+from hedgerow_registry.settings import Settings
 
 from tests.support.databases import Databases
 from tests.support.http import Client, running
@@ -21,6 +22,6 @@ def database(made_databases: Databases) -> Iterator[Database]:
 @pytest.fixture
 def registry(database: Database) -> Iterator[Client]:
     """The registry over its real database, called by an administrator."""
-    app = create_app(database, Verifier(SIGNER.jwks, audience="registry"))
+    app = create_app(Settings(), database, verifier=Verifier(SIGNER.jwks, audience="registry"))
     with running(app, headers=identity("registry")) as client:
         yield client

@@ -459,7 +459,9 @@ def test_a_live_feed_is_imported_with_a_receipt_for_each_record(database: Databa
     }
     publisher = publish(paged(lying))
     app = create_app(
-        database, Verifier(SIGNER.jwks, audience="registry"), feed_hosts=frozenset({publisher.host})
+        Settings(feed_hosts=frozenset({publisher.host})),
+        database,
+        verifier=Verifier(SIGNER.jwks, audience="registry"),
     )
     with running(app, headers=identity("registry")) as client:
         made = client.post("/v1/imports/hsds", params={"url": publisher.url, "source": "live"}).json()
@@ -473,7 +475,7 @@ def test_a_live_feed_is_imported_with_a_receipt_for_each_record(database: Databa
 
 
 def test_a_feed_that_may_not_be_pulled_leaves_nothing(database: Database) -> None:
-    app = create_app(database, Verifier(SIGNER.jwks, audience="registry"))
+    app = create_app(Settings(), database, verifier=Verifier(SIGNER.jwks, audience="registry"))
     with running(app, headers=identity("registry")) as client:
         answer = client.post("/v1/imports/hsds", params={"url": "http://127.0.0.1:9/services"})
 
@@ -488,7 +490,9 @@ def test_a_feed_that_breaks_off_keeps_what_had_come_and_says_so(database: Databa
 
     publisher = publish(breaking)
     app = create_app(
-        database, Verifier(SIGNER.jwks, audience="registry"), feed_hosts=frozenset({publisher.host})
+        Settings(feed_hosts=frozenset({publisher.host})),
+        database,
+        verifier=Verifier(SIGNER.jwks, audience="registry"),
     )
     with running(app, headers=identity("registry")) as client:
         answer = client.post("/v1/imports/hsds", params={"url": publisher.url})

@@ -179,9 +179,9 @@ def _total(subject: str, items: Sequence[Json]) -> str:
         return ": none"
     if subject == "gaps":
         counted = sum(item["people_affected"] or 0 for item in items)
-        return (
-            f": {many(len(items), 'cell')}, {people(counted)} people (one person counts once for each need)"
-        )
+        about = ABOUT if any(item["people_basis"] != "counted" for item in items) else ""
+        cells = many(len(items), "cell")
+        return f": {cells}, {about}{people(counted)} people (one person counts once for each need)"
     if subject == "fragility":
         return f": {many(len(items), items[0]['kind'])} alone somewhere"
     return ""

@@ -143,6 +143,18 @@ class Client:
             timeout=httpx.Timeout(None, connect=5.0),
         )
 
+    def ask_to_pull(self, kind: str, parameters: Parameters) -> Answer:
+        """Have the platform read the feed at the parameter `url` itself."""
+        import httpx
+
+        return self.send(
+            "POST",
+            f"/v1/imports/{kind}",
+            parameters=parameters,
+            headers={"Content-Type": "application/json"},
+            timeout=httpx.Timeout(None, connect=5.0),
+        )
+
     def send(
         self,
         method: str,

@@ -1,5 +1,6 @@
 """`hedgerow doctor`: what is wrong here, and what to do about it."""
 
+import os
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
@@ -48,8 +49,6 @@ def doctor(context: typer.Context) -> None:
 
 def examine(settings: Settings) -> Iterator[Finding]:
     """Run every check in turn."""
-    from hedgerow_cli.up import environment_of
-
     yield _of("Python and packages", preflight.check_python, "suitable")
     if not settings.data_dir.exists():
         yield Finding(
@@ -64,7 +63,7 @@ def examine(settings: Settings) -> Iterator[Finding]:
         lambda: preflight.prepare_data_dir(settings.data_dir),
         f"{settings.data_dir} can be written",
     )
-    for app, url in preflight.database_urls(settings.data_dir, environment_of()).items():
+    for app, url in preflight.database_urls(settings.data_dir, os.environ).items():
         yield _database(app, url)
     yield from _secrets(settings.data_dir)
     yield _clock(settings.data_dir)

@@ -2,20 +2,22 @@
 
 import time
 from typing import Annotated, Any
+from urllib.parse import urlsplit
 
 import typer
 from rich.markup import escape
 
-from hedgerow_cli.client import Answer, Client, connect
+from hedgerow_cli.client import Answer, Client, Parameters, Problem, connect
 from hedgerow_cli.errors import AnswerIsAnError
 from hedgerow_cli.settings import Settings
-from hedgerow_cli.sources import Source, open_source
+from hedgerow_cli.sources import Source, is_address, name_of, open_source, says_type
 from hedgerow_cli.tables import people, table
 from hedgerow_cli.terminal import out, plain, print_raw, progress, say
 
 VERDICTS = ("accepted", "changed", "unchanged", "quarantined")
 RECEIPTS_SHOWN = 10
 POLL_SECONDS = 0.5
+FEED_KINDS = ("hsds",)
 
 
 def import_(
@@ -48,13 +50,22 @@ def import_(
     parameters = options(option or [])
     if source is not None:
         parameters["source"] = source
-    with connect(settings) as client, open_source(where, type_=type_) as opened:
-        answer = send(client, kind, opened, parameters, quiet=settings.quiet)
+    with connect(settings) as client:
+        try:
+            if is_feed(kind, where, type_):
+                answer = pull(client, kind, where, parameters, quiet=settings.quiet)
+            else:
+                with open_source(where, type_=type_) as opened:
+                    answer = send(client, kind, opened, parameters, quiet=settings.quiet)
+        except Problem as refused:
+            if refused.status != 404:
+                raise
+            raise AnswerIsAnError(f"{kind} is no kind of file: {', '.join(kinds(client))}.") from refused
         result = answer.body
         if settings.json:
             print_raw(answer.content)
         else:
-            show(client, opened.name, result, shown=receipts)
+            show(client, name_of(where), result, shown=receipts)
     if result["status"] == "failed":
         raise AnswerIsAnError(
             f"The import failed: {result.get('detail') or 'no reason given'}. See /v1/imports/{result['id']}."
@@ -64,6 +75,15 @@ def import_(
             f"{people(result['counts']['quarantined'])} records are quarantined:"
             " mend them and send the file again."
         )
+
+
+def kinds(client: Client) -> list[str]:
+    """The kinds that the platform takes, as its own description says."""
+    paths = client.get("/openapi.json").body["paths"]
+    under = "/v1/imports/"
+    return sorted(
+        path.removeprefix(under) for path, told in paths.items() if path.startswith(under) and "post" in told
+    )
 
 
 def options(given: list[str]) -> dict[str, str | int | float | None]:
@@ -77,14 +97,7 @@ def options(given: list[str]) -> dict[str, str | int | float | None]:
     return found
 
 
-def send(
-    client: Client,
-    kind: str,
-    source: Source,
-    parameters: dict[str, str | int | float | None],
-    *,
-    quiet: bool,
-) -> Answer:
+def send(client: Client, kind: str, source: Source, parameters: Parameters, *, quiet: bool) -> Answer:
     """Stream the source to the platform with a progress bar; answers with the import once it has ended."""
     with progress(quiet=quiet) as bars:
         task = bars.add_task(plain(source.name), total=source.size)
@@ -95,11 +108,26 @@ def send(
                 bars.update(task, description=f"{plain(source.name)}: sent, now being read")
 
         source.moved = moved
-        answer = client.upload(kind, source, parameters)
-        while (result := answer.body)["status"] == "running":
-            time.sleep(POLL_SECONDS)
-            answer = client.get(f"/v1/imports/{result['id']}")
-        return answer
+        return _ended(client, client.upload(kind, source, parameters))
+
+
+def is_feed(kind: str, where: str, type_: str | None) -> bool:
+    """Whether the address is a live feed, which has pages: the platform reads it itself."""
+    return kind in FEED_KINDS and is_address(where) and type_ is None and not says_type(urlsplit(where).path)
+
+
+def pull(client: Client, kind: str, where: str, parameters: Parameters, *, quiet: bool) -> Answer:
+    """Have the platform read a live feed; answers with the import once it has ended."""
+    with progress(quiet=quiet) as bars:
+        bars.add_task(f"{plain(where)}: read by the platform", total=None)
+        return _ended(client, client.ask_to_pull(kind, {**parameters, "url": where}))
+
+
+def _ended(client: Client, answer: Answer) -> Answer:
+    while (result := answer.body)["status"] == "running":
+        time.sleep(POLL_SECONDS)
+        answer = client.get(f"/v1/imports/{result['id']}")
+    return answer
 
 
 def show(client: Client, name: str, result: dict[str, Any], *, shown: int) -> None:

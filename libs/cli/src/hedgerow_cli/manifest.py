@@ -240,7 +240,9 @@ class File(Reading):
 
     @property
     def label(self) -> str:
-        return ", ".join(self.path) if self.path is not None else f"{self.kind} in the manifest"
+        if self.path is None:
+            return f"{self.kind} in the manifest"
+        return f"{self.path[0]} …" if len(self.path) > 1 else self.path[0]
 
     @model_validator(mode="before")
     @classmethod

@@ -188,6 +188,8 @@ def without_password(url: str) -> str:
     if file is not None:
         return str(file)
     parts = urlsplit(url)
+    if not parts.scheme:
+        return url
     host = parts.netloc.rpartition("@")[2]
     return f"{parts.scheme}://{host}{parts.path}"
 

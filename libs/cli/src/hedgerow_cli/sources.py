@@ -72,11 +72,11 @@ def open_source(where: str, *, type_: str | None = None) -> Source:
     if where == "-":
         return Source(
             _StandardInput(sys.stdin.buffer),
-            name="standard input",
-            media_type=media_type("", type_, said_as="standard input"),
+            name=name_of(where),
+            media_type=media_type("", type_, said_as=name_of(where)),
             size=None,
         )
-    if urlsplit(where).scheme in ("http", "https"):
+    if is_address(where):
         return _open_address(where, type_)
     path = Path(where)
     try:
@@ -85,7 +85,7 @@ def open_source(where: str, *, type_: str | None = None) -> Source:
     except OSError as unreadable:
         raise NothingToSend(f"{where} cannot be read ({reason(unreadable)}): check the path.") from unreadable
     try:
-        return Source(stream, name=path.name, media_type=media_type(path.name, type_), size=size)
+        return Source(stream, name=name_of(where), media_type=media_type(path.name, type_), size=size)
     except BaseException:
         stream.close()
         raise
@@ -105,11 +105,8 @@ def media_type(name: str, given: str | None, *, said_as: str | None = None, offe
         raise NothingToSend(
             f"{given} is no type: use --type {', '.join(MEDIA_TYPES)}, or a media type in full."
         )
-    suffixes = [suffix.lstrip(".").lower() for suffix in PurePosixPath(name).suffixes]
-    if suffixes[-1:] == ["gz"]:
-        suffixes.pop()
-    if suffixes and suffixes[-1] in SUFFIXES:
-        return SUFFIXES[suffixes[-1]]
+    if said := says_type(name):
+        return said
     plain = offered.split(";", 1)[0].strip().lower()
     if plain in MEDIA_TYPES.values():
         return plain
@@ -117,6 +114,24 @@ def media_type(name: str, given: str | None, *, said_as: str | None = None, offe
         f"The extension of {said_as or name or 'the address'} does not say what it holds:"
         f" add --type {', '.join(MEDIA_TYPES)}."
     )
+
+
+def says_type(name: str) -> str | None:
+    """The media type that a name's extension says, if it says one."""
+    suffixes = [suffix.lstrip(".").lower() for suffix in PurePosixPath(name).suffixes]
+    if suffixes[-1:] == ["gz"]:
+        suffixes.pop()
+    return SUFFIXES.get(suffixes[-1]) if suffixes else None
+
+
+def is_address(where: str) -> bool:
+    """Whether it is an http(s) address, not a file."""
+    return urlsplit(where).scheme in ("http", "https")
+
+
+def name_of(where: str) -> str:
+    """What to call a source in what is said about it."""
+    return "standard input" if where == "-" else where if is_address(where) else Path(where).name
 
 
 class _StandardInput:

@@ -52,7 +52,7 @@ def in_figures(told: dict[str, Any]) -> list[str]:
         f" {many(told['providers'], 'provider')}",
         f"{many(sum(cells.values()), 'cell')} of one need in one area: {many(cells['gap'], 'gap')},"
         f" {people(cells['partial'])} partial, {people(cells['single'])} with a single provider,"
-        f" {many(cells['overlap'], 'overlap')}; {people(uncovered)} people left out"
+        f" {many(cells['overlap'], 'overlap')}; about {people(uncovered)} people left out"
         " (one person counts once for each need)",
     ]
 

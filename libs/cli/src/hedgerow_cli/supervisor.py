@@ -267,7 +267,7 @@ def last_words(log: Path, since: int = 0) -> str:
         return ""
     last = ""
     for line in reversed(lines):
-        words, bad = _words(line.strip())
+        words, bad = _words(line)
         if bad:
             return words
         last = last or words
@@ -276,8 +276,8 @@ def last_words(log: Path, since: int = 0) -> str:
 
 def _words(line: str) -> tuple[str, bool]:
     """The message of a log line, shortened, and whether it speaks of trouble; a plain line always does."""
-    # SQLAlchemy ends its messages with a pointer to its own documentation.
-    if not line or line.startswith("(Background on this error"):
+    # An indented line goes on with the one before; SQLAlchemy ends with a pointer to its own documentation.
+    if not line.strip() or line[0].isspace() or line.startswith("(Background on this error"):
         return "", False
     try:
         entry = orjson.loads(line)

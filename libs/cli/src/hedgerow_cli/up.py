@@ -44,7 +44,10 @@ def up(
         bool, typer.Option("--empty", help="Do not load the fictional locality at first start.")
     ] = False,
     manifest: Annotated[
-        Path | None, typer.Option(help="Load this place at first start instead of the fictional one.")
+        Path | None,
+        typer.Option(
+            exists=True, dir_okay=False, help="Load this place at first start instead of the fictional one."
+        ),
     ] = None,
     patience: Annotated[
         float, typer.Option(min=1, help="How many seconds the apps may take until they are ready.")
@@ -57,7 +60,7 @@ def up(
     preflight.prepare_data_dir(settings.data_dir)
     with preflight.locked(settings.data_dir):
         port = preflight.check_port(host, port)
-        databases = preflight.database_urls(settings.data_dir, environment_of())
+        databases = preflight.database_urls(settings.data_dir, os.environ)
         for name, url in databases.items():
             preflight.check_database(name, url)
         schemas = preflight.schemas(databases)
@@ -88,11 +91,6 @@ def up(
             finally:
                 with suppress(OSError):
                     (settings.data_dir / ADDRESS_FILE).unlink()
-
-
-def environment_of() -> Mapping[str, str]:
-    """The environment of this process."""
-    return os.environ
 
 
 def plan(

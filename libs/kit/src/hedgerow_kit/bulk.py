@@ -203,7 +203,7 @@ class Importer:
         def write_batch(batch: Batch) -> None:
             with database.writing() as session:
                 outcomes = [*batch.outcomes, *kind.write(session, batch.records, run)]
-                outcomes.sort(key=lambda outcome: outcome.line or 0)
+                outcomes.sort(key=_place)
                 keep(session, outcomes, batch.notes, counted=True)
 
         yield write_batch
@@ -400,6 +400,14 @@ class Importer:
 def new_id(app: str) -> str:
     """An id that names its app and sorts by the time it was made."""
     return f"{app}-{time.time_ns() // 1_000_000:012x}{os.urandom(6).hex()}"
+
+
+def _place(outcome: Outcome) -> int:
+    """Where a record stands in its file: its line, or its number in the list that its pointer names."""
+    if outcome.line is not None:
+        return outcome.line
+    steps = (outcome.pointer or "").split("/")
+    return next((int(step) for step in steps if step.isdecimal()), 0)
 
 
 def _words(error: Exception) -> str:

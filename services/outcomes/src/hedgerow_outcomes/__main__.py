@@ -18,15 +18,16 @@ def main(arguments: list[str] | None = None) -> None:
     commands.add_parser("openapi", help="print the OpenAPI document")
     command = parser.parse_args(arguments).command
     if command == "openapi":
-        app = create_app(Settings(database_url="sqlite://"))
+        # The database is named, and never opened.
+        app = create_app(Settings(), Database("sqlite:///outcomes.db"))
         print(json.dumps(app.openapi(), indent=2, ensure_ascii=False, sort_keys=True))
         return
     settings = Settings()
     database = Database(settings.database_url)
     migrations.upgrade(database, "hedgerow_outcomes")
-    database.dispose()
     if command == "serve":
-        serving.run(create_app(settings), name="outcomes", host=settings.host, port=settings.port)
+        app = create_app(settings, database)
+        serving.run(app, name="outcomes", host=settings.host, port=settings.port)
 
 
 if __name__ == "__main__":

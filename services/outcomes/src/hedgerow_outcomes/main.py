@@ -15,9 +15,8 @@ from hedgerow_outcomes.api.problems import PROBLEMS
 from hedgerow_outcomes.settings import Settings
 
 
-def create_app(settings: Settings, *, verifier: Verifier | None = None) -> FastAPI:
-    """Outcomes over the migrated database that the settings name."""
-    database = Database(settings.database_url)
+def create_app(settings: Settings, database: Database, *, verifier: Verifier | None = None) -> FastAPI:
+    """Outcomes over a migrated database."""
     runs = importer(batch_rows=settings.batch_rows)
 
     @asynccontextmanager

@@ -4,7 +4,6 @@ import argparse
 import json
 
 from hedgerow_kit import migrations, serving
-from hedgerow_kit.auth import Verifier
 from hedgerow_kit.db import Database
 
 from hedgerow_registry.main import create_app
@@ -20,15 +19,14 @@ def main(arguments: list[str] | None = None) -> None:
     command = parser.parse_args(arguments).command
     if command == "openapi":
         # The database is named, and never opened.
-        app = create_app(Database("sqlite:///registry.db"), Verifier({"keys": []}, audience="registry"))
+        app = create_app(Settings(), Database("sqlite:///registry.db"))
         print(json.dumps(app.openapi(), indent=2, ensure_ascii=False, sort_keys=True))
         return
     settings = Settings()
     database = Database(settings.database_url)
     migrations.upgrade(database, "hedgerow_registry")
     if command == "serve":
-        verifier = Verifier(settings.identity_keys, audience="registry")
-        app = create_app(database, verifier, feed_hosts=settings.feed_hosts)
+        app = create_app(settings, database)
         serving.run(app, name="registry", host=settings.host, port=settings.port)
 
 

@@ -13,13 +13,12 @@ from hedgerow_registry.actions.intake import importer
 from hedgerow_registry.api import areas, changes, needs, organisations, services, sites, sources
 from hedgerow_registry.api.problems import PROBLEMS
 from hedgerow_registry.imports import kinds
+from hedgerow_registry.settings import Settings
 
 
-def create_app(
-    database: Database, verifier: Verifier, *, feed_hosts: frozenset[str] = frozenset()
-) -> FastAPI:
-    """The registry over a migrated database; `feed_hosts` may be pulled from at private addresses too."""
-    runs = importer(kinds(feed_hosts=feed_hosts))
+def create_app(settings: Settings, database: Database, *, verifier: Verifier | None = None) -> FastAPI:
+    """The registry over a migrated database."""
+    runs = importer(kinds(feed_hosts=settings.feed_hosts))
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
@@ -35,7 +34,7 @@ def create_app(
         lifespan=lifespan,
     )
     app.state.database = database
-    app.state.verifier = verifier
+    app.state.verifier = verifier or Verifier(settings.identity_keys, audience="registry")
     for resource in (areas, organisations, services, sites, needs, sources, changes):
         app.include_router(resource.router)
     app.include_router(runs.router())

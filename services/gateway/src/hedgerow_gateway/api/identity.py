@@ -4,6 +4,7 @@ import asyncio
 import logging
 from collections.abc import Callable
 from datetime import UTC, datetime
+from hashlib import sha256
 from typing import Any, NamedTuple
 
 from hedgerow_kit.auth import LONGEST_LIFE_S, Principal, Signer, bearer, unauthorised
@@ -18,6 +19,8 @@ log = logging.getLogger(__name__)
 
 # A revoked key is refused this long after at the latest, also when another replica revoked it.
 TRUST_SECONDS = 4.0
+# For so long a caller who comes again is not looked at again; it adds to the time above.
+READY_SECONDS = 0.5
 # A handed-on identity has at least this much of its life before it.
 SPARE_SECONDS = 60.0
 MOST_REMEMBERED = 10_000
@@ -49,6 +52,7 @@ class Identities:
         self._now = now
         self._trust_seconds = trust_seconds
         self._known: dict[str, _Known] = {}
+        self._ready: dict[tuple[bytes, str], _Token] = {}
         self._tokens: dict[tuple[str, str], _Token] = {}
         self._asking: dict[str, asyncio.Future[HeldKey | None]] = {}
         self._forgotten = 0
@@ -56,6 +60,12 @@ class Identities:
 
     async def token(self, authorization: str | None, *, app: str) -> str:
         """The identity for an app, or a 401 problem that does not say what was wrong with the key."""
+        moment = asyncio.get_running_loop().time()
+        shown = sha256((authorization or "").encode()).digest()
+        ready = self._ready.get((shown, app))
+        if ready is not None and moment < ready.until:
+            return ready.text
+        forgotten = self._forgotten
         text = bearer(authorization)
         identifier = identifier_of(text)
         if identifier is None:
@@ -65,12 +75,20 @@ class Identities:
         now = self._now()
         if key is None or is_over(key.expires_at, key.revoked_at, now=now):
             raise unauthorised()
-        return self._token(key, presented, app, now.timestamp())
+        token = self._token(key, presented, app, now.timestamp())
+        if self._forgotten == forgotten:
+            left = (key.expires_at - now).total_seconds() if key.expires_at else READY_SECONDS
+            _make_room(self._ready)
+            self._ready[shown, app] = _Token(token, moment + min(left, READY_SECONDS))
+        return token
 
     def forget(self) -> None:
         """Look every key up again at its next use."""
         self._forgotten += 1
         self._known.clear()
+        self._ready.clear()
+        # Who comes from now on must not wait for a look-up that began before.
+        self._asking.clear()
 
     async def _key(self, identifier: str, presented: str) -> HeldKey | None:
         moment = asyncio.get_running_loop().time()
@@ -78,11 +96,7 @@ class Identities:
         if known is not None and moment < known.until:
             return known.key
         forgotten = self._forgotten
-        asking = self._asking.get(presented)
-        if asking is None:
-            asking = asyncio.ensure_future(asyncio.to_thread(self._look_up, identifier, presented))
-            self._asking[presented] = asking
-            asking.add_done_callback(lambda _: self._asking.pop(presented, None))
+        asking = self._asking.get(presented) or self._start_asking(identifier, presented)
         try:
             key = await asyncio.shield(asking)
         except DBAPIError as error:
@@ -95,6 +109,18 @@ class Identities:
             _make_room(self._known)
             self._known[presented] = _Known(key, moment + self._trust_seconds)
         return key
+
+    def _start_asking(self, identifier: str, presented: str) -> asyncio.Future[HeldKey | None]:
+        """Look a key up in a worker thread; whoever comes meanwhile waits for the same answer."""
+        asking = asyncio.ensure_future(asyncio.to_thread(self._look_up, identifier, presented))
+
+        def done(_: object) -> None:
+            if self._asking.get(presented) is asking:
+                del self._asking[presented]
+
+        self._asking[presented] = asking
+        asking.add_done_callback(done)
+        return asking
 
     def _look_up(self, identifier: str, presented: str) -> HeldKey | None:
         now = self._now()

@@ -45,6 +45,7 @@ PREFIXES: Mapping[str, Route] = {
     "/v1/duplicates": _REGISTRY_ANALYSIS,
     "/v1/feeds": _REGISTRY_ANALYSIS,
     "/v1/changes": _REGISTRY,
+    "/v1/sources": _REGISTRY,
     "/v1/localities": _NETWORK,
     "/v1/networks": _NETWORK,
     "/v1/relations": _NETWORK,

@@ -7,6 +7,7 @@ relabelling ids changes nothing. A *unit* is whoever is counted once: a provider
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -102,8 +103,8 @@ def incidence(
     if unit.size and (unit.min() < 0 or unit.max() >= n_units):
         raise ValueError("a service names a unit outside the range")
     return Incidence(
-        serves=presence(service_area[:, 0], service_area[:, 1], (unit.size, n_areas)),
-        addresses=presence(service_need[:, 0], service_need[:, 1], (unit.size, n_needs)),
+        serves=presence(service_area[:, 0], service_area[:, 1], (unit.size, n_areas), np.int8),
+        addresses=presence(service_need[:, 0], service_need[:, 1], (unit.size, n_needs), np.int8),
         unit=unit,
         n_units=n_units,
     )
@@ -130,27 +131,35 @@ def kept(rows: NDArray[np.bool_], matrix: csr_array) -> csr_array:
     return csr_array((matrix.data[entries], matrix.indices[entries], bounds), shape=matrix.shape)
 
 
-def presence(rows: NDArray[np.integer], columns: NDArray[np.integer], shape: tuple[int, int]) -> csr_array:
-    """A sparse matrix of ones at the given pairs, each once, columns ascending within a row."""
-    rows, columns = np.ascontiguousarray(rows, np.int32), np.ascontiguousarray(columns, np.int32)
-    same = rows[1:] == rows[:-1]
-    if ((rows[1:] > rows[:-1]) | (same & (columns[1:] > columns[:-1]))).all() and _inside(
-        rows, columns, shape
-    ):
+def presence(
+    rows: NDArray[np.integer],
+    columns: NDArray[np.integer],
+    shape: tuple[int, int],
+    dtype: type[np.signedinteger[Any]] = np.int32,
+) -> csr_array:
+    """A sparse matrix of ones at the given pairs, each once, columns ascending within a row.
+
+    dtype: a byte is enough for ones that are never added up.
+    """
+    down, across = np.ascontiguousarray(rows, np.int32), np.ascontiguousarray(columns, np.int32)
+    if _in_order(down, across, shape):
         # Pairs that come in order, as most do, need no sorting.
-        bounds = np.searchsorted(rows, np.arange(shape[0] + 1))
-        return csr_array((np.ones(rows.size, np.int8), columns, bounds.astype(np.int32)), shape=shape)
-    matrix = csr_array((np.ones(rows.size, np.int8), (rows, columns)), shape=shape)
+        opens = np.concatenate([[0], np.flatnonzero(np.diff(down)) + 1]) if down.size else down
+        size = np.zeros(shape[0] + 1, np.int32)
+        size[down[opens] + 1] = np.diff(np.append(opens, down.size))
+        return csr_array((np.ones(down.size, dtype), across, np.cumsum(size, dtype=np.int32)), shape=shape)
+    matrix = csr_array((np.ones(down.size, dtype), (down, across)), shape=shape)
     # Repeats were added up, beyond what a byte holds perhaps: only their being there counts.
     matrix.data[:] = 1
     return matrix
 
 
-def _inside(rows: Ints, columns: Ints, shape: tuple[int, int]) -> bool:
-    return bool(
-        rows.size == 0
-        or (rows[0] >= 0 and rows[-1] < shape[0] and columns.min() >= 0 and columns.max() < shape[1])
-    )
+def _in_order(down: Ints, across: Ints, shape: tuple[int, int]) -> bool:
+    if not down.size:
+        return True
+    ahead = (down[1:] > down[:-1]) | ((down[1:] == down[:-1]) & (across[1:] > across[:-1]))
+    inside = down[0] >= 0 and down[-1] < shape[0] and across.min() >= 0 and across.max() < shape[1]
+    return bool(inside and ahead.all())
 
 
 @dataclass(frozen=True)

@@ -1,16 +1,18 @@
 """What network knows: the registry's records as the values that the analyses work on."""
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 import shapely
+from scipy.sparse import csr_array
 from shapely.geometry import shape
 
 from hedgerow_network.domain.areas import Area, Hierarchy
-from hedgerow_network.domain.cover import Floats
+from hedgerow_network.domain.cover import Floats, presence
 from hedgerow_network.domain.directory import Directory, Organisation, Service, Site
 from hedgerow_network.domain.needs import Need, Taxonomies
 from hedgerow_network.domain.people import Band, Figures, latest, residents_in
@@ -74,15 +76,45 @@ def _column(hierarchy: Hierarchy, values: Mapping[str, float | None]) -> Floats:
     return column
 
 
+_DATES_KEPT = 8
+
+
 @dataclass(frozen=True)
 class Facts:
-    """Everything that an analysis reads, of one state of the registry."""
+    """Everything that an analysis reads, of one state of the registry.
+
+    What many questions share is worked out once: who states which area, and the figures of a date.
+    """
 
     hierarchy: Hierarchy
     boundaries: Boundaries
     taxonomies: Taxonomies
     directory: Directory
     people: PeopleRecords
+    _figures: dict[date, Figures] = field(default_factory=dict, init=False, repr=False, compare=False)
+
+    @cached_property
+    def stated_areas(self) -> csr_array:
+        """(n_services, n_areas) sparse ones: the areas that services state, as far as they are held."""
+        position = self.hierarchy.position
+        pairs = [
+            (row, position[code])
+            for row, service in enumerate(self.directory.services)
+            for code in service.areas
+            if code in position
+        ]
+        table = np.array(pairs, dtype=np.int32).reshape(-1, 2)
+        return presence(table[:, 0], table[:, 1], (len(self.directory.services), len(self.hierarchy)))
+
+    def figures(self, day: date) -> Figures:
+        """What is known about people on a date."""
+        found = self._figures.get(day)
+        if found is None:
+            found = self.people.at(self.hierarchy, day)
+            if len(self._figures) >= _DATES_KEPT:
+                self._figures.clear()
+            self._figures[day] = found
+        return found
 
 
 def read_areas(records: Iterable[Record]) -> Hierarchy:

@@ -149,8 +149,16 @@ def assess(facts: Facts, question: Question) -> Assessment:
     areas = hierarchy.of_level(locality, level)
     if not areas.size:
         raise NoSuchLevel(_levels_held(facts, locality))
-    served = serving(directory, hierarchy, facts.boundaries, areas, level=level, rule=question.rule)
-    figures = facts.people.at(hierarchy, question.at)
+    served = serving(
+        directory,
+        hierarchy,
+        facts.boundaries,
+        areas,
+        stated=facts.stated_areas,
+        level=level,
+        rule=question.rule,
+    )
+    figures = facts.figures(question.at)
     needs = question.needs if question.needs is not None else _needs_in_use(facts, served, figures, locality)
     active = directory.active(question.at)
     held = addressing(facts, needs)

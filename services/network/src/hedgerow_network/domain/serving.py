@@ -60,6 +60,7 @@ def serving(
     boundaries: Boundaries,
     areas: NDArray[np.int32],
     *,
+    stated: csr_array,
     level: str,
     rule: Rule,
 ) -> Serving:
@@ -85,7 +86,7 @@ def serving(
     parts = csr_array((n_services, leaves.size), dtype=np.int32)
     unsized = csr_array((n_services, areas.size), dtype=np.int32)
     if (by == DECLARED).any():
-        held, parts, unsized = _declared(directory, hierarchy, areas, leaves, leaf_of, by == DECLARED)
+        held, parts, unsized = _declared(kept(by == DECLARED, stated), hierarchy, areas, leaves, leaf_of)
         whole = whole + held
     if (by == SITED).any():
         placed = place_sites(
@@ -129,23 +130,13 @@ def _leaves(hierarchy: Hierarchy, areas: NDArray[np.int32]) -> NDArray[np.int32]
 
 
 def _declared(
-    directory: Directory,
+    stated: csr_array,
     hierarchy: Hierarchy,
     areas: NDArray[np.int32],
     leaves: NDArray[np.int32],
     leaf_of: csr_array,
-    rows: NDArray[np.bool_],
 ) -> tuple[csr_array, csr_array, csr_array]:
-    pairs = [
-        (place, hierarchy.position[code])
-        for place, service in enumerate(directory.services)
-        if rows[place]
-        for code in service.areas
-        if code in hierarchy.position
-    ]
-    table = np.array(pairs, dtype=np.int32).reshape(-1, 2)
-    shape = (len(directory.services), len(hierarchy))
-    stated = presence(table[:, 0], table[:, 1], shape)
+    shape = stated.shape
     became = (stated @ kept(hierarchy.superseded, hierarchy.replaced_by)).tocoo()
     of_several = hierarchy.merged[became.col]
     unchanged = kept(~hierarchy.superseded, hierarchy.replaced_by)

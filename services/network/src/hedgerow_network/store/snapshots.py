@@ -75,17 +75,21 @@ class Snapshots:
         for kind, id, data in newer:
             touched.add(kind)
             of_kind = self._held.setdefault(kind, {})
-            if data is None:
+            if kind == "boundary":
+                self._outline(id, data)
+            elif data is None:
                 of_kind.pop(id, None)
-                self._outlines.pop(id, None) if kind == "boundary" else None
-            elif kind == "boundary":
-                outline = facts.read_outline(data)
-                self._outlines.pop(id, None)
-                if outline is not None:
-                    self._outlines[id] = outline
             else:
                 of_kind[id] = data
         return self._made(touched)
+
+    def _outline(self, code: str, data: dict[str, Any] | None) -> None:
+        """Boundaries are kept as geometry alone: as text they would take several times the memory."""
+        outline = facts.read_outline(data) if data is not None else None
+        if outline is None:
+            self._outlines.pop(code, None)
+        else:
+            self._outlines[code] = outline
 
     def _made(self, touched: set[str]) -> Facts:
         before = self._facts

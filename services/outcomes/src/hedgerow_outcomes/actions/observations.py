@@ -1,10 +1,11 @@
 """Importing observations: a file read in chunks, each compared with what is known and written in one go."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Set
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -16,6 +17,7 @@ from hedgerow_outcomes.actions import kpis
 from hedgerow_outcomes.domain import comparison, csv_text, ndjson_text
 from hedgerow_outcomes.domain.chunks import COLUMNS, MEASURES, Chunk, Fault, text_frame
 from hedgerow_outcomes.domain.definitions import is_kpi_id
+from hedgerow_outcomes.domain.names import Ints, Names, Vocabulary
 from hedgerow_outcomes.domain.periods import PeriodForm
 from hedgerow_outcomes.domain.rows import Checked, RowCheck, period_of_days, row_key
 from hedgerow_outcomes.errors import UnknownOption
@@ -23,7 +25,6 @@ from hedgerow_outcomes.store import learnings, ledger, numbers
 from hedgerow_outcomes.tables import Change, ChangeClock
 
 FEED = Feed(Change, ChangeClock)
-_MOST_REMEMBERED = 300_000
 _BLANKS = ("quarantine", "missing")
 
 
@@ -35,7 +36,8 @@ class ObservationImport:
     source: str
     check: RowCheck
     define: bool
-    _subjects: dict[str, int] = field(default_factory=dict)
+    _vocabulary: Vocabulary[str] | None = None
+    _of_place: Ints = field(default_factory=lambda: np.zeros(0, np.int32))
 
     def write(self, session: Session, checked: Checked) -> list[Outcome]:
         """Write a chunk in the transaction of a session; gives what became of each of its rows."""
@@ -50,19 +52,22 @@ class ObservationImport:
             outcomes += self._write_rows(session, checked, kpi)
         return outcomes
 
-    def _with_known_kpis(self, session: Session, checked: Checked) -> tuple[Checked, pl.Series]:
-        ids = checked.kpi.unique().to_list()
-        known = numbers.of_kpis(session, ids)
-        unknown = [id for id in ids if id not in known]
-        if self.define:
-            named = sorted(id for id in unknown if is_kpi_id(id))
-            known |= kpis.define_minimally(session, named, source=self.source)
-            unknown = [id for id in ids if id not in known]
+    def _with_known_kpis(self, session: Session, checked: Checked) -> tuple[Checked, Ints]:
+        """The rows whose KPI is defined, and the numbers of the KPIs."""
+        ids = {place: checked.kpi.vocabulary.meanings[place] for place in checked.kpi.used()}
+        known = numbers.of_kpis(session, list(ids.values()))
+        unknown = {id for id in ids.values() if id not in known}
+        if unknown and self.define:
+            known |= kpis.define_minimally(session, sorted(filter(is_kpi_id, unknown)), source=self.source)
+            unknown = {id for id in unknown if id not in known}
         if unknown:
             checked = _without_kpis(checked, unknown, define=self.define)
-        return checked, checked.kpi.replace_strict(known, default=None, return_dtype=pl.Int32)
+        of_place = np.zeros(max(ids, default=-1) + 1, np.int32)
+        for place, id in ids.items():
+            of_place[place] = known.get(id, 0)
+        return checked, of_place[checked.kpi.numbers]
 
-    def _write_rows(self, session: Session, checked: Checked, kpi: pl.Series) -> list[Outcome]:
+    def _write_rows(self, session: Session, checked: Checked, kpi: Ints) -> list[Outcome]:
         rows = pl.DataFrame(
             {
                 "kpi": kpi,
@@ -87,15 +92,19 @@ class ObservationImport:
             FEED.record(session, "observations", self.import_id)
         return _outcomes(checked, result)
 
-    def _subject_numbers(self, session: Session, texts: pl.Series) -> pl.Series:
-        if len(self._subjects) > _MOST_REMEMBERED:
-            self._subjects.clear()
-        distinct = texts.unique(maintain_order=True).to_list()
-        new = [text for text in distinct if text not in self._subjects]
-        self._subjects.update(numbers.of_subjects(session, new))
-        return texts.replace_strict(
-            distinct, [self._subjects[text] for text in distinct], return_dtype=pl.Int32
-        )
+    def _subject_numbers(self, session: Session, subjects: Names[str]) -> Ints:
+        vocabulary = subjects.vocabulary
+        if vocabulary is not self._vocabulary:
+            self._vocabulary, self._of_place = vocabulary, np.zeros(0, np.int32)
+        grown = len(vocabulary.meanings) - len(self._of_place)
+        of_place = np.append(self._of_place, np.zeros(grown, np.int32))
+        new = np.unique(subjects.numbers[of_place[subjects.numbers] == 0])
+        if len(new):
+            texts = [vocabulary.meanings[place] for place in new]
+            found = numbers.of_subjects(session, list(dict.fromkeys(texts)))
+            of_place[new] = [found[text] for text in texts]
+        self._of_place = of_place
+        return of_place[subjects.numbers]
 
 
 def begin_import(*, import_id: str, source: str, period: str, blank: str, define: str) -> ObservationImport:
@@ -108,7 +117,7 @@ def begin_import(*, import_id: str, source: str, period: str, blank: str, define
         raise UnknownOption("define", "true or false")
     if not source or len(source) > 200:
         raise UnknownOption("source", "1 to 200 characters")
-    check = RowCheck(form=PeriodForm(period), blank_is_missing=blank == "missing")
+    check = RowCheck(PeriodForm(period), blank_is_missing=blank == "missing")
     return ObservationImport(import_id, source, check, define == "true")
 
 
@@ -157,29 +166,30 @@ def _parts(chunk: Chunk, batch_rows: int) -> Iterator[Chunk]:
         faults = [fault for fault in faults if last is not None and fault.line > last]
 
 
-def _period(checked: Checked, place: int) -> str:
-    return period_of_days(int(checked.period_start[place]), int(checked.period_end[place])).label
+def _key(checked: Checked, place: np.integer[Any]) -> str:
+    period = period_of_days(int(checked.period_start[place]), int(checked.period_end[place]))
+    return row_key(checked.kpi.at(place), checked.subject.at(place), period.label)
 
 
-def _without_kpis(checked: Checked, unknown: Sequence[str], *, define: bool) -> Checked:
-    strange = checked.kpi.is_in(list(unknown)).to_numpy()
+def _without_kpis(checked: Checked, unknown: Set[str], *, define: bool) -> Checked:
+    strange = np.array([id in unknown for id in checked.kpi.vocabulary.meanings])[checked.kpi.numbers]
     faults = list(checked.faults)
     ending = " and its id cannot be one" if define else ""
     for place in np.flatnonzero(strange):
-        id = checked.kpi[int(place)][:120]
+        id = checked.kpi.at(place)[:120]
         faults.append(
             Fault(
                 int(checked.line[place]),
                 f"the KPI {id} is not defined{ending}",
                 "kpi",
-                row_key(id, checked.subject[int(place)], _period(checked, int(place))),
+                _key(checked, place),
             )
         )
     kept = ~strange
     return checked._replace(
         line=checked.line[kept],
-        kpi=checked.kpi.filter(kept),
-        subject=checked.subject.filter(kept),
+        kpi=checked.kpi.rows(kept),
+        subject=checked.subject.rows(kept),
         period_start=checked.period_start[kept],
         period_end=checked.period_end[kept],
         value=checked.value[kept],
@@ -219,9 +229,7 @@ def _outcomes(checked: Checked, result: comparison.Comparison) -> list[Outcome]:
             Outcome(
                 comparison.VERDICTS[code],
                 int(checked.line[place]),
-                key=row_key(
-                    checked.kpi[int(place)], checked.subject[int(place)], _period(checked, int(place))
-                ),
+                key=_key(checked, place),
                 reason=f"{said} line {earlier} of this file",
             )
         )

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from decimal import Decimal
+from math import isfinite
 from typing import NamedTuple
 
 from hedgerow_outcomes.domain.periods import Period
@@ -42,14 +43,15 @@ def latest_and_previous(points: Sequence[Point]) -> tuple[int, int | None]:
 def change(latest: float | None, previous: float | None) -> float | None:
     """How much the value has changed, as the figures are written: 7.8 after 7.6 is 0.2.
 
-    None where one of them has no value.
+    None where one of them has no value, or the change is too large for a number.
 
     >>> change(7.8, 7.6)
     0.2
     """
     if latest is None or previous is None:
         return None
-    return float(Decimal(repr(latest)) - Decimal(repr(previous)))
+    difference = float(Decimal(repr(latest)) - Decimal(repr(previous)))
+    return difference if isfinite(difference) else None
 
 
 def _comparable(latest: Period, other: Period) -> bool:

@@ -3,27 +3,27 @@
 The cells are looked at where they differ: a period that stands on a million rows is read once.
 """
 
-from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
 from datetime import date
-from typing import Any, NamedTuple, TypeVar
+from functools import partial
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 import polars as pl
 
 from hedgerow_outcomes.domain.chunks import MEASURES, Chunk, Fault
+from hedgerow_outcomes.domain.names import BLANK, Ints, Names, Vocabulary, roomy
 from hedgerow_outcomes.domain.periods import Period, PeriodForm
 from hedgerow_outcomes.domain.spellings import parse_period
 from hedgerow_outcomes.domain.subjects import parse_subject
 from hedgerow_outcomes.errors import UnknownPeriod, UnknownSubject
 
-Ints = npt.NDArray[np.int32]
 Floats = npt.NDArray[np.float64]
 
 STATUSES = ("final", "provisional", "estimated", "missing", "suppressed")
 FINAL, MISSING, SUPPRESSED = 0, 3, 4
+_UNSAID = -1
 
 # What publishers write in place of a number, and what it says.
 _SUPPRESSED_SIGNS = frozenset(("*", "c", "[c]", "s", "[s]", "supp", "suppressed"))
@@ -32,20 +32,19 @@ _MISSING_SIGNS = frozenset(
 )
 
 _DAY_ZERO = date(2000, 1, 1).toordinal()
-_MOST_REMEMBERED = 200_000
 
 T = TypeVar("T")
 
 
 class Checked(NamedTuple):
-    """Rows that may be taken in: numbers by column, a null being NaN. `kpi` and `subject` are texts yet.
+    """Rows that may be taken in: numbers by column, a null being NaN. `kpi` and `subject` are names yet.
 
     Days count from 1 January 2000. `status` is a place in `STATUSES`.
     """
 
     line: npt.NDArray[np.int64]
-    kpi: pl.Series
-    subject: pl.Series
+    kpi: Names[str]
+    subject: Names[str]
     period_start: Ints
     period_end: Ints
     value: Floats
@@ -54,25 +53,26 @@ class Checked(NamedTuple):
     faults: list[Fault]
 
 
-@dataclass
 class RowCheck:
-    """Checks the chunks of one file.
+    """Checks the chunks of one file."""
 
-    form: how to read its periods. blank_is_missing: whether a blank value, or a sign in place of one, is kept
-    as a missing value; otherwise the row is refused.
-    """
+    def __init__(self, form: PeriodForm = PeriodForm.AUTO, *, blank_is_missing: bool = False) -> None:
+        """`form`: how to read its periods.
 
-    form: PeriodForm = PeriodForm.AUTO
-    blank_is_missing: bool = False
-    _periods: dict[str, tuple[int, int] | str] = field(default_factory=dict)
-    _subjects: dict[str, str | None] = field(default_factory=dict)
+        blank_is_missing: whether a blank value, or a sign in place of one, is kept as a missing value; otherwise
+        the row is refused.
+        """
+        self._blank_is_missing = blank_is_missing
+        self._kpis = Vocabulary(_read_kpi)
+        self._subjects = Vocabulary(_read_subject)
+        self._periods = Vocabulary(partial(_read_period, form))
+        self._statuses = Vocabulary(_read_status)
 
     def check(self, chunk: Chunk) -> Checked:
         """The rows of a chunk that may be taken in, and the faults of the others with those of the chunk."""
         frame = chunk.frame
         faulty = _Faulty(frame)
-        kpi = frame["kpi"].str.strip_chars()
-        faulty.note(_blank(kpi), "kpi", "the KPI is blank")
+        kpi = self._kpi(frame["kpi"], faulty)
         subject = self._subject(frame["subject"], faulty)
         start, end = self._period(frame["period"], faulty)
         value, sign = self._value(frame["value"], faulty)
@@ -82,15 +82,14 @@ class RowCheck:
             if name in frame.columns and frame[name].null_count() < frame.height
         }
         if "lower" in measures and "upper" in measures:
-            faulty.note(
-                measures["lower"] > measures["upper"], "lower", "the lower limit is above the upper one"
-            )
+            crossed = measures["lower"] > measures["upper"]
+            faulty.note(crossed, "lower", "the lower limit is above the upper one")
         status = self._status(frame, value, sign, faulty)
         kept = ~faulty.mask
         return Checked(
             frame["line"].to_numpy()[kept],
-            kpi.filter(kept),
-            subject.filter(kept),
+            kpi.rows(kept),
+            subject.rows(kept),
             start[kept],
             end[kept],
             value[kept] + 0.0,  # no negative zero
@@ -99,36 +98,19 @@ class RowCheck:
             [*chunk.faults, *faulty.faults()],
         )
 
-    def _period(self, texts: pl.Series, faulty: "_Faulty") -> tuple[Ints, Ints]:
-        def read(text: str) -> tuple[int, int] | str:
-            try:
-                period = parse_period(text, self.form)
-            except UnknownPeriod as error:
-                return str(error)
-            return period.start.toordinal() - _DAY_ZERO, period.end.toordinal() - _DAY_ZERO
+    def _kpi(self, column: pl.Series, faulty: "_Faulty") -> Names[str]:
+        self._kpis = roomy(self._kpis)
+        return faulty.note_names(Names(self._kpis, self._kpis.numbers(column)), "kpi")
 
-        read_texts = _remembered(self._periods, _distinct(texts), read)
-        reasons = {text: read for text, read in read_texts.items() if isinstance(read, str)}
-        faulty.note_each(texts, reasons, "period")
-        faulty.note(texts.is_null().to_numpy(), "period", "the period is blank")
-        days = {text: read for text, read in read_texts.items() if not isinstance(read, str)}
-        starts = _mapped(texts, {text: start for text, (start, _) in days.items()}, pl.Int32)
-        ends = _mapped(texts, {text: end for text, (_, end) in days.items()}, pl.Int32)
-        return starts.fill_null(0).to_numpy(), ends.fill_null(0).to_numpy()
+    def _subject(self, column: pl.Series, faulty: "_Faulty") -> Names[str]:
+        self._subjects = roomy(self._subjects)
+        return faulty.note_names(Names(self._subjects, self._subjects.numbers(column)), "subject")
 
-    def _subject(self, texts: pl.Series, faulty: "_Faulty") -> pl.Series:
-        def read(text: str) -> str | None:
-            try:
-                return parse_subject(text).text
-            except UnknownSubject:
-                return None
-
-        read_texts = _remembered(self._subjects, _distinct(texts), read)
-        unknown = {text: _why_unknown(text) for text, subject in read_texts.items() if subject is None}
-        faulty.note_each(texts, unknown, "subject")
-        faulty.note(texts.is_null().to_numpy(), "subject", "the subject is blank")
-        respelt = {text: subject for text, subject in read_texts.items() if subject not in (None, text)}
-        return texts.replace(respelt) if respelt else texts
+    def _period(self, column: pl.Series, faulty: "_Faulty") -> tuple[Ints, Ints]:
+        self._periods = roomy(self._periods)
+        found = faulty.note_names(Names(self._periods, self._periods.numbers(column)), "period")
+        days = np.array([*self._periods.meanings, (0, 0)], np.int32)
+        return days[found.numbers, 0], days[found.numbers, 1]
 
     def _value(self, texts: pl.Series, faulty: "_Faulty") -> tuple[Floats, npt.NDArray[np.int16]]:
         """The numbers, NaN where there is none; and the status that a sign in the place of one stands for."""
@@ -142,13 +124,13 @@ class RowCheck:
                 blank[place], sign[place] = True, MISSING
             elif plain in _SUPPRESSED_SIGNS or plain in _MISSING_SIGNS:
                 sign[place] = SUPPRESSED if plain in _SUPPRESSED_SIGNS else MISSING
-                if not self.blank_is_missing:
+                if not self._blank_is_missing:
                     faulty.note_at(
                         place, "value", f"'{text}' stands in place of a number; blank=missing keeps it"
                     )
             else:
                 faulty.note_at(place, "value", _why_no_number(plain))
-        if not self.blank_is_missing:
+        if not self._blank_is_missing:
             declared = np.zeros(len(texts), bool)
             if "status" in faulty.frame.columns:
                 words = faulty.frame["status"].str.strip_chars().str.to_lowercase()
@@ -161,16 +143,10 @@ class RowCheck:
     ) -> npt.NDArray[np.int16]:
         if "status" not in frame.columns or frame["status"].null_count() == frame.height:
             return sign
-        words = frame["status"].str.strip_chars().str.to_lowercase()
-        reasons = {
-            word: f"not one of {', '.join(STATUSES)}"
-            for word in _distinct(words)
-            if word and word not in STATUSES
-        }
-        faulty.note_each(words, reasons, "status")
-        said = _mapped(words, {word: place for place, word in enumerate(STATUSES)}, pl.Int16)
-        given = said.is_not_null().to_numpy()
-        status = np.where(given, said.fill_null(FINAL).to_numpy(), sign).astype(np.int16)
+        found = Names(self._statuses, self._statuses.numbers(frame["status"]))
+        faulty.note_names(found, "status", blank=None)
+        said = np.array([*self._statuses.meanings, _UNSAID], np.int16)[found.numbers]
+        status = np.where(said == _UNSAID, sign, said)
         without = np.isnan(value)
         faulty.note(
             ~without & (status >= MISSING), "status", "missing or suppressed, and yet there is a value"
@@ -198,13 +174,16 @@ class _Faulty:
             self.mask[place] = True
             self._why[int(place)] = (column, reason)
 
-    def note_each(self, texts: pl.Series, reasons: Mapping[str, str], column: str) -> None:
-        """Refuse the rows whose text has a reason."""
-        if reasons:
-            rows = texts.is_in(list(reasons)).fill_null(False).to_numpy()
+    def note_names(self, found: Names[T], column: str, *, blank: str | None = "it is blank") -> Names[T]:
+        """Refuse the rows whose text is refused, and those without a text if `blank` says why; gives the names."""
+        rows = found.vocabulary.refused(found.numbers, blank=blank is not None)
+        if rows.any():
             for place in np.flatnonzero(rows & ~self.mask):
-                self._why[int(place)] = (column, reasons[texts[int(place)]])
+                number = found.numbers[place]
+                reason = blank if number == BLANK else found.vocabulary.reasons[number]
+                self._why[int(place)] = (column, str(reason))
             self.mask |= rows
+        return found
 
     def faults(self) -> list[Fault]:
         if not self._why:
@@ -229,23 +208,35 @@ def row_key(kpi: str | None, subject: str | None, period: str | None) -> str:
     return " ".join((part or "(blank)")[:80] for part in (kpi, subject, period))
 
 
-def _distinct(texts: pl.Series) -> list[str]:
-    return texts.drop_nulls().unique().to_list()
+def _read_kpi(text: str) -> tuple[str, str | None]:
+    id = text.strip()
+    return id, None if id else "it is blank"
 
 
-def _remembered(memory: dict[str, T], texts: list[str], read: Callable[[str], T]) -> dict[str, T]:
-    if len(memory) > _MOST_REMEMBERED:
-        memory.clear()
-    for text in texts:
-        if text not in memory:
-            memory[text] = read(text)
-    return {text: memory[text] for text in texts}
+def _read_subject(text: str) -> tuple[str, str | None]:
+    """The one spelling of a subject, or why it is none."""
+    try:
+        return parse_subject(text).text, None
+    except UnknownSubject as error:
+        return "", str(error)
 
 
-def _mapped(texts: pl.Series, numbers: Mapping[str, int], dtype: Any) -> pl.Series:
-    if not numbers:
-        return pl.Series(texts.name, [None], dtype=dtype).new_from_index(0, len(texts))
-    return texts.replace_strict(dict(numbers), default=None, return_dtype=dtype)
+def _read_period(form: PeriodForm, text: str) -> tuple[tuple[int, int], str | None]:
+    """The first and the last day of a period, or why it is none."""
+    try:
+        period = parse_period(text, form)
+    except UnknownPeriod as error:
+        return (0, 0), str(error)
+    return (period.start.toordinal() - _DAY_ZERO, period.end.toordinal() - _DAY_ZERO), None
+
+
+def _read_status(text: str) -> tuple[int, str | None]:
+    word = text.strip().lower()
+    if not word:
+        return _UNSAID, None
+    if word in STATUSES:
+        return STATUSES.index(word), None
+    return _UNSAID, f"not one of {', '.join(STATUSES)}"
 
 
 def _numbers(texts: pl.Series) -> tuple[Floats, npt.NDArray[np.int64]]:
@@ -276,19 +267,6 @@ def _measure(texts: pl.Series, name: str, faulty: _Faulty) -> Floats:
         if plain and plain not in _MISSING_SIGNS and plain not in _SUPPRESSED_SIGNS:
             faulty.note_at(int(place), name, _why_no_number(plain))
     return numbers
-
-
-def _blank(texts: pl.Series) -> npt.NDArray[np.bool_]:
-    blank: npt.NDArray[np.bool_] = (texts == "").fill_null(True).to_numpy()
-    return blank
-
-
-def _why_unknown(text: str) -> str:
-    try:
-        parse_subject(text)
-    except UnknownSubject as error:
-        return str(error)
-    return "not a subject"
 
 
 def _why_no_number(plain: str) -> str:
