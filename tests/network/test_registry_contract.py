@@ -12,6 +12,7 @@ from hedgerow_kit.db import Database
 from hedgerow_network.jobs.follow import Follower
 from hedgerow_network.upstream.registry import Registry
 from hedgerow_registry.main import create_app as create_registry
+from hedgerow_registry.settings import Settings as RegistrySettings
 
 from tests.support.http import Client, running
 from tests.support.identity import SIGNER, identity
@@ -46,7 +47,9 @@ class Over(httpx.BaseTransport):
 @pytest.fixture
 def registry(made_databases) -> Iterator[Client]:
     app = create_registry(
-        Database(made_databases.migrated("hedgerow_registry")), Verifier(SIGNER.jwks, audience="registry")
+        RegistrySettings(),
+        Database(made_databases.migrated("hedgerow_registry")),
+        verifier=Verifier(SIGNER.jwks, audience="registry"),
     )
     with running(app, headers=identity("registry")) as client:
         yield client

@@ -57,7 +57,10 @@ def shared(
         bool, typer.Option("--quiet", help="No progress and no notes, only answers and errors.")
     ] = False,
     version: Annotated[
-        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+        bool,
+        typer.Option(
+            "--version", callback=_version, is_eager=True, allow_from_autoenv=False, help="Print the version."
+        ),
     ] = False,
 ) -> None:
     """Hedgerow: who provides what, where and for whom; where are the gaps."""

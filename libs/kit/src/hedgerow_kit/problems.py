@@ -215,12 +215,15 @@ class StrictRoute(APIRoute):
         handle = super().get_route_handler()
         known = _query_names(self.dependant)
         takes_json = self.body_field is not None
-        identify = _identifying(self.dependant)
+        identifying = _marked(self.dependant, "identifies")
+        guarding = _marked(self.dependant, "permission")
 
         async def strict(request: Request) -> Response:
-            # Who is not known learns nothing, not even what is wrong with the request.
-            for known_caller in identify:
-                await known_caller(request)
+            # Who is not known, or may not, learns nothing, not even what is wrong with the request.
+            for identify in identifying:
+                caller = await identify(request)
+                for guard in guarding:
+                    await guard(caller)
             unknown = sorted(set(request.query_params) - known)
             if unknown:
                 allowed = ", ".join(sorted(known)) or "none"
@@ -236,11 +239,11 @@ class StrictRoute(APIRoute):
         return strict
 
 
-def _identifying(dependant: Dependant) -> list[Callable[[Request], Coroutine[Any, Any, Any]]]:
-    """What a route depends on to know who asks: see `hedgerow_kit.auth`."""
-    found = [dependant.call] if getattr(dependant.call, "identifies", False) else []
+def _marked(dependant: Dependant, mark: str) -> list[Callable[[Any], Coroutine[Any, Any, Any]]]:
+    """What a route depends on that bears a mark: how it knows who asks, who may (see `hedgerow_kit.auth`)."""
+    found = [dependant.call] if getattr(dependant.call, mark, False) else []
     for part in dependant.dependencies:
-        found += [call for call in _identifying(part) if call not in found]
+        found += [call for call in _marked(part, mark) if call not in found]
     return found  # type: ignore[return-value]
 
 

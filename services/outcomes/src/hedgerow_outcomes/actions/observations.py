@@ -79,9 +79,11 @@ class ObservationImport:
                 "status": checked.status.astype(np.int32),
             }
         )
-        keys = comparison.last_of_each_key(rows)[0].select(comparison.KEY)
+        rows = _with_measures(rows, checked)
+        last = comparison.last_of_each_key(rows)
+        keys = last.rows.select(comparison.KEY)
         known = ledger.known(session, keys, with_measures=bool(checked.measures))
-        result = comparison.compare(_with_measures(rows, checked), known)
+        result = comparison.compare(rows, last, known)
         if result.new.height or result.corrected.height:
             learning = learnings.begin(
                 session, import_id=self.import_id, source=self.source, now=datetime.now(UTC)

@@ -32,8 +32,18 @@ class Comparison(NamedTuple):
     corrected: pl.DataFrame
 
 
-def last_of_each_key(rows: pl.DataFrame) -> tuple[pl.DataFrame, Places, Places]:
-    """The rows that win, sorted by key; of every row the place of its winner; and `repeats`.
+class Winners(NamedTuple):
+    """rows: the last row of each key, sorted by key. of_row: of every row the place of its winner there.
+    repeats: of every row the place of the row before it with the same key, or -1.
+    """
+
+    rows: pl.DataFrame
+    of_row: Places
+    repeats: Places
+
+
+def last_of_each_key(rows: pl.DataFrame) -> Winners:
+    """The rows that win.
 
     rows: columns of `KEY` and `SAID`, numbers without nulls (NaN: no number), in the order of the file.
     """
@@ -49,20 +59,20 @@ def last_of_each_key(rows: pl.DataFrame) -> tuple[pl.DataFrame, Places, Places]:
     repeats = np.full(len(order), -1, np.int64)
     again = np.flatnonzero(~begins)
     repeats[order[again]] = order[again - 1]
-    return rows[last], winner, repeats
+    return Winners(rows[last], winner, repeats)
 
 
-def compare(rows: pl.DataFrame, known: pl.DataFrame) -> Comparison:
+def compare(rows: pl.DataFrame, last: Winners, known: pl.DataFrame) -> Comparison:
     """Compare rows with what is known of their keys.
 
-    rows: as for `last_of_each_key`. known: the same columns, unique by key; it may hold other keys as well.
+    rows, last: what `last_of_each_key` was asked and what it said. known: the same columns, unique by key; it may hold other keys as well.
 
     A row is `accepted` when nothing is known of its key, `unchanged` when it says what is known, else
     `changed`; known is what was stored, or what the row before it with the same key says. Where the last row
     of a key says what was stored, all its rows are `unchanged`: nothing is written, and a file that
     contradicts itself can be sent again without effect.
     """
-    winners, winner, repeats = last_of_each_key(rows)
+    winners, winner, repeats = last
     places = known.select(KEY).with_columns(pl.int_range(known.height, dtype=pl.Int64).alias("place"))
     place = (
         winners.select(KEY)

@@ -1,4 +1,4 @@
-"""A column of texts as numbers: each text that differs is read once in a file, however many rows it stands on."""
+"""A column of texts as numbers: a text is read once in a file, on however many rows it stands."""
 
 from collections.abc import Callable
 from typing import Any, Generic, NamedTuple, TypeVar
@@ -70,7 +70,7 @@ class Names(NamedTuple, Generic[T]):
     numbers: Ints
 
     def at(self, row: np.integer[Any]) -> T:
-        return self.vocabulary.meanings[self.numbers[row]]
+        return self.vocabulary.meanings[int(self.numbers[row])]
 
     def rows(self, kept: Flags) -> "Names[T]":
         return Names(self.vocabulary, self.numbers[kept])

@@ -59,8 +59,8 @@ class RowCheck:
     def __init__(self, form: PeriodForm = PeriodForm.AUTO, *, blank_is_missing: bool = False) -> None:
         """`form`: how to read its periods.
 
-        blank_is_missing: whether a blank value, or a sign in place of one, is kept as a missing value; otherwise
-        the row is refused.
+        blank_is_missing: whether a blank value, or a sign in place of one, is kept as a missing value;
+        otherwise the row is refused.
         """
         self._blank_is_missing = blank_is_missing
         self._kpis = Vocabulary(_read_kpi)
@@ -175,7 +175,7 @@ class _Faulty:
             self._why[int(place)] = (column, reason)
 
     def note_names(self, found: Names[T], column: str, *, blank: str | None = "it is blank") -> Names[T]:
-        """Refuse the rows whose text is refused, and those without a text if `blank` says why; gives the names."""
+        """Refuse rows whose text is refused, and those without one if `blank` says why; gives the names."""
         rows = found.vocabulary.refused(found.numbers, blank=blank is not None)
         if rows.any():
             for place in np.flatnonzero(rows & ~self.mask):
