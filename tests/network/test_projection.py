@@ -51,6 +51,7 @@ def test_network_reads_the_feed_to_its_end_and_keeps_up(standin, network, regist
             None,
         )
         assert shown["records"]["service"] == 4
+        assert shown["heard_at"].endswith("Z")
         assert client.get("/readyz").status_code == 200
 
 

@@ -1,7 +1,9 @@
 """However a file is cut and shuffled, and whatever is corrected, the tables say what they must."""
 
-from collections.abc import Callable
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -28,7 +30,6 @@ TABLES = (
 
 Key = tuple[str, str, int]
 Said = tuple[Key, float | None]
-Send = Callable[..., None]
 
 KEYS = st.tuples(
     st.sampled_from(["waits", "visits", "falls"]),
@@ -45,21 +46,24 @@ quickly = settings(
 
 
 @pytest.fixture
-def book(outcomes_url: str, tmp_path: Any) -> Any:
-    database = Database(outcomes_url)
-    yield Book(database, tmp_path)
-    database.dispose()
+def book(outcomes_url: str, tmp_path: Path) -> Iterator["Book"]:
+    made = Book(Database(outcomes_url), tmp_path)
+    yield made
+    made.close()
 
 
 class Book:
     """The tables of outcomes, written by its importer and read by its queries."""
 
-    def __init__(self, database: Database, folder: Any) -> None:
-        self._database = database
+    def __init__(self, database: Database, folder: Path) -> None:
+        self.database = database
         self._file = folder / "sent.csv"
 
+    def close(self) -> None:
+        self.database.dispose()
+
     def empty(self) -> None:
-        with self._database.writing() as session:
+        with self.database.writing() as session:
             for table in TABLES:
                 session.execute(text(f"DELETE FROM {table}"))
 
@@ -71,13 +75,13 @@ class Book:
         self._file.write_text(body)
         imports = importer(batch_rows=batch_rows)
         id = imports.run(
-            self._database,
+            self.database,
             imports.kinds["observations"],
             Upload(self._file, len(body), "text/csv"),
             options={"define": "true", "blank": "missing"},
             principal=TESTER,
         )
-        with self._database.reading() as session:
+        with self.database.reading() as session:
             row = session.execute(
                 text("SELECT accepted, changed, unchanged, quarantined FROM imports WHERE id = :id"),
                 {"id": id},
@@ -85,13 +89,13 @@ class Book:
         return dict(row._mapping)
 
     def read(self, as_of: datetime | None = None) -> dict[Key, float | None]:
-        with self._database.reading() as session:
+        with self.database.reading() as session:
             found, _ = observations.page(session, observations.Asked(), as_of, after=None, limit=1000)
             return {(row.kpi_id, row.subject_text, row.period_start.year): row.value for row in found}
 
     def now(self) -> datetime | None:
         """The moment of the last learning."""
-        with self._database.reading() as session:
+        with self.database.reading() as session:
             return session.scalar(select(Learning.at).order_by(Learning.number.desc()).limit(1))
 
 
@@ -149,6 +153,26 @@ def test_a_file_that_contradicts_itself_ends_with_its_last_lines(
 def test_numbers_for_kpis_and_subjects_are_given_once(book: Book) -> None:
     book.send([(("waits", "E08000009", 2019), 1.0), (("visits", "E08000009", 2019), 1.0)], batch_rows=1)
     book.send([(("waits", "E05000815", 2019), 1.0), (("falls", "E08000009", 2019), 1.0)], batch_rows=1)
-    with book._database.reading() as session:
+    with book.database.reading() as session:
         assert session.scalars(select(Kpi.number).order_by(Kpi.number)).all() == [1, 2, 3]
         assert session.scalars(select(Subject.number).order_by(Subject.number)).all() == [1, 2]
+
+
+def test_two_imports_at_once_end_like_one_after_the_other(outcomes_url: str, tmp_path: Path) -> None:
+    mine = {("waits", f"service:s{number}", 2019): float(number) for number in range(60)}
+    yours = {("waits", f"service:s{number}", 2019): float(number) for number in range(30, 90)}
+    books = []
+    for name in ("mine", "yours"):
+        (tmp_path / name).mkdir()
+        books.append(Book(Database(outcomes_url), tmp_path / name))
+    with ThreadPoolExecutor(2) as threads:
+        sent = [
+            threads.submit(book.send, list(said.items()), batch_rows=5)
+            for book, said in zip(books, (mine, yours), strict=True)
+        ]
+        counts = [done.result() for done in sent]
+    assert books[0].read() == mine | yours
+    assert sum(count["accepted"] for count in counts) == 90
+    assert sum(count["unchanged"] for count in counts) == 30
+    for book in books:
+        book.close()

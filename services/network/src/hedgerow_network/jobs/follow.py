@@ -41,6 +41,7 @@ class Follower:
         self._now = now
         self._wake = threading.Event()
         self._stopping = False
+        self._complete = False
         self._thread = threading.Thread(target=self._follow, name="follow-registry", daemon=True)
         self.position = 0
         self.trouble: str | None = None
@@ -71,8 +72,8 @@ class Follower:
         with self._database.writing() as session:
             feed = actions.apply(session, page, after=after, heard_at=self._now())
             more = feed.position < feed.registry_last
-            position = feed.position
-        self.position = position
+            position, complete = feed.position, feed.settled > 0
+        self.position, self._complete = position, complete
         return more
 
     def _follow(self) -> None:
@@ -85,7 +86,7 @@ class Follower:
                 said = str(error) if isinstance(error, FeedUnreadable) else "The database cannot be written."
                 self._tell(said)
                 self._wake.wait(pause)
-                pause = min(2 * pause, self._longest_pause_seconds)
+                pause = min(2 * pause, self._longest_pause())
             except Exception:
                 # The thread must outlive what nobody foresaw; /readyz and the log tell of it.
                 log.exception("the feed cannot be applied")
@@ -96,6 +97,10 @@ class Follower:
                 pause = FIRST_PAUSE_SECONDS
                 if not more:
                     self._wake.wait(self._poll_seconds)
+
+    def _longest_pause(self) -> float:
+        # At the first start the other apps are still coming up, and nobody has an answer until they have.
+        return self._longest_pause_seconds if self._complete else FIRST_PAUSE_SECONDS
 
     def _tell(self, trouble: str | None) -> None:
         if trouble != self.trouble:

@@ -65,7 +65,8 @@ def last_of_each_key(rows: pl.DataFrame) -> Winners:
 def compare(rows: pl.DataFrame, last: Winners, known: pl.DataFrame) -> Comparison:
     """Compare rows with what is known of their keys.
 
-    rows, last: what `last_of_each_key` was asked and what it said. known: the same columns, unique by key; it may hold other keys as well.
+    rows, last: what `last_of_each_key` was asked, and what it said.
+    known: the columns of `KEY` and `SAID`, unique by key; it may hold other keys as well.
 
     A row is `accepted` when nothing is known of its key, `unchanged` when it says what is known, else
     `changed`; known is what was stored, or what the row before it with the same key says. Where the last row

@@ -292,17 +292,27 @@ def _needs(document: Mapping[str, Any], notes: Notes) -> tuple[tuple[NeedTerm, .
     terms: dict[str, NeedTerm] = {}
     addressed: dict[str, None] = {}
     for place, attribute in enumerate(document.get("attributes", ())):
-        term = attribute.get("taxonomy_term")
-        if term is None or attribute.get("link_type") in NOT_NEEDS:
-            continue
-        if attribute.get("link_entity", "service").casefold() not in ("service", "services"):
-            continue
-        path = _term_path(term, f"/attributes/{place}/taxonomy_term", notes)
+        path = _attribute_path(attribute, f"/attributes/{place}/taxonomy_term", notes)
         for step in path:
             terms.setdefault(step.id, step)
         if path:
             addressed[path[-1].id] = None
     return tuple(terms.values()), tuple(addressed)
+
+
+def need_of(attribute: Mapping[str, Any]) -> str | None:
+    """The id of the need that an attribute of a service names; `None` where it names none."""
+    path = _attribute_path(attribute, "", [])
+    return path[-1].id if path else None
+
+
+def _attribute_path(attribute: Mapping[str, Any], pointer: str, notes: Notes) -> list[NeedTerm]:
+    term = attribute.get("taxonomy_term")
+    if term is None or attribute.get("link_type") in NOT_NEEDS:
+        return []
+    if attribute.get("link_entity", "service").casefold() not in ("service", "services"):
+        return []
+    return _term_path(term, pointer, notes)
 
 
 def _term_path(term: Mapping[str, Any], pointer: str, notes: Notes) -> list[NeedTerm]:
