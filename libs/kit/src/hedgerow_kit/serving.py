@@ -1,21 +1,23 @@
 """How every app is made and run: health, problems, entity tags, logs, and an end when its parent ends."""
 
 import asyncio
+import argparse
+import json
 import logging
 import os
 import sys
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 import uvicorn
 from fastapi import FastAPI
 from sqlalchemy import text
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from hedgerow_kit import logs, problems
+from hedgerow_kit import logs, migrations, problems
 from hedgerow_kit.conditional import ETagMiddleware
 from hedgerow_kit.db import Database
 from hedgerow_kit.problems import BAD_REQUEST, UNAVAILABLE, Problem, ProblemType
@@ -125,6 +127,53 @@ class Guard:
                         "ms": round((time.perf_counter() - started) * 1000, 1),
                     },
                 )
+
+
+class Deployed(Protocol):
+    """What every app's settings say."""
+
+    @property
+    def database_url(self) -> str: ...
+    @property
+    def host(self) -> str: ...
+    @property
+    def port(self) -> int: ...
+
+
+S = TypeVar("S", bound=Deployed)
+
+
+def main(
+    name: str,
+    settings: Callable[[], S],
+    create: Callable[[S, Database], FastAPI],
+    arguments: Sequence[str] | None = None,
+) -> None:
+    """The command `python -m hedgerow_<name> serve | migrate | openapi`."""
+    package = f"hedgerow_{name}"
+    parser = argparse.ArgumentParser(prog=f"python -m {package}")
+    commands = parser.add_subparsers(dest="command", required=True)
+    commands.add_parser("serve", help="bring the database up to date, then serve until told to stop")
+    commands.add_parser("migrate", help="bring the database up to date")
+    commands.add_parser("openapi", help="print the OpenAPI document")
+    command = parser.parse_args(arguments).command
+    chosen = settings()
+    database = Database(chosen.database_url)
+    if command == "openapi":
+        # The database is named, and never opened.
+        print_document(create(chosen, database).openapi())
+        return
+    try:
+        migrations.upgrade(database, package)
+        if command == "serve":
+            run(create(chosen, database), name=name, host=chosen.host, port=chosen.port)
+    finally:
+        database.dispose()
+
+
+def print_document(document: Mapping[str, Any]) -> None:
+    """Write an OpenAPI document as it is committed."""
+    print(json.dumps(document, indent=2, ensure_ascii=False, sort_keys=True))
 
 
 def run(app: Any, *, name: str, host: str, port: int, http: type[asyncio.Protocol] | None = None) -> None:

@@ -1,7 +1,6 @@
 """`python -m hedgerow_gateway serve | migrate | prepare | key | openapi`."""
 
 import argparse
-import json
 import sys
 from datetime import UTC, datetime
 
@@ -31,7 +30,7 @@ def main(arguments: list[str] | None = None) -> int:
     commands.add_parser("openapi", help="print the OpenAPI document of the gateway's own routes")
     chosen = parser.parse_args(arguments)
     if chosen.command == "openapi":
-        print(json.dumps(own_app({}).openapi(), indent=2, ensure_ascii=False, sort_keys=True))
+        serving.print_document(own_app({}).openapi())
         return 0
     try:
         return _with_database(chosen)
