@@ -157,6 +157,22 @@ def test_gzip_is_unpacked_on_the_way_and_several_members_are_one_file(client):
         (b"id,weight\na,1\n", {"Content-Type": bulk.NDJSON}, 422),
         (b"\x89PNG\r\n\x1a\n\x00\x00", {}, 422),
     ],
+    ids=[
+        "gzip cut off",
+        "not gzip",
+        "unknown encoding",
+        "unknown type",
+        "missing column",
+        "column twice",
+        "empty",
+        "endless header",
+        "JSON cut off",
+        "NaN",
+        "a bare number",
+        "nested deeply",
+        "CSV said to be NDJSON",
+        "an image",
+    ],
 )
 def test_a_file_that_is_not_what_it_says_is_refused_and_nothing_lands(client, body, headers, status):
     answer = send(client, body, **headers)

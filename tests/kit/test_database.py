@@ -1,11 +1,11 @@
 import contextlib
 import threading
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 from hedgerow_kit import db
 from hedgerow_kit.db import Database
-from sqlalchemy import DateTime, Integer, String, func, insert, select
+from sqlalchemy import Integer, String, func, insert, select
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
@@ -20,7 +20,7 @@ class Parcel(Base):
     depot: Mapped[str] = mapped_column(String(20), primary_key=True)
     number: Mapped[int] = mapped_column(Integer, primary_key=True)
     content: Mapped[dict[str, object] | None] = mapped_column(db.Json)
-    seen_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    seen_at: Mapped[datetime | None] = mapped_column(db.Instant)
 
 
 @pytest.fixture
@@ -48,6 +48,15 @@ def test_upsert_inserts_what_is_new_and_updates_what_is_there(database, count):
     with database.reading() as session:
         assert session.scalar(select(func.count()).select_from(Parcel)) == count + 1
         assert session.get_one(Parcel, ("north", 0)).content == {"ü": [1, None]}
+
+
+def test_a_moment_comes_back_in_utc_wherever_it_was_said(database):
+    said = datetime(2026, 7, 1, 13, 30, tzinfo=timezone(timedelta(hours=1)))
+    with database.writing() as session:
+        session.add(Parcel(depot="north", number=1, seen_at=said))
+    with database.reading() as session:
+        seen = session.get_one(Parcel, ("north", 1)).seen_at
+        assert (seen, seen.tzinfo) == (datetime(2026, 7, 1, 12, 30, tzinfo=UTC), UTC)
 
 
 def test_upsert_leaves_columns_that_are_not_named_and_rows_when_none_is(database):

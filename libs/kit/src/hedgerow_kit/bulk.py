@@ -18,12 +18,12 @@ from typing import Annotated, Any
 from anyio import CapacityLimiter, to_thread
 from fastapi import APIRouter, Query, Request, Response
 from pydantic import BaseModel, ConfigDict
-from sqlalchemy import BigInteger, DateTime, ForeignKey, Integer, String, Text, insert, select, update
+from sqlalchemy import BigInteger, ForeignKey, Integer, String, Text, insert, select, update
 from sqlalchemy.orm import Mapped, Session, declared_attr, mapped_column
 
 from hedgerow_kit import db, paging, problems
 from hedgerow_kit.auth import Principal, require
-from hedgerow_kit.db import Database, Json, Reading
+from hedgerow_kit.db import Database, Instant, Json, Reading
 from hedgerow_kit.problems import NOT_FOUND, UNSUPPORTED_MEDIA, Problem
 from hedgerow_kit.records import Batch, Outcome
 from hedgerow_kit.spool import Upload, received
@@ -52,8 +52,8 @@ class ImportMixin:
     unchanged: Mapped[int] = mapped_column(BigInteger, default=0)
     quarantined: Mapped[int] = mapped_column(BigInteger, default=0)
     receipts: Mapped[int] = mapped_column(BigInteger, default=0)
-    started_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
-    touched_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
+    started_at: Mapped[datetime] = mapped_column(Instant)
+    touched_at: Mapped[datetime] = mapped_column(Instant)
 
 
 class ReceiptMixin:

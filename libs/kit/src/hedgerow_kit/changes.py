@@ -13,7 +13,6 @@ from sqlalchemy import (
     BigInteger,
     Boolean,
     CheckConstraint,
-    DateTime,
     Index,
     String,
     event,
@@ -22,6 +21,8 @@ from sqlalchemy import (
     update,
 )
 from sqlalchemy.orm import Mapped, Session, declared_attr, mapped_column
+
+from hedgerow_kit.db import Instant
 
 _PENDING = "pending_changes"
 
@@ -35,7 +36,7 @@ class ChangeMixin:
     type: Mapped[str] = mapped_column(String(40))
     id: Mapped[str] = mapped_column(String(300))
     deleted: Mapped[bool] = mapped_column(Boolean)
-    at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
+    at: Mapped[datetime] = mapped_column(Instant)
 
     @declared_attr.directive
     def __table_args__(cls) -> tuple[Any, ...]:

@@ -2,18 +2,40 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from itertools import count
 from typing import Annotated, Any
 
 import orjson
 from fastapi import Depends, Request
-from sqlalchemy import JSON, Connection, MetaData, Table, create_engine, event, make_url
+from sqlalchemy import JSON, Connection, DateTime, MetaData, Table, create_engine, event, make_url
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.engine import Engine
+from sqlalchemy.engine import Dialect, Engine
 from sqlalchemy.orm import Session
+from sqlalchemy.types import TypeDecorator
 
 # Written as text on SQLite and as JSONB on PostgreSQL.
 Json = JSON().with_variant(postgresql.JSONB(), "postgresql")
+
+
+class Instant(TypeDecorator[datetime]):
+    """A moment in UTC: SQLite, which keeps no time zone, gives it back with its zone as PostgreSQL does."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    @property
+    def python_type(self) -> type[datetime]:
+        return datetime
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        return None if value is None else value.astimezone(UTC)
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
 
 # Below this many rows a COPY costs more round trips than it saves.
 COPY_FROM_ROWS = 500
@@ -42,6 +64,8 @@ class Database:
         if address.drivername in ("postgresql", "postgres"):
             address = address.set(drivername="postgresql+psycopg")
         self.dialect = address.get_backend_name()
+        if self.dialect == "sqlite" and not address.database:
+            raise ValueError("an SQLite database needs a file: sqlite:///path/of/file.db")
         self.engine = create_engine(
             address,
             json_serializer=lambda value: orjson.dumps(value).decode(),

@@ -1,7 +1,7 @@
 """How every app is made and run: health, problems, entity tags, logs, and an end when its parent ends."""
 
-import asyncio
 import argparse
+import asyncio
 import json
 import logging
 import os

@@ -3,7 +3,8 @@
 from datetime import datetime
 
 from hedgerow_kit import db
-from sqlalchemy import DateTime, Index, String
+from hedgerow_kit.db import Instant
+from sqlalchemy import Index, String
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 
@@ -22,9 +23,9 @@ class ApiKey(Base):
     name: Mapped[str] = mapped_column(String(200))
     roles: Mapped[list[str]] = mapped_column(db.Json)
     authorities: Mapped[list[str]] = mapped_column(db.Json)
-    expires_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
-    revoked_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
-    created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
-    last_used_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    expires_at: Mapped[datetime | None] = mapped_column(Instant)
+    revoked_at: Mapped[datetime | None] = mapped_column(Instant)
+    created_at: Mapped[datetime] = mapped_column(Instant)
+    last_used_at: Mapped[datetime | None] = mapped_column(Instant)
 
     __table_args__ = (Index("ix_api_keys_created_at_id", "created_at", "id"),)

@@ -4,7 +4,8 @@ from datetime import datetime
 from typing import Any
 
 from hedgerow_kit import db
-from sqlalchemy import BigInteger, Boolean, CheckConstraint, DateTime, Index, Integer, String
+from hedgerow_kit.db import Instant
+from sqlalchemy import BigInteger, Boolean, CheckConstraint, Index, Integer, String
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 
@@ -47,6 +48,6 @@ class Feed(Base):
     batch: Mapped[int] = mapped_column(BigInteger)
     feeding: Mapped[int] = mapped_column(Integer)
     settled: Mapped[int] = mapped_column(Integer)
-    heard_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
-    rebuilt_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    heard_at: Mapped[datetime | None] = mapped_column(Instant)
+    rebuilt_at: Mapped[datetime | None] = mapped_column(Instant)
     rebuilt_because: Mapped[str | None] = mapped_column(String(300))

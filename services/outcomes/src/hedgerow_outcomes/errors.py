@@ -29,6 +29,18 @@ class NoSuchKpi(OutcomesError):
     """No such KPI."""
 
 
+class UnfitBaseline(OutcomesError):
+    """No limits of a control chart can rest on this baseline."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"{reason[0].upper()}{reason[1:]}.")
+        self.errors = [{"parameter": "baseline", "reason": reason}]
+
+
+class UnfitForInterval(OutcomesError):
+    """No confidence interval can be computed from these figures."""
+
+
 class UnknownOption(OutcomesError):
     """An import option has a value that is not known."""
 

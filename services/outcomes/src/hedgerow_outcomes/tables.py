@@ -9,10 +9,10 @@ from datetime import date, datetime
 from typing import Any
 
 from hedgerow_kit import bulk, changes, db
+from hedgerow_kit.db import Instant
 from sqlalchemy import (
     CheckConstraint,
     Date,
-    DateTime,
     Float,
     ForeignKey,
     Integer,
@@ -90,7 +90,7 @@ class KpiVersion(Base):
     kpi: Mapped[int] = mapped_column(ForeignKey("kpis.number", ondelete="CASCADE"), primary_key=True)
     version: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     valid_from: Mapped[date | None] = mapped_column(Date)
-    defined_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
+    defined_at: Mapped[datetime] = mapped_column(Instant)
     name: Mapped[str] = mapped_column(String(300))
     unit: Mapped[str | None] = mapped_column(String(60))
     polarity: Mapped[str | None] = mapped_column(String(20))
@@ -120,7 +120,7 @@ class Learning(Base):
     __tablename__ = "learnings"
 
     number: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
-    at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
+    at: Mapped[datetime] = mapped_column(Instant)
     import_id: Mapped[str] = mapped_column(String(60))
     source: Mapped[str] = mapped_column(String(200))
 

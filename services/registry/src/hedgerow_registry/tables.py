@@ -8,7 +8,8 @@ from datetime import date, datetime
 from typing import Any
 
 from hedgerow_kit import bulk, changes, db
-from sqlalchemy import CheckConstraint, Date, DateTime, Float, ForeignKey, Index, Integer, String, Text
+from hedgerow_kit.db import Instant
+from sqlalchemy import CheckConstraint, Date, Float, ForeignKey, Index, Integer, String, Text
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 
@@ -31,7 +32,7 @@ class Provenance:
     source: Mapped[str] = mapped_column(String(200), ForeignKey("sources.name"))
     first_import_id: Mapped[str | None] = mapped_column(String(64))
     last_import_id: Mapped[str | None] = mapped_column(String(64))
-    updated_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
+    updated_at: Mapped[datetime] = mapped_column(Instant)
     digest: Mapped[str] = mapped_column(String(32))
 
 
@@ -43,7 +44,7 @@ class Source(Base):
     name: Mapped[str] = mapped_column(String(200), primary_key=True)
     authority_code: Mapped[str | None] = mapped_column(String(64))
     first_import_id: Mapped[str | None] = mapped_column(String(64))
-    created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
+    created_at: Mapped[datetime] = mapped_column(Instant)
 
 
 class Area(Provenance, Base):

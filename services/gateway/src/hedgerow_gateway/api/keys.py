@@ -68,12 +68,6 @@ class NewKeyAnswer(KeyAnswer):
     key: str = Field(description="The key itself. It is shown this once and kept nowhere")
 
 
-def _answer(key: object) -> KeyAnswer:
-    answer = KeyAnswer.model_validate(key)
-    moments = ("created_at", "expires_at", "revoked_at", "last_used_at")
-    return answer.model_copy(update={name: keys.utc(getattr(answer, name)) for name in moments})
-
-
 @router.post("", status_code=201)
 def give_key(body: KeyRequest, session: Writing, response: Response) -> NewKeyAnswer:
     """Make a key. Keep the answer: the key in it cannot be shown again, only replaced."""
@@ -87,7 +81,7 @@ def give_key(body: KeyRequest, session: Writing, response: Response) -> NewKeyAn
     )
     response.headers["Location"] = f"/v1/keys/{key.id}"
     response.headers["Cache-Control"] = "no-store"
-    return NewKeyAnswer(**_answer(key).model_dump(), key=text)
+    return NewKeyAnswer(**KeyAnswer.model_validate(key).model_dump(), key=text)
 
 
 @router.get("")
@@ -97,7 +91,7 @@ def list_keys(
     """All keys in the order they were made, revoked and expired ones too. None of them can be read back."""
     found, marker = keys.page(session, after=after, limit=limit)
     link_next(request, response, marker)
-    return Page(items=[_answer(key) for key in found], next=marker)
+    return Page(items=[KeyAnswer.model_validate(key) for key in found], next=marker)
 
 
 @router.get("/{id}")
@@ -106,7 +100,7 @@ def one_key(id: str, session: Reading) -> KeyAnswer:
     key = keys.found(session, id)
     if key is None:
         raise Problem(NOT_FOUND, "There is no key with this id.")
-    return _answer(key)
+    return KeyAnswer.model_validate(key)
 
 
 @router.delete("/{id}", status_code=204)

@@ -1,7 +1,7 @@
 """Queries on the keys."""
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 
 from hedgerow_kit import paging
 from sqlalchemy import select, update
@@ -21,7 +21,7 @@ def held(session: Session, identifier: str) -> HeldKey | None:
     if key is None:
         return None
     return HeldKey(
-        key.id, key.sha256, tuple(key.roles), tuple(key.authorities), utc(key.expires_at), utc(key.revoked_at)
+        key.id, key.sha256, tuple(key.roles), tuple(key.authorities), key.expires_at, key.revoked_at
     )
 
 
@@ -36,13 +36,8 @@ def page(session: Session, *, after: str | None, limit: int) -> tuple[Sequence[A
 def live(session: Session, *, now: datetime) -> list[ApiKey]:
     """The keys that are good at this moment."""
     keys = session.scalars(select(ApiKey).where(ApiKey.revoked_at.is_(None)).order_by(ApiKey.id))
-    return [key for key in keys if not is_over(utc(key.expires_at), None, now=now)]
+    return [key for key in keys if not is_over(key.expires_at, None, now=now)]
 
 
 def note_use(session: Session, identifier: str, hour: datetime) -> None:
     session.execute(update(ApiKey).where(ApiKey.id == identifier).values(last_used_at=hour))
-
-
-def utc(moment: datetime | None) -> datetime | None:
-    """SQLite hands times back without their zone; all of ours are UTC."""
-    return moment.replace(tzinfo=UTC) if moment is not None and moment.tzinfo is None else moment

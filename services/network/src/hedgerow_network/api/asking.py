@@ -23,7 +23,11 @@ AreaPath = Annotated[
     str, Path(max_length=300, description="A GSS code, a local code, or a name that only one area has")
 ]
 NeedPath = Annotated[
-    str, Path(max_length=300, description="`taxonomy:term`, or the term alone where only one taxonomy has it")
+    str,
+    Path(
+        max_length=300,
+        description="`taxonomy:term`, or the term alone where only one taxonomy, or one in use there, has it",
+    ),
 ]
 
 
@@ -93,6 +97,11 @@ class Asked:
     def about(self, **changes: Any) -> "Asked":
         """The same with parts of the question changed."""
         return replace(self, question=replace(self.question, **changes))
+
+    def need(self, said: str) -> str:
+        """The id of the need that is meant; of several with the term, the one in use in the locality."""
+        everything = self.about(needs=None)
+        return find_need(self.snapshot.facts.taxonomies, said, in_use=lambda: everything.assessment().needs)
 
     def assessment(self) -> Assessment:
         return self.answers.get(self.key, lambda: assess(self.snapshot.facts, self.question))
@@ -166,9 +175,7 @@ def asked_needs(
     """The question with the needs asked for."""
     if not need:
         return base
-    taxonomies = base.snapshot.facts.taxonomies
-    chosen = tuple(sorted({find_need(taxonomies, said) for said in need}))
-    return base.about(needs=chosen)
+    return base.about(needs=tuple(sorted({base.need(said) for said in need})))
 
 
 About = Annotated[Asked, Depends(asked_needs)]

@@ -10,7 +10,7 @@ from pydantic import BaseModel, Field
 
 from hedgerow_network.api.asking import About, AboutCell, Asked, NeedPath
 from hedgerow_network.api.wire import Cell, Computed, Named, cell, computed, need_name, unit, whole
-from hedgerow_network.domain.asking import find_area, find_need
+from hedgerow_network.domain.asking import find_area
 from hedgerow_network.domain.explain import explain
 from hedgerow_network.domain.fragility import without
 from hedgerow_network.domain.locality import GAP, PARTIAL, SINGLE, Assessment
@@ -89,7 +89,7 @@ def explain_cell(asked: AboutCell, need: NeedPath, cell_area: str) -> Explained:
     The area must lie in the locality; its own level is the level of the answer.
     """
     facts, question = asked.snapshot.facts, asked.question
-    chosen = find_need(facts.taxonomies, need)
+    chosen = asked.need(need)
     hierarchy = facts.hierarchy
     place = find_area(hierarchy, cell_area)
     if place not in hierarchy.inside(hierarchy.position[question.locality]):

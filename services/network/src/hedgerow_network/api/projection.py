@@ -69,14 +69,9 @@ def _shown(request: Request, session: Session) -> Projection:
         lag=max(feed.registry_last - feed.position, 0),
         complete=feed.settled > 0,
         rebuilding=0 < feed.settled < feed.feeding,
-        rebuilt_at=_utc(feed.rebuilt_at),
+        rebuilt_at=feed.rebuilt_at,
         rebuilt_because=feed.rebuilt_because,
-        heard_at=_utc(feed.heard_at),
+        heard_at=feed.heard_at,
         trouble=follower.trouble if follower is not None else None,
         records=projection.counts(session),
     )
-
-
-def _utc(moment: datetime | None) -> datetime | None:
-    """SQLite keeps no time zone; what we write is UTC."""
-    return moment.replace(tzinfo=UTC) if moment is not None and moment.tzinfo is None else moment

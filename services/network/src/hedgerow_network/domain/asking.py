@@ -1,6 +1,7 @@
 """Reading what somebody asks for: areas by code or name, needs by id or bare term, rules."""
 
 import re
+from collections.abc import Callable, Collection
 
 from hedgerow_network.domain.areas import Hierarchy
 from hedgerow_network.domain.needs import Taxonomies
@@ -41,16 +42,24 @@ def find_area(hierarchy: Hierarchy, said: str) -> int:
     return named[0]
 
 
-def find_need(taxonomies: Taxonomies, said: str) -> str:
+def find_need(
+    taxonomies: Taxonomies, said: str, *, in_use: Callable[[], Collection[str]] = tuple[str, ...]
+) -> str:
     """The id of the need meant by an id (`taxonomy:term`), or by a term that only one taxonomy has.
 
+    in_use: the needs in use in the place asked about, looked at only where several taxonomies have the term: it
+    then means the one that is among them.
     Raises UnknownNeed, or AmbiguousNeed naming the candidates.
     """
     found = taxonomies.matching(said.strip())
     if not found:
         raise UnknownNeed
     if len(found) > 1:
-        raise AmbiguousNeed(f"Several taxonomies have this term: {', '.join(found[:10])}.")
+        there = set(in_use())
+        found = [need for need in found if need in there] or found
+    if len(found) > 1:
+        candidates = ", ".join(found[:10])
+        raise AmbiguousNeed(f"Several taxonomies have this term: name the taxonomy too, one of {candidates}.")
     return found[0]
 
 

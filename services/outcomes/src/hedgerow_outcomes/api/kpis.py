@@ -48,7 +48,7 @@ def kpi_view(row: Row[Any]) -> KpiView:
     }
     defined_at: datetime = row.defined_at
     return KpiView(
-        defined_at=defined_at if defined_at.tzinfo else defined_at.replace(tzinfo=UTC),
+        defined_at=defined_at,
         incomplete=any(said[name] is None for name in DESCRIBING),
         **said,
     )

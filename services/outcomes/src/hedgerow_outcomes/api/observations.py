@@ -1,7 +1,7 @@
 """`/v1/observations`: flat rows, and the latest of each KPI."""
 
 from collections.abc import Sequence
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 from typing import Annotated, Any
 
 from fastapi import Query, Request, Response
@@ -211,5 +211,5 @@ def _value(row: Row[Any]) -> ValueView:
         lower=row.lower,
         upper=row.upper,
         status=STATUSES[row.status],
-        known_from=known_from if known_from.tzinfo else known_from.replace(tzinfo=UTC),
+        known_from=known_from,
     )

@@ -6,6 +6,7 @@ from hedgerow_outcomes import errors
 
 PROBLEMS: dict[type[Exception], ProblemType] = {
     errors.NoSuchKpi: NOT_FOUND,
+    errors.UnfitBaseline: UNPROCESSABLE,
     errors.UnknownOption: UNPROCESSABLE,
     errors.UnknownSubject: UNPROCESSABLE,
     errors.MissingColumn: UNPROCESSABLE,

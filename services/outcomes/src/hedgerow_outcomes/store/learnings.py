@@ -24,7 +24,7 @@ def begin(session: Session, *, import_id: str, source: str, now: datetime) -> in
         select(Learning.number, Learning.at).order_by(Learning.number.desc()).limit(1)
     ).one_or_none() or (0, None)
     if at is not None:
-        now = max(now, at.replace(tzinfo=at.tzinfo or now.tzinfo) + timedelta(microseconds=1))
+        now = max(now, at + timedelta(microseconds=1))
     session.add(Learning(number=number + 1, at=now, import_id=import_id, source=source))
     session.flush()
     return int(number + 1)

@@ -1,5 +1,6 @@
 """`/v1/changes`: everything that changed, in the order it was committed."""
 
+from datetime import datetime
 from typing import Annotated, Any
 
 import orjson
@@ -8,14 +9,11 @@ from hedgerow_kit import problems
 from hedgerow_kit.auth import Principal, require
 from hedgerow_kit.db import Reading
 from hedgerow_kit.problems import UNPROCESSABLE, Problem
-from pydantic import BaseModel, TypeAdapter
+from pydantic import BaseModel
 
-from hedgerow_registry.api.wire import Moment
 from hedgerow_registry.store import changefeed
 
 router = problems.router(tags=["changes"])
-
-_moment = TypeAdapter(Moment)
 
 
 class CloudEvent(BaseModel):
@@ -26,7 +24,7 @@ class CloudEvent(BaseModel):
     source: str
     type: str
     subject: str
-    time: Moment
+    time: datetime
     data: dict[str, Any] | None
 
 
@@ -59,7 +57,7 @@ def list_changes(
             "source": "/registry",
             "type": f"hedgerow.{event.type}.{'deleted' if event.state is None else 'updated'}",
             "subject": event.id,
-            "time": _moment.validate_python(event.at),
+            "time": event.at,
             "data": event.state,
         }
         for event in page.events

@@ -1,5 +1,6 @@
 """`/v1/sources`: the names under which records were handed in."""
 
+from datetime import datetime
 from typing import Annotated
 
 from fastapi import Request, Response
@@ -8,7 +9,6 @@ from hedgerow_kit.auth import Principal, require
 from hedgerow_kit.db import Reading
 from pydantic import BaseModel, ConfigDict
 
-from hedgerow_registry.api.wire import Moment
 from hedgerow_registry.store import reference
 
 router = problems.router(tags=["sources"])
@@ -22,7 +22,7 @@ class SourceItem(BaseModel):
     name: str
     authority_code: str | None
     first_import_id: str | None
-    created_at: Moment
+    created_at: datetime
 
 
 @router.get("/v1/sources")

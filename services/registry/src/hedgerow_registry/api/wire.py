@@ -1,7 +1,7 @@
 """What the resources share on the wire: provenance, texts, tags, and parameters that name a record."""
 
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Annotated, Any
 
 from fastapi import Path, Query, Request
@@ -14,13 +14,6 @@ from hedgerow_registry.domain import gss, ids, words
 from hedgerow_registry.errors import Malformed, UnknownRecord
 from hedgerow_registry.store import areas, reference
 
-
-def _utc(moment: datetime) -> datetime:
-    # SQLite gives a moment back without its zone; what is stored is UTC.
-    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
-
-
-Moment = Annotated[datetime, AfterValidator(_utc)]
 Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=500)]
 ShortText = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
 LongText = Annotated[str, StringConstraints(strip_whitespace=True, max_length=100_000)]
@@ -34,7 +27,7 @@ class View(BaseModel):
     source: str
     first_import_id: str | None
     last_import_id: str | None
-    updated_at: Moment
+    updated_at: datetime
 
 
 class Body(BaseModel):
@@ -92,7 +85,7 @@ def known_need(session: Session, said: str | None) -> str | None:
 
 def tag_of(record: Any) -> str:
     """The entity tag of an organisation, service or site."""
-    return etag(record.id, record.digest, record.source, _utc(record.updated_at).isoformat())
+    return etag(record.id, record.digest, record.source, record.updated_at.isoformat())
 
 
 def if_unchanged(request: Request) -> Callable[[Any], None]:
