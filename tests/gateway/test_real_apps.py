@@ -8,11 +8,12 @@ from pathlib import Path
 import httpx
 import pytest
 from hedgerow_gateway import actions
-from hedgerow_kit.auth import Principal, Verifier
+from hedgerow_kit.auth import Principal
 from hedgerow_kit.db import Database
 from hedgerow_outcomes.main import create_app as outcomes_app
 from hedgerow_outcomes.settings import Settings as OutcomesSettings
 from hedgerow_registry.main import create_app as registry_app
+from hedgerow_registry.settings import Settings as RegistrySettings
 
 from tests.gateway.servers import Gateway, gateway, serving
 from tests.support.databases import Databases
@@ -39,17 +40,15 @@ def platform(made_databases: Databases, tmp_path: Path) -> Iterator[Platform]:
     actions.load_signer(tmp_path)
     keys = tmp_path / "gateway" / "identity.jwks.json"
     with ExitStack() as stack:
-        registry = Database(made_databases.migrated("hedgerow_registry"))
-        stack.callback(registry.dispose)
-        settings = OutcomesSettings(
-            database_url=made_databases.migrated("hedgerow_outcomes"), HEDGEROW_IDENTITY_KEYS=keys
-        )
-        addresses = {
-            "registry": stack.enter_context(
-                serving(registry_app(registry, Verifier(keys, audience="registry")))
-            ),
-            "outcomes": stack.enter_context(serving(outcomes_app(settings))),
-        }
+        addresses = {}
+        for name, settings, create in (
+            ("registry", RegistrySettings, registry_app),
+            ("outcomes", OutcomesSettings, outcomes_app),
+        ):
+            database = Database(made_databases.migrated(f"hedgerow_{name}"))
+            stack.callback(database.dispose)
+            app = create(settings(HEDGEROW_IDENTITY_KEYS=keys), database)
+            addresses[name] = stack.enter_context(serving(app))
         urls = {f"{app}_url": address for app, address in addresses.items()}
         yield Platform(stack.enter_context(gateway(tmp_path, **urls)), addresses)
 
