@@ -89,6 +89,16 @@ def test_index_values_land_and_a_correction_is_a_change(filled: Client) -> None:
     }
 
 
+def test_of_several_taxonomies_with_a_bare_term_the_one_of_the_same_source_is_meant(filled: Client) -> None:
+    send(filled, "needs", "taxonomy,term,name\nmine,debt,Debt\nmine,own,Own", source="council")
+    made = send(filled, "demand", "need,area_code,period,count\ndebt,E05999002,2024,10", source="council")
+    assert counts(made) == (1, 0, 0, 0)
+    assert [event["subject"] for event in changes(filled, types="demand")] == ["mine:debt/E05999002/2024"]
+    services = send(filled, "services", "id,name,needs\ns1,Advice,debt;own", source="council")
+    assert counts(services) == (1, 0, 0, 0)
+    assert changes(filled, types="service")[-1]["data"]["needs"] == ["mine:debt", "mine:own"]
+
+
 def test_demand_takes_counts_and_weights_and_an_unambiguous_bare_term(filled: Client) -> None:
     file = """
         need,area_code,period,count,weight,source

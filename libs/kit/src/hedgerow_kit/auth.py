@@ -29,11 +29,13 @@ ALL_AUTHORITIES = "*"
 _KNOWN = "hedgerow.principal"
 
 PERMISSIONS: dict[str, frozenset[str]] = {
-    "reader": frozenset({"read"}),
-    "coordinator": frozenset({"read", "design"}),
-    "system": frozenset({"read", "design", "write"}),
-    "commissioner": frozenset({"read", "design", "write", "money"}),
-    "administrator": frozenset({"read", "design", "write", "money", "administer"}),
+    # Whoever comes without a key: only what is published for everyone.
+    "open": frozenset({"open"}),
+    "reader": frozenset({"open", "read"}),
+    "coordinator": frozenset({"open", "read", "design"}),
+    "system": frozenset({"open", "read", "design", "write"}),
+    "commissioner": frozenset({"open", "read", "design", "write", "money"}),
+    "administrator": frozenset({"open", "read", "design", "write", "money", "administer"}),
 }
 
 

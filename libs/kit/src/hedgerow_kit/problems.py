@@ -1,7 +1,7 @@
 """Errors on the wire: RFC 9457 problem details that never echo what was sent and survive hostile bodies."""
 
 import logging
-from collections.abc import Callable, Coroutine, Iterable, Mapping
+from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from email.message import Message
 from http import HTTPStatus
 from typing import Any, NamedTuple
@@ -66,9 +66,9 @@ class Problem(HTTPException):
         headers: Mapping[str, str] | None = None,
         **extra: Any,
     ) -> None:
-        super().__init__(kind.status, detail, dict(headers or {}))
-        self.kind = kind
         self.errors = list(errors)
+        super().__init__(kind.status, detail or _in_one_line(self.errors), dict(headers or {}))
+        self.kind = kind
         self.extra = extra
 
     def response(self) -> Response:
@@ -85,6 +85,16 @@ class Problem(HTTPException):
         )
 
 
+def _in_one_line(errors: Sequence[Mapping[str, str]]) -> str:
+    if not errors:
+        return ""
+    first = errors[0]
+    more = f" ({len(errors) - 1} more in errors)" if len(errors) > 1 else ""
+    # A pointer may hold a name that the sender made up: it stands in the errors, not in a sentence of ours.
+    place = first.get("parameter") or "the body"
+    return f"{place}: {first['reason'].removesuffix('.')}{more}."
+
+
 def _of_status(error: HTTPException) -> Problem:
     kind = _BY_STATUS.get(error.status_code)
     if kind is None:
@@ -98,21 +108,21 @@ def _place(location: tuple[int | str, ...]) -> dict[str, str]:
     if where == "body":
         steps = [str(step).replace("~", "~0").replace("/", "~1") for step in path]
         return {"pointer": "".join(f"/{step}" for step in steps)}
-    return {"parameter": ".".join(str(step) for step in path) or str(where)}
+    # The place of a value among those of a repeated parameter is no part of the parameter's name.
+    return {"parameter": ".".join(step for step in path if isinstance(step, str)) or str(where)}
+
+
+def _reason(type: str, message: str) -> str:
+    # Pydantic speaks of "datetimes with zero time" to who wrote a year.
+    return "not a day written as 2024-05-31" if type.startswith("date_") else message
 
 
 def _of_validation(error: RequestValidationError) -> Problem:
     found = error.errors()
     if any(item["type"] == "json_invalid" for item in found):
         return Problem(BAD_REQUEST, "The body is not JSON.")
-    errors = [{**_place(item["loc"]), "reason": item["msg"]} for item in found]
-    first = errors[0]
-    more = f" ({len(errors) - 1} more in errors)" if len(errors) > 1 else ""
-    return Problem(
-        UNPROCESSABLE,
-        f"{first.get('parameter') or first.get('pointer') or 'the body'}: {first['reason']}{more}.",
-        errors=errors,
-    )
+    errors = [{**_place(item["loc"]), "reason": _reason(item["type"], item["msg"])} for item in found]
+    return Problem(UNPROCESSABLE, errors=errors)
 
 
 def _of_database(error: DBAPIError) -> Problem:

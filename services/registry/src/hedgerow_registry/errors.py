@@ -41,6 +41,14 @@ class TooManyFeatures(RegistryError):
     """That is more of the map than one answer holds: narrow it with `within` or `level`."""
 
 
+class UnplacedPostcode(RegistryError):
+    """Nothing in the registry stands at this postcode, so it is not known where it lies: try one nearby."""
+
+
+class TooBroad(RegistryError):
+    """That asks of too many records one by one: narrow it with another filter."""
+
+
 class Malformed(RegistryError, ValueError):
     """A value that does not have the form of what it stands for; `reason` says what is wrong with it."""
 

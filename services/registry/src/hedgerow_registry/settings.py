@@ -18,6 +18,8 @@ class Settings(BaseSettings):
     host: str = "127.0.0.1"
     port: int = Field(default=8001, ge=0, le=65535)
     identity_keys: Path = Field(default=Path("identity.jwks.json"), validation_alias="HEDGEROW_IDENTITY_KEYS")
+    # The address at which others reach the platform: the open feed names its OpenAPI document by it.
+    public_url: str | None = Field(default=None, validation_alias="HEDGEROW_PUBLIC_URL")
     # Feeds at private addresses are refused, or anyone who may import could look around behind the firewall.
     feed_hosts: Annotated[frozenset[str], NoDecode] = Field(
         default=frozenset(), validation_alias="HEDGEROW_REGISTRY_ALLOWED_HOSTS"

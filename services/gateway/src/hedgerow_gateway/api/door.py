@@ -1,11 +1,24 @@
 """The first thing a request meets: refuse what is ambiguous, ask who it is, send it where it is answered."""
 
-from hedgerow_kit.problems import BAD_REQUEST, NOT_FOUND, Problem
-from starlette.types import ASGIApp, Receive, Scope, Send
+from hedgerow_kit.problems import BAD_REQUEST, METHOD_NOT_ALLOWED, NOT_FOUND, Problem
+from starlette.responses import Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from hedgerow_gateway.api.identity import Identities
-from hedgerow_gateway.domain.routes import GATEWAY, RouteTable, is_plain_path
+from hedgerow_gateway.domain.routes import GATEWAY, Route, RouteTable, is_plain_path
 from hedgerow_gateway.upstream.passthrough import Upstream
+
+# What is open to anyone is open to any page in a browser, too.
+_OPEN_METHODS = "GET, OPTIONS"
+_ANY_ORIGIN = [
+    (b"access-control-allow-origin", b"*"),
+    (b"access-control-expose-headers", b"ETag, Retry-After"),
+]
+_PREFLIGHT = {
+    "Access-Control-Allow-Methods": _OPEN_METHODS,
+    "Access-Control-Allow-Headers": "*",
+    "Access-Control-Max-Age": "86400",
+}
 
 
 class Door:
@@ -33,11 +46,14 @@ class Door:
         if not is_plain_path(scope["raw_path"]):
             raise Problem(BAD_REQUEST, "The path holds dot segments, empty segments or encoded slashes.")
         path: str = scope["path"]
+        route = self._table.find(path)
+        if route is not None and route.is_open:
+            await self._let_anyone_in(scope, receive, send, route)
+            return
         if path != "/v1" and not path.startswith("/v1/"):
             await self._own(_without_authorization(scope), receive, send)
             return
         authorization = _authorization(scope)
-        route = self._table.find(path)
         app = route.app if route is not None else GATEWAY
         # Asked for before anything is said about the path: who is not known learns nothing of what is there.
         token = await self._identities.token(authorization, app=app)
@@ -52,6 +68,29 @@ class Door:
         await self._upstream.pass_on(
             scope, receive, send, app=app, token=token, read_seconds=route.read_seconds
         )
+
+    async def _let_anyone_in(self, scope: Scope, receive: Receive, send: Send, route: Route) -> None:
+        """The open tier: read only, no key asked for, and one that is sent not looked at."""
+
+        async def to_any_origin(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                message = {**message, "headers": [*message.get("headers", ()), *_ANY_ORIGIN]}
+            await send(message)
+
+        if scope["method"] == "OPTIONS":
+            await Response(status_code=204, headers=_PREFLIGHT)(scope, receive, to_any_origin)
+        elif scope["method"] != "GET":
+            refusal = Problem(METHOD_NOT_ALLOWED, "This is to read only.", headers={"Allow": _OPEN_METHODS})
+            await refusal.response()(scope, receive, to_any_origin)
+        else:
+            await self._upstream.pass_on(
+                scope,
+                receive,
+                to_any_origin,
+                app=route.app,
+                token=self._identities.open_token(app=route.app),
+                read_seconds=route.read_seconds,
+            )
 
 
 def _authorization(scope: Scope) -> str | None:

@@ -54,6 +54,7 @@ class Identities:
         self._known: dict[str, _Known] = {}
         self._ready: dict[tuple[bytes, str], _Token] = {}
         self._tokens: dict[tuple[str, str], _Token] = {}
+        self._open_tokens: dict[str, _Token] = {}
         self._asking: dict[str, asyncio.Future[HeldKey | None]] = {}
         self._forgotten = 0
         self._hour_noted: dict[str, datetime] = {}
@@ -81,6 +82,16 @@ class Identities:
             _make_room(self._ready)
             self._ready[shown, app] = _Token(token, moment + min(left, READY_SECONDS))
         return token
+
+    def open_token(self, *, app: str) -> str:
+        """The identity of whoever comes without a key: it reads what is published for everyone, no more."""
+        now = self._now().timestamp()
+        kept = self._open_tokens.get(app)
+        if kept is None or now >= kept.until:
+            principal = Principal("open", frozenset({"open"}), frozenset())
+            text = self._signer.token(principal, audience=app)
+            kept = self._open_tokens[app] = _Token(text, now + LONGEST_LIFE_S - SPARE_SECONDS)
+        return kept.text
 
     def forget(self) -> None:
         """Look every key up again at its next use."""

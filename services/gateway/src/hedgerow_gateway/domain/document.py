@@ -12,7 +12,8 @@ SECURITY_SCHEME = "bearer"
 
 
 def merge(own: Document, apps: Mapping[str, Document], *, missing: tuple[str, ...] = ()) -> dict[str, Any]:
-    """The gateway's own document with the apps' `/v1` paths and the schemas they use added.
+    """The gateway's own document with the apps' `/v1` and `/hsds` paths and the schemas they use
+    added.
 
     Where two documents use one name for different components, both get the app's name in front; equal ones
     are kept once. A path that two apps share (`/v1/imports/{id}`) is described once: the gateway's own
@@ -36,7 +37,7 @@ def merge(own: Document, apps: Mapping[str, Document], *, missing: tuple[str, ..
         for tag in mended.get("tags", []):
             tags.setdefault(tag["name"], tag)
         for path, item in mended.get("paths", {}).items():
-            if app != "gateway" and not path.startswith("/v1/"):
+            if app != "gateway" and not path.startswith(("/v1/", "/hsds/")):
                 continue
             present = paths.setdefault(path, {})
             for method, operation in item.items():
@@ -82,7 +83,7 @@ def _settle_operation(
     operation_ids.add(unique)
     operation["operationId"] = unique
     operation.pop("security", None)
-    if path in _OPEN_PATHS:
+    if path in _OPEN_PATHS or path.startswith("/hsds/"):
         operation["security"] = []
 
 

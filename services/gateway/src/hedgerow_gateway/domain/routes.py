@@ -13,10 +13,14 @@ IMPORT_SECONDS = 900.0
 
 
 class Route(NamedTuple):
-    """Where a request goes, and how long the app may be silent before the gateway gives up."""
+    """Where a request goes, how long the app may be silent before the gateway gives up, and for whom it is.
+
+    is_open: anyone may read it, without a key.
+    """
 
     app: str
     read_seconds: float = QUICK_SECONDS
+    is_open: bool = False
 
 
 _REGISTRY = Route("registry")
@@ -27,6 +31,7 @@ _GATEWAY = Route(GATEWAY)
 
 # A pattern is a path prefix by whole segments; `*` stands for any one segment. The longest that fits wins.
 PREFIXES: Mapping[str, Route] = {
+    "/hsds": Route("registry", is_open=True),
     "/v1/areas": _REGISTRY,
     "/v1/areas.geojson": _REGISTRY_ANALYSIS,
     "/v1/boundaries": _REGISTRY,

@@ -87,7 +87,8 @@ def _writer(
         by = provenance(session, run)
         rows, outcomes = parsed(batch, parse, key=key)
         areas = known_areas(session, (fields["area_code"] for _, fields in rows))
-        needs = known_need_ids(session, (fields["need_id"] for _, fields in rows if "need_id" in fields))
+        said = (fields["need_id"] for _, fields in rows if "need_id" in fields)
+        needs = known_need_ids(session, said, by.source)
 
         def check(row: Row, fields: dict[str, Any]) -> None:
             if fields["area_code"] not in areas:

@@ -56,12 +56,14 @@ class KnownNeeds:
 _NOWHERE = Record({})
 
 
-def known_need_ids(session: Session, said: Iterable[str]) -> KnownNeeds:
+def known_need_ids(session: Session, said: Iterable[str], source: str) -> KnownNeeds:
+    """The needs meant in a file of a source: of several with a term, the one that the same source brought."""
     names = set(said)
-    return KnownNeeds(
-        known_needs(session, (name for name in names if ":" in name)),
-        needs_by_term(session, (name for name in names if ":" not in name)),
-    )
+    by_term = needs_by_term(session, (name for name in names if ":" not in name))
+    several = [term for term, ids in by_term.items() if len(ids) > 1]
+    if several:
+        by_term |= needs_by_term(session, several, source=source)
+    return KnownNeeds(known_needs(session, (name for name in names if ":" in name)), by_term)
 
 
 def _need(row: Row) -> dict[str, Any]:

@@ -191,7 +191,7 @@ def write(session: Session, batch: Sequence[Record], run: Run) -> Iterable[Outco
     organisations = _Organisations.of(
         session, (f["organisation"] for _, f in rows if f["organisation"] is not None), source
     )
-    needs = known_need_ids(session, (need for _, f in rows for need in f["service"]["needs"]))
+    needs = known_need_ids(session, (need for _, f in rows for need in f["service"]["needs"]), source)
     areas = known_areas(session, _area_codes(f for _, f in rows))
     seen = Seen.of(run)
     lines: list[_Line] = []

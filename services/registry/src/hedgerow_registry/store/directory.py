@@ -40,11 +40,15 @@ def known_needs(session: Session, ids: Iterable[str]) -> set[str]:
     return known(session, Need.id, ids)
 
 
-def needs_by_term(session: Session, terms: Iterable[str]) -> dict[str, list[str]]:
-    """The ids of the needs whose bare term is one of these, in order of id."""
+def needs_by_term(
+    session: Session, terms: Iterable[str], *, source: str | None = None
+) -> dict[str, list[str]]:
+    """The ids of the needs whose bare term is one of these, in order of id; of one source only if given."""
     found: dict[str, list[str]] = {}
     for piece in chunks(dict.fromkeys(terms)):
         query = select(Need.term, Need.id).where(Need.term.in_(piece)).order_by(Need.id)
+        if source is not None:
+            query = query.where(Need.source == source)
         for term, id in session.execute(query):
             found.setdefault(term, []).append(id)
     return found

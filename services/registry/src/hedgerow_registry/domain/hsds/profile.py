@@ -1,15 +1,35 @@
 """Which fields the open feed shows: all of HSDS 3.1, those of Open Referral UK 3.0, or a line in a list."""
 
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from hedgerow_registry.domain.hsds.shape import ENTITIES
 from hedgerow_registry.domain.plain_text import words_of
 
-Fields = Mapping[str, frozenset[str]]
 
-# HSDS 3.1 with nothing left out but what has no place in it.
-WHOLE: Final[Fields] = {kind: frozenset(entity.fields) for kind, entity in ENTITIES.items()}
+class Field(NamedTuple):
+    """A field that is shown: one or many of which entity, and what stands for it where it has to be there."""
+
+    name: str
+    number: str
+    inner: str
+    unsaid: Any
+
+
+# Kind of entity → its fields, in the standard's order.
+Fields = Mapping[str, tuple[Field, ...]]
+
+
+def _fields(wanted: Mapping[str, frozenset[str]]) -> Fields:
+    made = {}
+    for kind, names in wanted.items():
+        entity = ENTITIES[kind]
+        parts = ((name, *how.partition(":")) for name, how in entity.fields.items() if name in names)
+        made[kind] = tuple(
+            Field(name, number, inner, entity.required.get(name)) for name, number, _, inner in parts
+        )
+    return made
+
 
 _SERVICE: Final = words_of(
     "id organization_id name description url email status fees accreditations minimum_age maximum_age"
@@ -22,7 +42,7 @@ _LOCATION: Final = words_of(
 _TERM: Final = words_of("id name description parent_id taxonomy taxonomy_id term_uri")
 
 # The published profile of the United Kingdom knows no more of each entity than this.
-UK: Final[Fields] = {
+_UK: Final = {
     "service": _SERVICE
     | words_of(
         "schedules service_areas service_at_locations languages funding cost_options contacts attributes"
@@ -52,17 +72,20 @@ UK: Final[Fields] = {
     "taxonomy": words_of("id name description uri version"),
 }
 
-# A line of a list: the record's own fields, and whose it is.
-LISTED: Final[Fields] = {
+_LISTED: Final = {
     "service": _SERVICE,
     "organization": _ORGANIZATION,
-    "service_at_location": UK["service_at_location"],
+    "service_at_location": _UK["service_at_location"],
     "location": _LOCATION,
     "taxonomy_term": _TERM,
-    "taxonomy": UK["taxonomy"],
+    "taxonomy": _UK["taxonomy"],
 }
 
-_NOTHING: Final[tuple[Any, ...]] = (None, "", [], {})
+# HSDS 3.1 with nothing left out but what has no place in it.
+WHOLE: Final[Fields] = _fields({kind: frozenset(entity.fields) for kind, entity in ENTITIES.items()})
+UK: Final[Fields] = _fields(_UK)
+# A line of a list: the record's own fields, and whose it is.
+LISTED: Final[Fields] = _fields(_LISTED)
 
 
 def shown(kind: str, record: Mapping[str, Any], fields: Fields) -> dict[str, Any]:
@@ -73,19 +96,13 @@ def shown(kind: str, record: Mapping[str, Any], fields: Fields) -> dict[str, Any
     >>> shown("taxonomy", {"version": "1", "name": "needs", "id": "a", "uri": ""}, WHOLE)
     {'id': 'a', 'name': 'needs', 'description': '', 'version': '1'}
     """
-    entity = ENTITIES[kind]
-    wanted = fields[kind]
     made: dict[str, Any] = {}
-    for name, how in entity.fields.items():
-        if name not in wanted:
-            continue
-        value = record.get(name)
-        if value in _NOTHING:
-            if name in entity.required:
-                made[name] = entity.required[name]
-            continue
-        number, _, inner = how.partition(":")
-        if number == "many":
+    for name, number, inner, unsaid in fields[kind]:
+        value: Any = record.get(name)
+        if value is None or value == "" or value == [] or value == {}:
+            if unsaid is not None:
+                made[name] = unsaid
+        elif number == "many":
             made[name] = [shown(inner, item, fields) for item in value]
         elif number == "one":
             made[name] = shown(inner, value, fields)

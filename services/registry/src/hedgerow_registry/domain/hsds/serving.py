@@ -4,7 +4,7 @@ A service from a flat file has no record, and is made from the registry's own fi
 is made here is read back by `normalise` as the very same thing, ids included.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -59,14 +59,14 @@ class Surroundings:
 
 def made_id(kind: str, *parts: str) -> str:
     """The id of something that the registry gives none of its own, the same wherever it is made."""
-    return record_id(_MAKER, kind, "\x1f".join(parts) + "\x1f")
+    return record_id(_MAKER, kind, "\x1f".join(("of", *parts)))
 
 
 def term_id(need_id: str) -> str:
     """The id of a need in the feed, where ids are UUIDs.
 
     >>> term_id("hedgerow:food")
-    'b9d83f55-bb5f-5b2e-ac3b-4e5f39a18a4f'
+    '40ac14f0-c866-59b5-a669-fe9d4d31cfde'
     """
     return made_id("taxonomy_term", need_id)
 
@@ -102,7 +102,7 @@ def whole_service(held: Service, document: Document | None, around: Surroundings
     base: dict[str, Any] = dict(document or {})
     before = None if not base else service_of(base, [])[0]
     made = {**base, "id": held.id, "last_modified": around.modified}
-    readers = {
+    readers: dict[str, Callable[[Any], Any]] = {
         "name": _line,
         "description": _text,
         "minimum_age": _number,
@@ -237,7 +237,6 @@ def _named(attribute: Document, term: Term) -> dict[str, Any]:
     made = {**said, **term_record(term)}
     if made.get("taxonomy_detail"):
         made["taxonomy_detail"] = {**made["taxonomy_detail"], "id": made["taxonomy_id"]}
-    # A parent that the registry does not know of would be an id that leads nowhere, unless it is of this feed.
     return {**attribute, "taxonomy_term_id": made["id"], "taxonomy_term": made}
 
 
@@ -249,9 +248,7 @@ def _term(need: str, terms: Mapping[str, Term]) -> Term:
     return Term(need, taxonomy, code, code)
 
 
-def _set_areas(
-    made: dict[str, Any], held: Service, before: Service | None, names: Mapping[str, str]
-) -> None:
+def _set_areas(made: dict[str, Any], held: Service, before: Service | None, names: Mapping[str, str]) -> None:
     said = set(before.area_codes) if before is not None else set()
     gone = said - set(held.area_codes)
     areas = [
@@ -309,7 +306,7 @@ def _capacity(service_id: str, places: float, modified: str) -> dict[str, Any]:
 def _places(service_id: str, document: Document, sites: Sequence[Site]) -> list[dict[str, Any]]:
     before = {site.id: site for site in sites_of(document, [])} if document else {}
     now = {site.id: site for site in sites}
-    made = []
+    made: list[dict[str, Any]] = []
     for entry in document.get("service_at_locations", ()):
         site = now.pop(entry["id"], None)
         if site is None and entry["id"] in before and all(entry["id"] != one["id"] for one in made):
