@@ -161,3 +161,13 @@ def test_unknown_paths_and_methods_are_problems(client):
 def test_nul_in_an_address_is_refused(client):
     is_problem(client.get("/parcels%00"), 400)
     is_problem(client.get("/parcels?limit=%00"), 400)
+
+
+def test_a_problem_without_words_of_its_own_says_its_first_error():
+    errors = [{"parameter": "as_of", "reason": "not a day"}, {"pointer": "/name", "reason": "too long."}]
+    assert problems.Problem(problems.UNPROCESSABLE, errors=errors[:1]).detail == "as_of: not a day."
+    assert (
+        problems.Problem(problems.UNPROCESSABLE, errors=errors).detail
+        == "as_of: not a day (1 more in errors)."
+    )
+    assert problems.Problem(problems.UNPROCESSABLE, "Wrong.", errors=errors).detail == "Wrong."

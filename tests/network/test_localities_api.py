@@ -150,7 +150,9 @@ def test_a_summary_gives_the_place_in_a_few_figures(town):
         (f"{AT}/gaps?rule=nearby", 422, "within:<km>"),
         (f"{AT}/gaps?level=lsoa", 422, "ward (3)"),
         (f"{AT}/gaps?level=street", 422, ""),
-        (f"{AT}/gaps?at=soon", 422, ""),
+        (f"{AT}/gaps?at=soon", 422, "at: not a day written as 2024-05-31."),
+        (f"{AT}/gaps?at=2024", 422, "at: not a day written as 2024-05-31."),
+        (f"{AT}/gaps?at=2024-02-30", 422, "at: not a day written as 2024-05-31."),
         (f"{AT}/gaps?index=happiness", 422, "No index of this name"),
         (f"{AT}/gaps?kind=wide", 422, ""),
         (f"{AT}/gaps?after=x", 422, "page marker"),
@@ -163,6 +165,7 @@ def test_a_summary_gives_the_place_in_a_few_figures(town):
 def test_what_cannot_be_answered_is_a_clear_problem(town, path, status, says):
     answer = town.get(path)
     assert answer.status_code == status
+    assert all(error.get("parameter") in path for error in answer.json().get("errors", []))
     if says is not None:
         assert answer.headers["content-type"] == "application/problem+json"
         assert says in answer.text

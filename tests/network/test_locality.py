@@ -67,6 +67,20 @@ def test_by_default_a_service_that_states_areas_is_held_to_them_and_others_to_th
     assert rules_used(of) == {"declared": 4, "sited": 1}
 
 
+def test_a_service_for_some_ages_counts_for_everybody_and_the_answer_says_so():
+    services = """
+        id | provider | needs  | areas     | age_from
+        s1 | ant      | t:food | E05000001 | 16
+        s2 | bee      | t:food | E05000001 |
+        """
+    of = ask(facts(**TOWN | {"services": services}))
+    assert drawn(of, of.cover.depth)["t:food"] == "2 0 0"
+    assert [said for said in caveats(of) if "ages" in said] == [
+        "1 service here is for certain ages only. Ages are not looked at: each counts for everybody."
+    ]
+    assert not any("ages" in said for said in caveats(ask(facts(**TOWN))))
+
+
 SMALL = {
     **TOWN,
     "areas": TOWN["areas"]

@@ -78,6 +78,14 @@ def test_a_bare_term_is_taken_where_only_one_taxonomy_has_it():
         find_need(held, "t:drink")
 
 
+def test_of_several_taxonomies_with_a_term_the_one_in_use_in_the_place_is_meant():
+    held = taxonomies("t:food", "d:food", "d:meals")
+    assert find_need(held, "food", in_use=lambda: ("d:food", "d:meals")) == "d:food"
+    for in_use in (("d:food", "t:food"), ("d:meals",), ()):
+        with pytest.raises(AmbiguousNeed, match="d:food, t:food"):
+            find_need(held, "food", in_use=lambda in_use=in_use: in_use)
+
+
 @given(
     st.lists(
         st.tuples(

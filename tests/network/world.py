@@ -90,8 +90,8 @@ def records(
 
     areas: code | name | level | parents [| successors | lon | lat] · needs: id | name | parent ·
     crosswalk: from | to | relation · organisations: id | name | owners ·
-    services: id | provider | needs | areas [| status | from | to] · sites: id | service | lon | lat | area ·
-    residents: area | count · indices: index | area | value · demand: need | area | count | weight
+    services: id | provider | needs | areas [| status | from | to | age_from] ·
+    sites: id | service | lon | lat | area · residents: area | count · indices: index | area | value · demand: need | area | count | weight
     """
     made: Records = []
     for row in rows(areas) if areas else []:
@@ -125,6 +125,7 @@ def records(
             status=row.get("status") or "active",
             valid_from=row.get("from") or None,
             valid_to=row.get("to") or None,
+            minimum_age=number(row.get("age_from", "")),
         )
         made.append(("service", row["id"], found))
     for row in rows(sites) if sites else []:

@@ -73,10 +73,10 @@ def test_no_rows_are_no_verdicts() -> None:
     assert judged("", "1 1") == ([], [], [])
 
 
-def test_neighbours_of_one_verdict_are_one_run() -> None:
+def test_rows_of_one_verdict_on_lines_without_a_gap_are_one_run() -> None:
     verdict = np.array([0, 0, 2, 2, 2, 0], np.uint8)
     line = np.array([2, 3, 5, 6, 9, 10])
-    assert runs(verdict, line) == [(0, 2, 3, 2), (2, 5, 9, 3), (0, 10, 10, 1)]
+    assert runs(verdict, line) == [(0, 2, 3, 2), (2, 5, 6, 2), (2, 9, 9, 1), (0, 10, 10, 1)]
     assert runs(verdict[:0], line[:0]) == []
 
 

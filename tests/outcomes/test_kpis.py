@@ -35,6 +35,29 @@ def test_a_definition_is_kept_as_it_was_sent(outcomes: Client) -> None:
     }
 
 
+def test_a_definition_that_says_little_is_taken_in_and_marked_as_incomplete(outcomes: Client) -> None:
+    made = send(outcomes, "kpis", "unit,name,id\ndays,Waits,w\n")
+    assert made["counts"]["accepted"] == 1
+    (receipt,) = receipts(outcomes, made)
+    assert receipt["reason"] == "not said: polarity, level, perspective, frequency, aggregation"
+    kpi = outcomes.get("/v1/kpis/w").json()
+    assert (kpi["name"], kpi["unit"], kpi["polarity"], kpi["incomplete"]) == ("Waits", "days", None, True)
+
+
+def test_definitions_may_come_as_a_json_list(outcomes: Client) -> None:
+    file = orjson.dumps(
+        [{"id": "w", "name": "Waits", "target": 3}, {"id": "no"}, {"id": "w", "name": "Wait"}]
+    )
+    made = send(outcomes, "kpis", file, "application/json")
+    assert list(made["counts"].values()) == [1, 0, 1, 1]
+    assert [(each["pointer"], each["verdict"]) for each in receipts(outcomes, made)] == [
+        ("/0", "unchanged"),
+        ("/1", "quarantined"),
+        ("/2", "accepted"),
+    ]
+    assert send(outcomes, "kpis", file, "application/json")["counts"]["unchanged"] == 2
+
+
 def test_the_same_definitions_again_change_nothing(outcomes: Client) -> None:
     assert counts(outcomes, "kpis", KPIS) == (2, 0, 0, 0)
     assert counts(outcomes, "kpis", KPIS) == (0, 0, 2, 0)

@@ -46,13 +46,16 @@ class Answer:
 
 
 def sentence(status: int, problem: Mapping[str, Any]) -> str:
-    """A problem as one line: detail (or title), then each error with the place it is about."""
+    """A problem as one line: detail (or title), then each error it does not say, with its place."""
     said = str(problem.get("detail") or problem.get("title") or f"The platform answered {status}").strip()
     parts = []
     for error in problem.get("errors") or []:
         if isinstance(error, Mapping):
             where = error.get("parameter") or error.get("pointer") or error.get("column")
-            parts.append(f"{where}: {error.get('reason')}" if where else str(error.get("reason")))
+            part = f"{where}: {error.get('reason')}" if where else str(error.get("reason"))
+            # A problem without words of its own says its first error as its detail.
+            if part.rstrip(".") not in said:
+                parts.append(part)
     if parts:
         said = f"{said.rstrip('.')} – {'; '.join(parts)}"
     return said if said.endswith((".", "!", "?")) else said + "."

@@ -35,7 +35,7 @@ class Computed(BaseModel):
     rule: str = Field(
         description="The rule asked for; `default`: declared where a service states areas, else sited"
     )
-    rules_used: dict[str, int] = Field(description="How many active services were held against each rule")
+    rules_used: dict[str, int] = Field(description="Active services here held against each rule")
     thresholds: Thresholds
     registry_seq: int = Field(description="The registry state that the answer shows")
     caveats: list[str]

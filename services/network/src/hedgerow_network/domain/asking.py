@@ -47,8 +47,8 @@ def find_need(
 ) -> str:
     """The id of the need meant by an id (`taxonomy:term`), or by a term that only one taxonomy has.
 
-    in_use: the needs in use in the place asked about, looked at only where several taxonomies have the term: it
-    then means the one that is among them.
+    in_use: the needs in use in the place asked about, looked at only where several taxonomies have the term,
+    which then means the one that is among them.
     Raises UnknownNeed, or AmbiguousNeed naming the candidates.
     """
     found = taxonomies.matching(said.strip())

@@ -14,18 +14,24 @@ NAMED = 5
 
 def caveats(of: Assessment) -> list[str]:
     """All caveats of an assessment, the weightiest for people first; empty if there is nothing to say."""
-    return [*_level(of), *_people(of), *_partial(of), *_placing(of), *_directory(of), *_owners(of)]
+    parts = (_level, _people, _partial, _ages, _placing, _directory, _owners)
+    return [said for part in parts for said in part(of)]
 
 
 def rules_used(of: Assessment) -> dict[str, int]:
-    """How many active services that address one of the needs were held against each rule."""
-    asked = _asked(of)
-    names, counts = np.unique(of.serving.by[asked].astype(str), return_counts=True)
+    """How many active services that address one of the needs here were held against each rule."""
+    names, counts = np.unique(of.serving.by[_here(of)].astype(str), return_counts=True)
     return {str(name): int(count) for name, count in zip(names, counts, strict=True)}
 
 
 def _asked(of: Assessment) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
     return np.asarray(of.active & (np.diff(of.held.indptr) > 0))
+
+
+def _here(of: Assessment) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
+    """Of the services asked about, those that serve an area of the locality or a part of one."""
+    reached = np.diff(of.serving.whole.indptr) + np.diff(of.serving.partial().indptr)
+    return np.asarray(_asked(of) & (reached > 0))
 
 
 def _level(of: Assessment) -> Iterator[str]:
@@ -79,6 +85,13 @@ def _partial(of: Assessment) -> Iterator[str]:
         )
 
 
+def _ages(of: Assessment) -> Iterator[str]:
+    choosy = sum(of.facts.directory.services[row].for_some_ages for row in np.flatnonzero(_here(of)))
+    if choosy:
+        are = "service here is" if choosy == 1 else "services here are"
+        yield f"{choosy} {are} for certain ages only. Ages are not looked at: each counts for everybody."
+
+
 def _placing(of: Assessment) -> Iterator[str]:
     asked, directory, hierarchy = _asked(of), of.facts.directory, of.facts.hierarchy
     placed = of.serving.placed
@@ -117,14 +130,14 @@ def _directory(of: Assessment) -> Iterator[str]:
         if of.serving.by[row] != DECLARED and int(row) not in directory.sites_of
     ]
     if homeless:
-        yield f"{_services(len(homeless))} no site, and so nowhere to count: {listed(homeless)}."
+        yield f"{_services(len(homeless))} no site, here or elsewhere, to be counted at: {listed(homeless)}."
     silent = [
         directory.services[row].name
         for row in asked
         if of.serving.by[row] == DECLARED and not directory.services[row].areas
     ]
     if silent:
-        yield f"{_services(len(silent))} no area stated, and so nowhere to count: {listed(silent)}."
+        yield f"{_services(len(silent))} no area stated, here or elsewhere: {listed(silent)}."
     astray = [
         directory.services[row].name
         for row in asked
@@ -139,7 +152,7 @@ def _directory(of: Assessment) -> Iterator[str]:
         if blind:
             names = [directory.services[row].name for row in sorted(blind)]
             yield f"{_services(len(blind))} a site without coordinates, near nothing: {listed(names)}."
-    unnamed = sum(1 for row in asked if directory.services[row].organisation is None)
+    unnamed = sum(1 for row in np.flatnonzero(_here(of)) if directory.services[row].organisation is None)
     if unnamed:
         yield f"{_services(unnamed)} no known provider: each counts as a provider of its own."
 
@@ -152,7 +165,7 @@ def _owners(of: Assessment) -> Iterator[str]:
     if of.question.count != OWNERS:
         return
     directory = of.facts.directory
-    providers = {directory.services[row].organisation for row in np.flatnonzero(_asked(of))}
+    providers = {directory.services[row].organisation for row in np.flatnonzero(_here(of))}
     several = sorted(
         found.name
         for id in providers

@@ -30,6 +30,7 @@ class Service:
     areas: tuple[str, ...] = ()
     valid_from: date | None = None
     valid_to: date | None = None
+    for_some_ages: bool = False
 
 
 @dataclass(frozen=True)

@@ -180,6 +180,7 @@ def read_directory(
                 areas=tuple(record.get("area_codes") or ()),
                 valid_from=_day(record.get("valid_from")),
                 valid_to=_day(record.get("valid_to")),
+                for_some_ages=any(record.get(bound) is not None for bound in ("minimum_age", "maximum_age")),
             )
             for record in services
         ),

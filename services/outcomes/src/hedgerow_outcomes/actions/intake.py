@@ -3,8 +3,16 @@
 from collections.abc import Iterator, Sequence
 from datetime import UTC, date, datetime
 
-from hedgerow_kit.bulk import CSV, NDJSON, Importer, Kind, Run
-from hedgerow_kit.records import Batch, Outcome, Record, csv_records, ndjson_records, quarantined
+from hedgerow_kit.bulk import CSV, JSON, NDJSON, Importer, Kind, Run
+from hedgerow_kit.records import (
+    Batch,
+    Outcome,
+    Record,
+    csv_records,
+    json_records,
+    ndjson_records,
+    quarantined,
+)
 from hedgerow_kit.spool import Upload
 from sqlalchemy.orm import Session
 
@@ -48,7 +56,7 @@ def importer(*, batch_rows: int) -> Importer:
                 summary="Define KPIs; a definition that differs from the last one is a new version of it",
                 read=_read_kpis,
                 write=_write_kpis,
-                media_types=(CSV, NDJSON),
+                media_types=(CSV, NDJSON, JSON),
                 options=_SOURCE,
             ),
             Kind(
@@ -76,6 +84,8 @@ def _write_observations(session: Session, records: Sequence[Checked], run: Run) 
 def _read_kpis(upload: Upload, _run: Run) -> Iterator[Batch]:
     if upload.media_type == NDJSON:
         return ndjson_records(upload.path)
+    if upload.media_type == JSON:
+        return json_records(upload.path, under=("items", "kpis"))
     return csv_records(upload.path, required=definitions.REQUIRED, optional=definitions.OPTIONAL)
 
 
@@ -96,7 +106,8 @@ def _write_kpis(session: Session, records: Sequence[Record], run: Run) -> Iterat
                 "unchanged",
                 record.line,
                 key=id,
-                reason=f"line {counts.line} of this file defines the KPI again: that one counts",
+                pointer=record.pointer,
+                reason=f"{_place(counts)} of this file defines the KPI again: that one counts",
             )
             continue
         defined = kpis.define(
@@ -107,7 +118,11 @@ def _write_kpis(session: Session, records: Sequence[Record], run: Run) -> Iterat
             source=run.option("source", "default"),
             today=datetime.now(UTC).date(),
         )
-        yield Outcome(defined.verdict, record.line, key=id, reason=defined.note)
+        yield Outcome(defined.verdict, record.line, key=id, pointer=record.pointer, reason=defined.note)
+
+
+def _place(record: Record) -> str:
+    return f"line {record.line}" if record.line is not None else str(record.pointer)
 
 
 def _key(record: Record) -> str | None:

@@ -13,7 +13,7 @@ from sqlalchemy import Row
 from sqlalchemy.orm import Session
 
 from hedgerow_outcomes.api.kpis import KpiView, kpi_in_force, kpi_number, kpi_view, today
-from hedgerow_outcomes.api.parameters import LONGEST_SUBJECT, AsOf, From, To, subject_text
+from hedgerow_outcomes.api.parameters import LONGEST_SUBJECT, AsOf, From, SubjectQuery, To, subject_text
 from hedgerow_outcomes.domain.latest import Point, change, latest_and_previous
 from hedgerow_outcomes.domain.periods import Period
 from hedgerow_outcomes.domain.rows import STATUSES
@@ -21,11 +21,6 @@ from hedgerow_outcomes.store import kpis, observations
 from hedgerow_outcomes.store.observations import Asked
 
 router = problems.router(tags=["observations"])
-
-SubjectQuery = Annotated[
-    list[Annotated[str, Query(max_length=LONGEST_SUBJECT)]],
-    Query(max_length=500, description="An area's code, or organisation:ID, service:ID ...; may be repeated"),
-]
 
 
 class ValueView(BaseModel):

@@ -6,10 +6,17 @@ from typing import Annotated
 from fastapi import Depends, Query
 from hedgerow_kit.problems import UNPROCESSABLE, Problem
 
+from hedgerow_outcomes.domain.periods import Period, PeriodForm
+from hedgerow_outcomes.domain.spellings import parse_period
 from hedgerow_outcomes.domain.subjects import parse_subject
-from hedgerow_outcomes.errors import UnknownSubject
+from hedgerow_outcomes.errors import AmbiguousPeriod, UnknownPeriod, UnknownSubject
 
 LONGEST_SUBJECT = 230
+
+SubjectQuery = Annotated[
+    list[Annotated[str, Query(max_length=LONGEST_SUBJECT)]],
+    Query(max_length=500, description="An area's code, or organisation:ID, service:ID ...; may be repeated"),
+]
 
 
 def _moment(
@@ -42,9 +49,25 @@ From = Annotated[date | None, Query(alias="from", description="Periods that end 
 To = Annotated[date | None, Query(description="Periods that begin on this day or earlier")]
 
 
-def subject_text(text: str) -> str:
+PeriodText = Annotated[
+    str, Query(max_length=60, description="In any spelling of a period: 2024/25, 2024-Q1, May 2024")
+]
+
+
+def period_named(text: str) -> Period:
+    """The period that a text spells, or a 422 problem. `2010-12` is the month, as our own labels spell it."""
+    try:
+        try:
+            return parse_period(text)
+        except AmbiguousPeriod:
+            return parse_period(text, PeriodForm.MONTH)
+    except UnknownPeriod as error:
+        raise Problem(UNPROCESSABLE, errors=[{"parameter": "period", "reason": str(error)}]) from None
+
+
+def subject_text(text: str, *, parameter: str = "subject") -> str:
     """The one spelling of a subject, or a 422 problem."""
     try:
         return parse_subject(text).text
     except UnknownSubject as error:
-        raise Problem(UNPROCESSABLE, errors=[{"parameter": "subject", "reason": str(error)}]) from None
+        raise Problem(UNPROCESSABLE, errors=[{"parameter": parameter, "reason": str(error)}]) from None

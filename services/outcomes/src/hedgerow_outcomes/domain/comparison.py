@@ -123,10 +123,10 @@ def _alike(left: pl.DataFrame, right: pl.DataFrame) -> Flags:
 
 
 def runs(verdict: npt.NDArray[np.uint8], line: Places) -> list[tuple[int, int, int, int]]:
-    """Neighbouring rows of one verdict as (verdict, first line, last line, rows)."""
+    """Rows of one verdict on lines without a gap, as (verdict, first line, last line, rows)."""
     if not len(verdict):
         return []
-    begins = np.flatnonzero(np.append(True, verdict[1:] != verdict[:-1]))
+    begins = np.flatnonzero(np.append(True, (verdict[1:] != verdict[:-1]) | (np.diff(line) > 1)))
     ends = np.append(begins[1:], len(verdict))
     return [
         (int(verdict[begin]), int(line[begin]), int(line[end - 1]), int(end - begin))

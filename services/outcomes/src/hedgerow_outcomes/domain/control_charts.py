@@ -7,6 +7,7 @@ for a reader is in `docs/explanation/control-charts.md`.
 import math
 from collections.abc import Mapping, Sequence
 from enum import StrEnum
+from itertools import pairwise
 from typing import NamedTuple
 
 from hedgerow_outcomes.errors import UnfitBaseline
@@ -84,20 +85,22 @@ def natural_limits(values: Sequence[float], *, screen: bool = True) -> Limits:
 
     values: at least one finite number, in the order of time. screen: leave out, once, the moving ranges of
     3.267 times their mean or more; the mean of the values keeps them all. A series that never moves has
-    limits equal to its mean; a single value has no limits.
+    limits equal to its mean; a single value has no limits, nor have values so large that these leave the
+    range of numbers.
 
     >>> natural_limits([2.0, 4.0, 3.0])  # mean 3, moving ranges 2 and 1: 3 +- 2.66 * 1.5
     Limits(mean=3.0, lower=-0.9900000000000002, upper=6.99)
     """
     mean = _mean(values)
-    ranges = [abs(later - earlier) for earlier, later in zip(values, values[1:], strict=False)]
+    ranges = [abs(later - earlier) for earlier, later in pairwise(values)]
     if not ranges:
         return Limits(mean, None, None)
     average = _mean(ranges)
     if screen:
         kept = [moved for moved in ranges if moved < SCREEN * average]
         average = _mean(kept) if kept else average
-    return Limits(mean, mean - LIMIT * average, mean + LIMIT * average)
+    lower, upper = mean - LIMIT * average, mean + LIMIT * average
+    return Limits(mean, lower, upper) if math.isfinite(upper - lower) else Limits(mean, None, None)
 
 
 def chart(
@@ -111,22 +114,27 @@ def chart(
 
     values: finite numbers in the order of time; where a period has no value it is left out, so that its
     neighbours stand side by side and no run is broken. starts: the places at which a new phase begins (the
-    first always does); rules look at one phase at a time. baseline: None, each phase's limits come from all its
-    points; a number, from its first so many; a range of places, the limits of the whole chart come from
+    first always does); rules look at one phase at a time. baseline: None, each phase's limits come from all
+    its points; a number, from its first so many; a range of places, the limits of the whole chart come from
     those. screen: as in `natural_limits`.
 
     Raises UnfitBaseline where a baseline has fewer than 12 points, or a range is given together with starts.
     An empty series has no phases.
     """
     places = range(len(values))
-    first_places = sorted({0, *(start for start in starts if start in places)}) if values else []
+    first_places = sorted({0, *(start for start in starts if start in places)})
     if isinstance(baseline, range) and len(first_places) > 1:
         raise UnfitBaseline("a baseline between two days and a rebase exclude one another")
     if baseline is not None and (length := len(baseline) if isinstance(baseline, range) else baseline) < (
         FEWEST_BASELINE_POINTS
     ):
-        raise UnfitBaseline(f"a baseline needs at least {FEWEST_BASELINE_POINTS} points; this one has {length}")
-    phases, causes = [], []
+        raise UnfitBaseline(
+            f"a baseline needs at least {FEWEST_BASELINE_POINTS} points; this one has {length}"
+        )
+    if not values:
+        return Chart([], [])
+    phases: list[Phase] = []
+    causes: list[SpecialCause] = []
     for first, after in zip(first_places, [*first_places[1:], len(values)], strict=True):
         of_phase = values[first:after]
         basis = _basis(values, of_phase, baseline)
@@ -140,11 +148,12 @@ def special_causes(values: Sequence[float], limits: Limits) -> list[SpecialCause
     """Why each point of a phase is special; the first of these that holds.
 
     1. It lies beyond a limit. 2. It is one of seven points that each rise above (fall below) the one before.
-    3. It is one of at least two in three neighbours that lie beyond two thirds of the way to a limit, but not beyond
-    it, with all three on one side of the mean. 4. It is one of seven neighbours on one side of the mean.
+    3. It is one of at least two in three neighbours that lie beyond two thirds of the way to a limit, but not
+    beyond it, with all three on one side of the mean. 4. It is one of seven neighbours on one side of the
+    mean.
 
     A point on a limit is within it, a point on the mean is on no side, and equal neighbours end a trend. A
-    point that ends one trend and begins another belongs to the one it ends.
+    point that ends one trend and begins another belongs to the one it begins.
     """
     rounding = _ROUNDING * max((abs(value) for value in values), default=0.0)
     side = [_sign(value - limits.mean, rounding) for value in values]
@@ -160,9 +169,7 @@ def special_causes(values: Sequence[float], limits: Limits) -> list[SpecialCause
             not out and abs(value - limits.mean) > reach + rounding
             for value, out in zip(values, beyond, strict=True)
         ]
-    steps = [
-        _sign(later - earlier, rounding) for earlier, later in zip(values, values[1:], strict=False)
-    ]
+    steps = [_sign(later - earlier, rounding) for earlier, later in pairwise(values)]
     trend = _windows(steps, RUN - 1, of_points=True)
     one_side = _windows(side, RUN, of_points=False)
     in_three = [0] * len(values)
@@ -177,7 +184,10 @@ def special_causes(values: Sequence[float], limits: Limits) -> list[SpecialCause
         (one_side, SpecialCause.SEVEN_ABOVE, SpecialCause.SEVEN_BELOW),
     )
     return [
-        next((high if found[place] > 0 else low for found, high, low in rules if found[place]), SpecialCause.NONE)
+        next(
+            (high if found[place] > 0 else low for found, high, low in rules if found[place]),
+            SpecialCause.NONE,
+        )
         for place in range(len(values))
     ]
 
@@ -199,7 +209,8 @@ def variation(cause: SpecialCause, polarity: str | None) -> str:
 
 def assurance(limits: Limits, target: float | None, polarity: str | None) -> str | None:
     """Whether a process that goes on as it is will meet a target: `consistent_pass`, `consistent_fail`, or
-    `inconsistent` where the target lies between the limits or on one. None without target, limits or polarity.
+    `inconsistent` where the target lies between the limits or on one. None without target, limits or
+    polarity.
 
     >>> assurance(Limits(2, 1, 3), 4, "higher")
     'consistent_fail'
@@ -222,16 +233,17 @@ def _basis(
 
 
 def _windows(signs: Sequence[int], width: int, *, of_points: bool) -> list[int]:
-    """Of each place, the sign of the first stretch of `width` equal signs, none of them 0, that it is in.
+    """Of each place, the sign of the last stretch of `width` equal signs, none of them 0, that it is in.
 
-    of_points: the signs are steps between points: a stretch of steps is one point longer, and so is the answer.
+    of_points: the signs are steps between points: a stretch of them has one point more, and so has the
+    answer.
     """
     longer = 1 if of_points else 0
-    found = [0] * (len(signs) + longer if signs or not of_points else 0)
+    found = [0] * (len(signs) + longer)
     for start in range(len(signs) - width + 1):
         if signs[start] and len(set(signs[start : start + width])) == 1:
             for place in range(start, start + width + longer):
-                found[place] = found[place] or signs[start]
+                found[place] = signs[start]
     return found
 
 

@@ -8,9 +8,8 @@ from datetime import date
 
 from hedgerow_outcomes.errors import IncompleteDefinition
 
-REQUIRED = (
-    "id",
-    "name",
+REQUIRED = ("id", "name")
+OPTIONAL = (
     "unit",
     "polarity",
     "level",
@@ -18,8 +17,11 @@ REQUIRED = (
     "frequency",
     "aggregation",
     "description",
+    "target",
+    "minimum",
+    "owner",
+    "valid_from",
 )
-OPTIONAL = ("target", "minimum", "owner", "valid_from")
 
 # The words we keep, and what else is understood for them.
 WORDS: Mapping[str, Mapping[str, tuple[str, ...]]] = {

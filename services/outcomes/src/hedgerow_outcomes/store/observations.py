@@ -8,7 +8,7 @@ from datetime import date, datetime
 from typing import Any, NamedTuple
 
 from hedgerow_kit import paging
-from sqlalchemy import Row, Select, Subquery, select, tuple_, union_all
+from sqlalchemy import Row, Select, Subquery, func, select, tuple_, union_all
 from sqlalchemy.orm import Session
 
 from hedgerow_outcomes.store import learnings
@@ -72,6 +72,24 @@ def page_of_pairs(
     for row in session.execute(query.order_by(*pair, known.c.period_end, known.c.period_start)):
         pairs.setdefault((row.kpi_id, row.subject_text), []).append(row)
     return pairs, marker
+
+
+def series(session: Session, asked: Asked, as_of: datetime | None) -> Rows:
+    """All observations asked for in the order of time; for one KPI and one subject."""
+    known = _known(session, as_of)
+    return session.execute(_flat(known, asked).order_by(*(known.c[name] for name in _PERIOD))).all()
+
+
+def of_period(
+    session: Session, asked: Asked, period: tuple[date, date], as_of: datetime | None, *, prefix: str | None
+) -> Rows:
+    """Observations of just this period, of subjects that begin with a prefix."""
+    known = _known(session, as_of)
+    query = _flat(known, asked).where(known.c.period_start == period[0], known.c.period_end == period[1])
+    if prefix is not None:
+        # Compared as text: LIKE disregards case on SQLite.
+        query = query.where(func.substr(Subject.text, 1, len(prefix)) == prefix)
+    return session.execute(query).all()
 
 
 def _known(session: Session, as_of: datetime | None) -> Subquery:
