@@ -91,7 +91,8 @@ def records(
     areas: code | name | level | parents [| successors | lon | lat] · needs: id | name | parent ·
     crosswalk: from | to | relation · organisations: id | name | owners ·
     services: id | provider | needs | areas [| status | from | to | age_from] ·
-    sites: id | service | lon | lat | area · residents: area | count · indices: index | area | value · demand: need | area | count | weight
+    sites: id | service | lon | lat | area · residents: area | count ·
+    indices: index | area | value · demand: need | area | count | weight
     """
     made: Records = []
     for row in rows(areas) if areas else []:
