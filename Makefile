@@ -27,7 +27,7 @@ run: setup  ## Start the platform with the fictional locality and show its gaps
 	@$(BIN)/hedgerow up
 
 test: setup  ## Run the whole suite on SQLite and PostgreSQL (no Docker needed)
-	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadscope
+	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadscope --no-loadscope-reorder
 
 check: setup  ## Format, lint, types, imports, generated API documents
 	$(BIN)/ruff format --check .

@@ -178,7 +178,7 @@ def test_json_is_what_the_api_answers(tinytown: Running) -> None:
             ["gaps", "tinytown", "--rule", "within:x"],
             "error: A rule is `declared`, `sited`, or `within:<km>`",
         ),
-        (["gaps", "tinytown", "--at", "tomorrow"], "error: The request does not fit – at: "),
+        (["gaps", "tinytown", "--at", "tomorrow"], "error: at: not a day written as 2024-05-31."),
         (["import", "nothing", str(TINYTOWN), "--type", "csv"], "error: "),
     ],
 )
