@@ -72,8 +72,8 @@ def exact_poisson(count: float, *, confidence: float) -> Interval:
     """
     _check_count(count)
     tail = (1 - confidence) / 2
-    # Half a chi-square quantile of 2a degrees of freedom is the gamma distribution's quantile of shape a; taken
-    # from there, the app starts a second sooner than with the whole of scipy's statistics.
+    # Half a chi-square quantile of 2a degrees of freedom is the gamma quantile of shape a. Taken from there,
+    # the app starts a second sooner than with the whole of scipy's statistics.
     lower = float(gammaincinv(count, tail)) if count else 0.0
     return Interval(count, lower, float(gammainccinv(count + 1, tail)), "exact")
 
