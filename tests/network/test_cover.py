@@ -59,7 +59,7 @@ def test_depth_worked_by_hand():
     assert found.depth.tolist() == [[2, 1, 0], [1, 0, 0]]
     assert found.services.tolist() == [[3, 1, 0], [1, 0, 0]]
     assert found.only.tolist() == [[NOBODY, 0, NOBODY], [1, NOBODY, NOBODY]]
-    assert found.singles_of(0).tolist() == [1]
+    assert np.flatnonzero(found.only.ravel() == 0).tolist() == [1]
     assert of.services_of(0, 0).tolist() == [0, 1, 2]
     assert of.units_of(0, 0).tolist() == [0, 1]
 

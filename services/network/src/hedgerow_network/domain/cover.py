@@ -176,20 +176,6 @@ class Cover:
     only: Ints
     n_units: int
 
-    @cached_property
-    def _singles(self) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-        """Single cells grouped by their unit, and where each unit's group starts."""
-        flat = self.only.ravel()
-        cells = np.flatnonzero(flat >= 0)
-        order = np.argsort(flat[cells], kind="stable")
-        cells = cells[order]
-        return cells, np.searchsorted(flat[cells], np.arange(self.n_units + 1))
-
-    def singles_of(self, unit: int) -> NDArray[np.intp]:
-        """Cells (need × n_areas + area) that only this unit covers, ascending."""
-        cells, starts = self._singles
-        return cells[starts[unit] : starts[unit + 1]]
-
 
 def cover(of: Incidence, *, pairs_at_once: int = PAIRS_AT_ONCE) -> Cover:
     r"""Depth, service count and single unit of every cell.

@@ -74,9 +74,6 @@ class Chart(NamedTuple):
     phases: list[Phase]
     causes: list[SpecialCause]
 
-    def limits_at(self, place: int) -> Limits:
-        return next(phase.limits for phase in self.phases if phase.first <= place <= phase.last)
-
 
 def natural_limits(values: Sequence[float], *, screen: bool = True) -> Limits:
     r"""The mean and the natural process limits of a series.
