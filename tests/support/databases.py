@@ -2,7 +2,7 @@
 
 import shutil
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
@@ -93,6 +93,3 @@ def _postgresql_template(package: str, server: str) -> str:
     _admin(server, f'CREATE DATABASE "{name}"')
     _migrate(_named(server, name), package)
     return name
-
-
-Migrated = Callable[[str], str]
