@@ -8,7 +8,7 @@ SOURCES := $(addsuffix /src,$(MEMBERS))
 STAMP := $(VENV)/.installed
 WORKERS ?= 2
 
-.PHONY: help setup run test check bench openapi fmt lock clean
+.PHONY: help setup run test test-slow check bench openapi fmt lock clean
 
 help:  ## Show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  \1|\2/' | column -t -s '|'
@@ -27,7 +27,10 @@ run: setup  ## Start the platform with the fictional locality and show its gaps
 	@$(BIN)/hedgerow up
 
 test: setup  ## Run the whole suite on SQLite and PostgreSQL (no Docker needed)
-	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadscope --no-loadscope-reorder
+	@$(BIN)/python -m pytest -m "not slow" -n $(WORKERS) --dist loadscope --no-loadscope-reorder
+
+test-slow: setup  ## Run the tests that take minutes: long races, many kills, large data
+	@$(BIN)/python -m pytest -m slow -n $(WORKERS) --dist loadscope
 
 check: setup  ## Format, lint, types, imports, generated API documents
 	$(BIN)/ruff format --check .

@@ -4,7 +4,7 @@ from contextlib import suppress
 
 from hedgerow_kit.auth import Principal
 from hedgerow_kit.db import Database
-from hedgerow_registry.actions import records
+from hedgerow_registry.actions import entities, records
 from hedgerow_registry.actions.provenance import claim
 from hedgerow_registry.domain.ids import record_id
 
@@ -152,10 +152,10 @@ def test_a_follower_misses_nothing_while_many_write_and_roll_back(
             with suppress(_Undone), database.writing() as session:
                 by = claim(session, "s", principal)
                 if chance.random() < 0.3:
-                    records.remove(session, records.ORGANISATIONS, [(id,) for id in sorted(set(ids))])
+                    records.remove(session, entities.ORGANISATIONS, [(id,) for id in sorted(set(ids))])
                 else:
                     rows = [{"id": id, "name": f"{number}/{turn}", "status": "active"} for id in set(ids)]
-                    records.write(session, records.ORGANISATIONS, rows, by)
+                    records.write(session, entities.ORGANISATIONS, rows, by)
                 if chance.random() < 0.3:
                     raise _Undone
 

@@ -8,8 +8,9 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from hedgerow_registry.actions import records
+from hedgerow_registry.actions.entities import ORGANISATIONS, SERVICES, SITES
 from hedgerow_registry.actions.provenance import claim, lock
-from hedgerow_registry.actions.records import ORGANISATIONS, QUARANTINED, SERVICES, SITES, Entity
+from hedgerow_registry.actions.records import QUARANTINED, Entity
 from hedgerow_registry.errors import (
     InvalidReference,
     Malformed,

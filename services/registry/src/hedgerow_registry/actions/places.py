@@ -5,16 +5,9 @@ from typing import Any, NamedTuple
 
 from sqlalchemy.orm import Session
 
+from hedgerow_registry.actions.entities import AREAS
 from hedgerow_registry.actions.provenance import Provenance
-from hedgerow_registry.actions.records import (
-    ACCEPTED,
-    AREAS,
-    CHANGED,
-    QUARANTINED,
-    UNCHANGED,
-    Written,
-    write,
-)
+from hedgerow_registry.actions.records import ACCEPTED, CHANGED, QUARANTINED, UNCHANGED, Written, write
 from hedgerow_registry.domain import gss
 from hedgerow_registry.store import areas
 

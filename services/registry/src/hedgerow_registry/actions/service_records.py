@@ -8,18 +8,9 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from hedgerow_registry.actions import records
+from hedgerow_registry.actions.entities import NEEDS, ORGANISATIONS, SERVICES, SITES
 from hedgerow_registry.actions.provenance import Provenance
-from hedgerow_registry.actions.records import (
-    ACCEPTED,
-    CHANGED,
-    NEEDS,
-    ORGANISATIONS,
-    QUARANTINED,
-    SERVICES,
-    SITES,
-    UNCHANGED,
-    Written,
-)
+from hedgerow_registry.actions.records import ACCEPTED, CHANGED, QUARANTINED, UNCHANGED, Written
 from hedgerow_registry.domain.hsds import NeedTerm, Normalised, Organisation, Service, Site
 from hedgerow_registry.domain.ids import record_id
 from hedgerow_registry.store.directory import known_needs, known_organisations

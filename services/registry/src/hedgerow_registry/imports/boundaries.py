@@ -10,8 +10,9 @@ from hedgerow_kit.records import Batch, Outcome, Record, json_records, ndjson_re
 from hedgerow_kit.spool import Upload
 from sqlalchemy.orm import Session
 
+from hedgerow_registry.actions.entities import BOUNDARIES
 from hedgerow_registry.actions.places import place_by_boundary
-from hedgerow_registry.actions.records import ACCEPTED, BOUNDARIES, CHANGED
+from hedgerow_registry.actions.records import ACCEPTED, CHANGED
 from hedgerow_registry.domain import geometry, gss
 from hedgerow_registry.errors import Malformed
 from hedgerow_registry.imports.rows import (

@@ -7,8 +7,8 @@ from hedgerow_kit.bulk import Kind, Run
 from hedgerow_kit.records import Outcome, Record
 from sqlalchemy.orm import Session
 
-from hedgerow_registry.actions import records
-from hedgerow_registry.actions.records import OPEN_AGE, Entity
+from hedgerow_registry.actions import entities
+from hedgerow_registry.actions.records import Entity
 from hedgerow_registry.domain import gss, residents, words
 from hedgerow_registry.imports.needs import known_need_ids
 from hedgerow_registry.imports.rows import (
@@ -22,6 +22,7 @@ from hedgerow_registry.imports.rows import (
     settled,
 )
 from hedgerow_registry.store.directory import known_areas
+from hedgerow_registry.tables import OPEN_AGE
 
 RESIDENTS_COLUMNS = ("area_code", "period", "age_from", "age_to", "sex", "count")
 INDICES_COLUMNS = ("index", "area_code", "period", "value")
@@ -105,7 +106,7 @@ RESIDENTS = Kind(
     name="residents",
     summary="Import residents of areas by age band and sex",
     read=reader(RESIDENTS_COLUMNS),
-    write=_writer(records.RESIDENTS, _resident, ["area_code", "period", "sex", "age_from", "age_to"]),
+    write=_writer(entities.RESIDENTS, _resident, ["area_code", "period", "sex", "age_from", "age_to"]),
     media_types=MEDIA_TYPES,
     options=OPTIONS,
 )
@@ -113,7 +114,7 @@ INDICES = Kind(
     name="indices",
     summary="Import the values of named indices (deprivation and the like) for areas",
     read=reader(INDICES_COLUMNS),
-    write=_writer(records.INDICES, _index, ["index", "area_code", "period"]),
+    write=_writer(entities.INDICES, _index, ["index", "area_code", "period"]),
     media_types=MEDIA_TYPES,
     options=OPTIONS,
 )
@@ -121,7 +122,7 @@ DEMAND = Kind(
     name="demand",
     summary="Import how many people of areas have a need",
     read=reader(DEMAND_COLUMNS, ("weight", "source")),
-    write=_writer(records.DEMAND, _demand, ["need", "area_code", "period"]),
+    write=_writer(entities.DEMAND, _demand, ["need", "area_code", "period"]),
     media_types=MEDIA_TYPES,
     options=OPTIONS,
 )

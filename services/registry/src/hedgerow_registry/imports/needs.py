@@ -7,7 +7,7 @@ from hedgerow_kit.bulk import Kind, Run
 from hedgerow_kit.records import Outcome, Record
 from sqlalchemy.orm import Session
 
-from hedgerow_registry.actions import records
+from hedgerow_registry.actions import entities
 from hedgerow_registry.domain import taxonomy
 from hedgerow_registry.imports.rows import (
     MEDIA_TYPES,
@@ -89,7 +89,7 @@ def _crosswalk(row: Row) -> dict[str, Any]:
 def write_needs(session: Session, batch: Sequence[Record], run: Run) -> Iterable[Outcome]:
     by = provenance(session, run)
     rows, outcomes = parsed(batch, _need, key=["taxonomy", "term"])
-    written = settled(session, records.NEEDS, rows, run, by)
+    written = settled(session, entities.NEEDS, rows, run, by)
     _await(session, run, rows, written, [("parent_id", "parent_term")])
     return outcomes + written
 
@@ -97,7 +97,7 @@ def write_needs(session: Session, batch: Sequence[Record], run: Run) -> Iterable
 def write_crosswalk(session: Session, batch: Sequence[Record], run: Run) -> Iterable[Outcome]:
     by = provenance(session, run)
     rows, outcomes = parsed(batch, _crosswalk, key=["from_taxonomy", "from_term", "to_taxonomy", "to_term"])
-    written = settled(session, records.CROSSWALK, rows, run, by)
+    written = settled(session, entities.CROSSWALK, rows, run, by)
     _await(session, run, rows, written, [("from_id", "from_term"), ("to_id", "to_term")])
     return outcomes + written
 

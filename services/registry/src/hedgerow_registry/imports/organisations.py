@@ -7,7 +7,7 @@ from hedgerow_kit.bulk import Kind, Run
 from hedgerow_kit.records import Outcome, Record
 from sqlalchemy.orm import Session
 
-from hedgerow_registry.actions import records
+from hedgerow_registry.actions import entities
 from hedgerow_registry.domain import directory, identifiers, ids
 from hedgerow_registry.imports.rows import (
     MEDIA_TYPES,
@@ -78,7 +78,7 @@ def write(session: Session, batch: Sequence[Record], run: Run) -> Iterable[Outco
     by = provenance(session, run)
     source = source_of(run)
     rows, outcomes = parsed(batch, lambda row: _organisation(row, source), key=["id"])
-    written = settled(session, records.ORGANISATIONS, rows, run, by)
+    written = settled(session, entities.ORGANISATIONS, rows, run, by)
     known = known_organisations(session, (owner for _, fields in rows for owner in fields["owner_ids"]))
     awaited = Awaited.of(run)
     for row, fields, outcome in taken(rows, written):

@@ -8,7 +8,7 @@ from hedgerow_kit.bulk import Kind, Run
 from hedgerow_kit.records import Outcome, Record
 from sqlalchemy.orm import Session
 
-from hedgerow_registry.actions import records
+from hedgerow_registry.actions import entities, records
 from hedgerow_registry.actions.provenance import Provenance
 from hedgerow_registry.actions.records import QUARANTINED, Prepared, Written
 from hedgerow_registry.domain import directory, eligibility, gss, ids, words
@@ -234,15 +234,15 @@ def _settled(
     makes_it = len(organisations.made) > made_before
     line = _Line(
         row,
-        records.prepare(records.SERVICES, {**service, "organisation_id": organisation_id}),
-        None if site is None else records.prepare(records.SITES, site),
+        records.prepare(entities.SERVICES, {**service, "organisation_id": organisation_id}),
+        None if site is None else records.prepare(entities.SITES, site),
         organisation_id,
         makes_it,
     )
     try:
-        seen.require(records.SERVICES, line.service, row)
+        seen.require(entities.SERVICES, line.service, row)
         if line.site is not None:
-            seen.require(records.SITES, line.site, row)
+            seen.require(entities.SITES, line.site, row)
     except Rejected:
         if makes_it and organisation_id is not None:
             del organisations.made[organisation_id]
@@ -253,11 +253,11 @@ def _settled(
 def _written(
     session: Session, lines: Sequence[_Line], organisations: Mapping[str, Mapping[str, Any]], by: Provenance
 ) -> list[Outcome]:
-    written = records.write(session, records.ORGANISATIONS, organisations.values(), by)
+    written = records.write(session, entities.ORGANISATIONS, organisations.values(), by)
     made = dict(zip(organisations, written, strict=True))
     refused = {id for id, result in made.items() if result.verdict == QUARANTINED}
     open_lines = [line for line in lines if line.organisation_id not in refused]
-    services = records.write_prepared(session, records.SERVICES, [line.service for line in open_lines], by)
+    services = records.write_prepared(session, entities.SERVICES, [line.service for line in open_lines], by)
     results: dict[int, list[Written]] = {id(line): [] for line in lines}
     for line in lines:
         if line.organisation_id in refused:
@@ -270,7 +270,7 @@ def _written(
         results[id(line)].append(result)
         if line.site is not None and result.verdict != QUARANTINED:
             sited.append((line, line.site))
-    sites = records.write_prepared(session, records.SITES, [site for _, site in sited], by)
+    sites = records.write_prepared(session, entities.SITES, [site for _, site in sited], by)
     for (line, _), result in zip(sited, sites, strict=True):
         if result.verdict == QUARANTINED:
             line.row.note(f"the site was left out: {result.reason}", "site_id")

@@ -7,7 +7,7 @@ from hedgerow_kit.bulk import Kind, Run
 from hedgerow_kit.records import Outcome, Record
 from sqlalchemy.orm import Session
 
-from hedgerow_registry.actions import records
+from hedgerow_registry.actions import entities
 from hedgerow_registry.domain import gss, ids, postcode
 from hedgerow_registry.errors import Malformed
 from hedgerow_registry.imports.rows import (
@@ -100,7 +100,7 @@ def write(session: Session, batch: Sequence[Record], run: Run) -> Iterable[Outco
             raise Rejected("no such service in this source: import services first", "service_id")
         note_unknown_area(row, fields["area_code"], areas, "area_code")
 
-    return outcomes + settled(session, records.SITES, rows, run, by, check=check)
+    return outcomes + settled(session, entities.SITES, rows, run, by, check=check)
 
 
 KIND = Kind(

@@ -1,0 +1,80 @@
+"""The kinds of record the registry keeps: their tables, keys and parts."""
+
+from hedgerow_registry import tables
+from hedgerow_registry.actions.records import Entity, Part
+from hedgerow_registry.domain.words import name_key
+
+ORGANISATIONS = Entity(
+    "organisation",
+    tables.Organisation,
+    key=["id"],
+    parts=[
+        Part("identifiers", tables.OrganisationIdentifier, "organisation_id", ("scheme", "identifier")),
+        Part("aliases", tables.OrganisationAlias, "organisation_id", ("alias",)),
+        Part("owner_ids", tables.OrganisationOwner, "organisation_id", ("owner_id",)),
+    ],
+    owned=True,
+    change_id=lambda record: str(record["id"]),
+    derived={"name_key": lambda record: name_key(record["name"])},
+)
+SERVICES = Entity(
+    "service",
+    tables.Service,
+    key=["id"],
+    parts=[
+        Part("needs", tables.ServiceNeed, "service_id", ("need_id",)),
+        Part("area_codes", tables.ServiceArea, "service_id", ("area_code",)),
+    ],
+    owned=True,
+    change_id=lambda record: str(record["id"]),
+    derived={"name_key": lambda record: name_key(record["name"])},
+)
+SITES = Entity("site", tables.Site, key=["id"], owned=True, change_id=lambda record: str(record["id"]))
+NEEDS = Entity("need", tables.Need, key=["id"], owned=False, change_id=lambda record: str(record["id"]))
+CROSSWALK = Entity(
+    "crosswalk",
+    tables.Crosswalk,
+    key=["from_id", "to_id"],
+    owned=False,
+    change_id=lambda record: f"{record['from_id']}>{record['to_id']}",
+)
+BOUNDARIES = Entity(
+    "boundary",
+    tables.Boundary,
+    key=["area_code"],
+    owned=False,
+    change_id=lambda record: str(record["area_code"]),
+)
+RESIDENTS = Entity(
+    "residents",
+    tables.Residents,
+    key=["area_code", "period", "sex", "age_from", "age_to"],
+    owned=False,
+    change_id=lambda record: str(record["area_code"]),
+)
+INDICES = Entity(
+    "index",
+    tables.IndexValue,
+    key=["index_name", "area_code", "period"],
+    owned=False,
+    change_id=lambda record: f"{record['index_name']}/{record['area_code']}",
+)
+DEMAND = Entity(
+    "demand",
+    tables.Demand,
+    key=["need_id", "area_code", "period"],
+    owned=False,
+    change_id=lambda record: f"{record['need_id']}/{record['area_code']}/{record['period']}",
+)
+AREAS = Entity(
+    "area",
+    tables.Area,
+    key=["code"],
+    parts=[
+        Part("parent_codes", tables.AreaParent, "code", ("parent_code",)),
+        Part("successor_codes", tables.AreaSuccessor, "code", ("successor_code",)),
+    ],
+    owned=False,
+    change_id=lambda record: str(record["code"]),
+    derived={"name_key": lambda record: name_key(record["name"])[:300]},
+)

@@ -1,0 +1,32 @@
+"""The rows of the registry's database, one module a subject.
+
+Links from reference data to areas and needs carry no foreign key where the other end may arrive later
+(an area's parent, a service's area); what must hold at once has one.
+"""
+
+from hedgerow_registry.tables.directory import Organisation as Organisation
+from hedgerow_registry.tables.directory import OrganisationAlias as OrganisationAlias
+from hedgerow_registry.tables.directory import OrganisationIdentifier as OrganisationIdentifier
+from hedgerow_registry.tables.directory import OrganisationOwner as OrganisationOwner
+from hedgerow_registry.tables.directory import Service as Service
+from hedgerow_registry.tables.directory import ServiceArea as ServiceArea
+from hedgerow_registry.tables.directory import ServiceNeed as ServiceNeed
+from hedgerow_registry.tables.directory import Site as Site
+from hedgerow_registry.tables.intake import Change as Change
+from hedgerow_registry.tables.intake import ChangeClock as ChangeClock
+from hedgerow_registry.tables.intake import Import as Import
+from hedgerow_registry.tables.intake import Receipt as Receipt
+from hedgerow_registry.tables.intake import feed as feed
+from hedgerow_registry.tables.needs import Crosswalk as Crosswalk
+from hedgerow_registry.tables.needs import Demand as Demand
+from hedgerow_registry.tables.needs import Need as Need
+from hedgerow_registry.tables.places import OPEN_AGE as OPEN_AGE
+from hedgerow_registry.tables.places import Area as Area
+from hedgerow_registry.tables.places import AreaParent as AreaParent
+from hedgerow_registry.tables.places import AreaSuccessor as AreaSuccessor
+from hedgerow_registry.tables.places import Boundary as Boundary
+from hedgerow_registry.tables.places import IndexValue as IndexValue
+from hedgerow_registry.tables.places import Residents as Residents
+from hedgerow_registry.tables.provenance import Base as Base
+from hedgerow_registry.tables.provenance import Provenance as Provenance
+from hedgerow_registry.tables.provenance import Source as Source

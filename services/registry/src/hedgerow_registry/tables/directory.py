@@ -1,0 +1,153 @@
+"""Organisations, services and sites."""
+
+from datetime import date
+from typing import Any
+
+from hedgerow_kit import db
+from sqlalchemy import CheckConstraint, Date, Float, ForeignKey, Index, String, Text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from hedgerow_registry.tables.provenance import Base, Provenance, key_text
+
+
+class Organisation(Provenance, Base):
+    """A legal or informal body that provides, or is paid."""
+
+    __tablename__ = "organisations"
+    __table_args__ = (
+        Index("ix_organisations_name_key", "name_key", "id"),
+        Index("ix_organisations_source_name", "source", "name_key"),
+        CheckConstraint(
+            "sector IN ('public', 'private', 'charity', 'social enterprise', 'mutual', 'informal')",
+            name="sector",
+        ),
+    )
+
+    id: Mapped[str] = mapped_column(String(36), primary_key=True)
+    source_id: Mapped[str | None] = mapped_column(String(500))
+    name: Mapped[str] = mapped_column(String(500))
+    name_key: Mapped[str] = mapped_column(key_text(500))
+    sector: Mapped[str | None] = mapped_column(String(20))
+    legal_form: Mapped[str | None] = mapped_column(String(200))
+    size: Mapped[str | None] = mapped_column(String(100))
+    status: Mapped[str] = mapped_column(String(30))
+    url: Mapped[str | None] = mapped_column(Text)
+    email: Mapped[str | None] = mapped_column(Text)
+    description: Mapped[str | None] = mapped_column(Text)
+
+
+class OrganisationIdentifier(Base):
+    """An identifier of an organisation under an org-id scheme, kept as text with its zeros."""
+
+    __tablename__ = "organisation_identifiers"
+    __table_args__ = (Index("ix_organisation_identifiers_identifier", "scheme", "identifier"),)
+
+    organisation_id: Mapped[str] = mapped_column(
+        String(36), ForeignKey("organisations.id", ondelete="CASCADE"), primary_key=True
+    )
+    scheme: Mapped[str] = mapped_column(String(40), primary_key=True)
+    identifier: Mapped[str] = mapped_column(String(200), primary_key=True)
+
+
+class OrganisationAlias(Base):
+    """Another name an organisation goes by."""
+
+    __tablename__ = "organisation_aliases"
+
+    organisation_id: Mapped[str] = mapped_column(
+        String(36), ForeignKey("organisations.id", ondelete="CASCADE"), primary_key=True
+    )
+    alias: Mapped[str] = mapped_column(String(500), primary_key=True)
+
+
+class OrganisationOwner(Base):
+    """An organisation that owns another; the owner may arrive later."""
+
+    __tablename__ = "organisation_owners"
+    __table_args__ = (Index("ix_organisation_owners_owner", "owner_id", "organisation_id"),)
+
+    organisation_id: Mapped[str] = mapped_column(
+        String(36), ForeignKey("organisations.id", ondelete="CASCADE"), primary_key=True
+    )
+    owner_id: Mapped[str] = mapped_column(String(36), primary_key=True)
+
+
+class Service(Provenance, Base):
+    """What a provider offers. `document` is the whole nested HSDS 3.1 record where one was sent."""
+
+    __tablename__ = "services"
+    __table_args__ = (
+        Index("ix_services_organisation", "organisation_id", "id"),
+        Index("ix_services_name_key", "name_key", "id"),
+        Index("ix_services_source", "source", "id"),
+        CheckConstraint("status IN ('active', 'inactive', 'defunct', 'temporarily closed')", name="status"),
+        CheckConstraint("minimum_age >= 0 AND maximum_age >= 0", name="ages"),
+        CheckConstraint("maximum_age >= minimum_age", name="age_order"),
+        CheckConstraint("valid_to >= valid_from", name="validity"),
+        CheckConstraint("capacity >= 0", name="capacity"),
+    )
+
+    id: Mapped[str] = mapped_column(String(36), primary_key=True)
+    source_id: Mapped[str | None] = mapped_column(String(500))
+    name: Mapped[str] = mapped_column(String(500))
+    name_key: Mapped[str] = mapped_column(key_text(500))
+    organisation_id: Mapped[str | None] = mapped_column(
+        String(36), ForeignKey("organisations.id", ondelete="RESTRICT")
+    )
+    status: Mapped[str] = mapped_column(String(30))
+    description: Mapped[str | None] = mapped_column(Text)
+    url: Mapped[str | None] = mapped_column(Text)
+    email: Mapped[str | None] = mapped_column(Text)
+    phone: Mapped[str | None] = mapped_column(String(200))
+    minimum_age: Mapped[float | None] = mapped_column(Float)
+    maximum_age: Mapped[float | None] = mapped_column(Float)
+    capacity: Mapped[float | None] = mapped_column(Float)
+    valid_from: Mapped[date | None] = mapped_column(Date)
+    valid_to: Mapped[date | None] = mapped_column(Date)
+    assured_on: Mapped[date | None] = mapped_column(Date)
+    document: Mapped[dict[str, Any] | None] = mapped_column(db.Json)
+
+
+class ServiceNeed(Base):
+    """A need that a service addresses."""
+
+    __tablename__ = "service_needs"
+    __table_args__ = (Index("ix_service_needs_need", "need_id", "service_id"),)
+
+    service_id: Mapped[str] = mapped_column(
+        String(36), ForeignKey("services.id", ondelete="CASCADE"), primary_key=True
+    )
+    need_id: Mapped[str] = mapped_column(String(300), primary_key=True)
+
+
+class ServiceArea(Base):
+    """An area that a service says it serves."""
+
+    __tablename__ = "service_areas"
+    __table_args__ = (Index("ix_service_areas_area", "area_code", "service_id"),)
+
+    service_id: Mapped[str] = mapped_column(
+        String(36), ForeignKey("services.id", ondelete="CASCADE"), primary_key=True
+    )
+    area_code: Mapped[str] = mapped_column(String(64), primary_key=True)
+
+
+class Site(Provenance, Base):
+    """A place where a service is delivered."""
+
+    __tablename__ = "sites"
+    __table_args__ = (
+        Index("ix_sites_service", "service_id", "id"),
+        Index("ix_sites_area", "area_code", "id"),
+        CheckConstraint("(lon IS NULL) = (lat IS NULL)", name="whole_point"),
+    )
+
+    id: Mapped[str] = mapped_column(String(36), primary_key=True)
+    source_id: Mapped[str | None] = mapped_column(String(500))
+    service_id: Mapped[str] = mapped_column(String(36), ForeignKey("services.id", ondelete="CASCADE"))
+    name: Mapped[str | None] = mapped_column(String(500))
+    address: Mapped[str | None] = mapped_column(Text)
+    postcode: Mapped[str | None] = mapped_column(String(16))
+    area_code: Mapped[str | None] = mapped_column(String(64))
+    lon: Mapped[float | None] = mapped_column(Float)
+    lat: Mapped[float | None] = mapped_column(Float)
