@@ -37,12 +37,8 @@ def test_every_answer_says_what_it_rests_on(town):
         assert computed["at"] == "2026-01-15"
         assert computed["rule"] == "default"
         assert computed["rules_used"] == ({"declared": 3} if path.endswith("1") else {"declared": 4})
-        assert computed["thresholds"] == {
-            "level": "ward",
-            "count": "providers",
-            "index": None,
-            "single_depth": 1,
-        }
+        thresholds = {"level": "ward", "count": "providers", "index": None, "single_depth": 1}
+        assert computed["thresholds"].items() >= thresholds.items()
         assert computed["registry_seq"] == 20
         assert "people are all residents" in computed["caveats"][0]
 

@@ -9,7 +9,7 @@ from hedgerow_kit import serving
 from hedgerow_kit.auth import Verifier
 from hedgerow_kit.db import Database
 
-from hedgerow_network.api import localities, projection
+from hedgerow_network.api import gaps, localities, projection
 from hedgerow_network.api.problems import PROBLEMS
 from hedgerow_network.jobs.follow import Follower
 from hedgerow_network.settings import Settings
@@ -69,7 +69,10 @@ def create_app(
     app.state.snapshots = Snapshots(database)
     app.state.answers = Answers(settings.kept_answers)
     app.state.today = today
+    # Where kinds of gap read what does not come from the registry: see `api.gaps.FactsBeside`.
+    app.state.facts_beside = {}
     app.include_router(localities.router)
+    app.include_router(gaps.router)
     app.include_router(projection.router)
     return app
 

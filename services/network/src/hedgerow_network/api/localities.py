@@ -1,4 +1,4 @@
-"""`/v1/localities/{area}`: cover, gaps, overlaps, fragility, summary of a place."""
+"""`/v1/localities/{area}`: cover, overlaps, fragility, summary of a place."""
 
 from typing import Annotated, Literal
 
@@ -9,20 +9,28 @@ from hedgerow_kit.paging import After, Limit, link_next, window
 from pydantic import BaseModel, Field
 
 from hedgerow_network.api.asking import About, AboutCell, Asked, NeedPath
-from hedgerow_network.api.wire import Cell, Computed, Named, cell, computed, need_name, unit, whole
+from hedgerow_network.api.gaps import Gap, Limits, gaps_page, thresholds_of
+from hedgerow_network.api.wire import (
+    Cell,
+    Computed,
+    Named,
+    cell,
+    computed,
+    need_name,
+    service_named,
+    unit,
+    whole,
+)
 from hedgerow_network.domain.asking import find_area
 from hedgerow_network.domain.explain import explain
 from hedgerow_network.domain.fragility import without
-from hedgerow_network.domain.locality import GAP, PARTIAL, SINGLE, Assessment
+from hedgerow_network.domain.gap_kinds import UNLESS_SAID
+from hedgerow_network.domain.locality import Assessment
 from hedgerow_network.domain.overlap import Overlaps, overlaps, service_cells, unit_cells
 from hedgerow_network.domain.summary import most_fragile, summary
 from hedgerow_network.errors import UnknownArea, UnknownProvider
 
 router = problems.router(prefix="/v1/localities/{area}", tags=["localities"])
-
-GapKind = Literal["uncovered", "partial", "single"]
-_STATUS = {"uncovered": GAP, "partial": PARTIAL, "single": SINGLE}
-_KIND: dict[str, GapKind] = {GAP: "uncovered", PARTIAL: "partial", SINGLE: "single"}
 
 
 class CoverPage(BaseModel):
@@ -104,7 +112,7 @@ def explain_cell(asked: AboutCell, need: NeedPath, cell_area: str) -> Explained:
         cell=cell(of, int(column[0])),
         counted=[
             CountedService(
-                service=_service(of, counted.service),
+                service=service_named(of, counted.service),
                 provider=_provider(of, counted.service),
                 rule=counted.rule,
                 match=counted.match.how,
@@ -116,7 +124,7 @@ def explain_cell(asked: AboutCell, need: NeedPath, cell_area: str) -> Explained:
         ],
         excluded=[
             ExcludedService(
-                service=_service(of, left.service),
+                service=service_named(of, left.service),
                 provider=_provider(of, left.service),
                 why=left.why,
                 reason=left.reason,
@@ -128,65 +136,10 @@ def explain_cell(asked: AboutCell, need: NeedPath, cell_area: str) -> Explained:
     )
 
 
-def _service(of: Assessment, row: int) -> Named:
-    found = of.facts.directory.services[row]
-    return Named(id=found.id, name=found.name)
-
-
 def _provider(of: Assessment, row: int) -> Named:
     providers = of.facts.directory.providers
     place = int(providers.of_service[row])
     return Named(id=providers.ids[place], name=providers.names[place])
-
-
-class Gap(Cell):
-    kind: GapKind
-    people_affected: int | None = Field(
-        description="People left out: all of the cell, or those outside the parts that are served; "
-        "of a single cell, those who hang on one provider"
-    )
-
-
-class GapPage(BaseModel):
-    items: list[Gap]
-    next: str | None
-    computed: Computed
-
-
-@router.get("/gaps")
-def gaps(
-    request: Request,
-    response: Response,
-    asked: About,
-    kind: Annotated[
-        list[GapKind] | None,
-        Query(
-            description="`uncovered`: nobody serves it; `partial`: only parts are served; `single`: one "
-            "provider does. May be repeated; uncovered and partial unless said"
-        ),
-    ] = None,
-    after: After = None,
-    limit: Limit = 50,
-) -> GapPage:
-    """Where need is unmet: most people affected first, equal ones by need and area; people unknown last."""
-    of = asked.assessment()
-    wanted = sorted({_STATUS[name] for name in (kind or ["uncovered", "partial"])})
-    ranked = asked.answers.get((asked.key, "gaps", *wanted), lambda: of.ranked(wanted).tolist())
-
-    def rank(place: int) -> tuple[bool, float, str, str]:
-        need = place // of.areas.size
-        unknown = bool(of.people.basis.flat[place] == 0)
-        return unknown, -float(of.affected.flat[place]), of.needs[need], _code(of, place)
-
-    page, following = window(ranked, rank, after=after, limit=limit)
-    link_next(request, response, following)
-    return GapPage(items=[_gap(of, place) for place in page], next=following, computed=computed(asked, of))
-
-
-def _gap(of: Assessment, place: int) -> Gap:
-    found = cell(of, place)
-    affected = None if found.people is None else whole(of.affected.flat[place])
-    return Gap(**found.model_dump(), kind=_KIND[found.status], people_affected=affected)
 
 
 class Party(Named):
@@ -262,7 +215,8 @@ def _overlap(of: Assessment, found: Overlaps, place: int, by: str) -> Overlap:
     if by == "service":
         rows = [np.array([first]), np.array([second])]
         parties = [
-            Party(**_service(of, row).model_dump(), provider=_provider(of, row)) for row in (first, second)
+            Party(**service_named(of, row).model_dump(), provider=_provider(of, row))
+            for row in (first, second)
         ]
     else:
         rows = [np.flatnonzero(of.incidence.unit == position) for position in (first, second)]
@@ -454,7 +408,9 @@ def summarise(request: Request, response: Response, asked: About) -> Summary:
             )
             for one in found.by_need
         ],
-        largest_gaps=gaps(request, Response(), asked, limit=FIRST).items,
+        largest_gaps=gaps_page(
+            request, asked, UNLESS_SAID, thresholds_of(asked, Limits()), after=None, limit=FIRST
+        ).items,
         most_fragile=fragility(request, Response(), asked, limit=FIRST).items,
         computed=computed(asked, of),
     )

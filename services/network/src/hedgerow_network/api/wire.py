@@ -119,6 +119,17 @@ def _partly(of: Assessment, need: int, area: int) -> Partly | None:
     )
 
 
+def area_named(of: Assessment, place: int) -> dict[str, str]:
+    """Code and name of an area by its position in the hierarchy."""
+    held = of.facts.hierarchy.areas[place]
+    return {"area": held.code, "area_name": held.name}
+
+
+def service_named(of: Assessment, row: int) -> Named:
+    found = of.facts.directory.services[row]
+    return Named(id=found.id, name=found.name)
+
+
 def need_name(of: Assessment, id: str) -> str:
     found = of.facts.taxonomies.needs.get(id)
     return found.name if found is not None else id

@@ -1,7 +1,7 @@
 """A locality's cells: the question, the answer, and what the answer rests on."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from functools import cached_property
 
@@ -120,12 +120,27 @@ class Assessment:
         """How the people of a cell are known: counted, derived, residents or unknown."""
         return BASES[int(self.people.basis[need, area])]
 
-    def partial_units(self, need: int, area: int) -> list[int]:
-        """Units that serve a part of a cell's area and nobody's whole, ascending."""
+    def partial_services(self, need: int, area: int) -> list[int]:
+        """Services that serve a part of a cell's area and not the whole, ascending."""
         column = self.partly.services[:, [area]].tocoo().row
         addressing = self.held[:, [need]].tocoo().row
-        found = np.intersect1d(column, addressing)
-        return sorted({int(unit) for unit in self.incidence.unit[found]})
+        return [int(row) for row in np.intersect1d(column, addressing)]
+
+    def partial_units(self, need: int, area: int) -> list[int]:
+        """Units that serve a part of a cell's area and not the whole, ascending."""
+        return sorted({int(self.incidence.unit[row]) for row in self.partial_services(need, area)})
+
+    def counted_by(self, count: str) -> "Counting":
+        """The same cells counted by providers or by owners, whichever the question asked for."""
+        if count == self.question.count:
+            return Counting(self.units, self.incidence, self.cover)
+        return self._counted_otherwise
+
+    @cached_property
+    def _counted_otherwise(self) -> "Counting":
+        units = _units(self.facts, PROVIDERS if self.question.count == OWNERS else OWNERS)
+        other = replace(self.incidence, unit=units.of_service, n_units=len(units.ids))
+        return Counting(units, other, cover(other))
 
     def ranked(self, wanted: Sequence[str]) -> NDArray[np.intp]:
         """Cells (need × n_areas + area) of the given statuses: most people affected first, then need, then
@@ -135,6 +150,19 @@ class Assessment:
         cells = np.flatnonzero(np.isin(status, list(wanted)))
         known = self.people.basis.ravel()[cells] > 0
         return cells[np.lexsort((cells, -self.affected.ravel()[cells], ~known))]
+
+
+@dataclass(frozen=True)
+class Counting:
+    """Cells counted by one kind of unit: providers, or owners."""
+
+    units: Units
+    incidence: Incidence
+    cover: Cover
+
+
+def _units(facts: Facts, count: str) -> Units:
+    return facts.directory.owners if count == OWNERS else facts.directory.providers
 
 
 def assess(facts: Facts, question: Question) -> Assessment:
@@ -162,7 +190,7 @@ def assess(facts: Facts, question: Question) -> Assessment:
     needs = question.needs if question.needs is not None else _needs_in_use(facts, served, figures, locality)
     active = directory.active(question.at)
     held = addressing(facts, needs)
-    units = directory.owners if question.count == OWNERS else directory.providers
+    units = _units(facts, question.count)
     incidence = Incidence(
         serves=kept(active, served.whole),
         addresses=kept(active, held),
