@@ -13,6 +13,7 @@ from hedgerow_kit.db import upsert
 from sqlalchemy import Float, String, delete, select
 from sqlalchemy.orm import Session
 
+from hedgerow_registry.actions import derived
 from hedgerow_registry.actions.provenance import Provenance, is_unlimited
 from hedgerow_registry.store.held import Held, Key, chunks, held
 from hedgerow_registry.tables import Source, feed
@@ -233,6 +234,7 @@ def _store(
         _store_part(session, entity, part, records, [key[0] for key in changed])
     for record in records:
         feed.record(session, entity.type, entity.change_id(record))
+        derived.note(session, entity.type, entity.change_id(record), record)
 
 
 def _store_part(
@@ -261,4 +263,5 @@ def remove(session: Session, entity: Entity, keys: Sequence[Key]) -> None:
         there = select(column).where(column.in_(piece)).order_by(column).with_for_update()
         for one in session.scalars(there).all():
             feed.record(session, entity.type, one, deleted=True)
+            derived.note(session, entity.type, one, None)
         session.execute(delete(entity.table).where(column.in_(piece)), execution_options=_QUIET)

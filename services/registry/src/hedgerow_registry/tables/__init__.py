@@ -11,6 +11,7 @@ from hedgerow_registry.tables.directory import OrganisationOwner as Organisation
 from hedgerow_registry.tables.directory import Service as Service
 from hedgerow_registry.tables.directory import ServiceArea as ServiceArea
 from hedgerow_registry.tables.directory import ServiceNeed as ServiceNeed
+from hedgerow_registry.tables.directory import ServiceOpening as ServiceOpening
 from hedgerow_registry.tables.directory import Site as Site
 from hedgerow_registry.tables.intake import Change as Change
 from hedgerow_registry.tables.intake import ChangeClock as ChangeClock

@@ -4,7 +4,7 @@ from datetime import date
 from typing import Any
 
 from hedgerow_kit import db
-from sqlalchemy import CheckConstraint, Date, Float, ForeignKey, Index, String, Text
+from sqlalchemy import Boolean, CheckConstraint, Date, Float, ForeignKey, Index, Integer, String, Text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from hedgerow_registry.tables.provenance import Base, Provenance, key_text
@@ -130,6 +130,32 @@ class ServiceArea(Base):
         String(36), ForeignKey("services.id", ondelete="CASCADE"), primary_key=True
     )
     area_code: Mapped[str] = mapped_column(String(64), primary_key=True)
+
+
+class ServiceOpening(Base):
+    """An opening time of a service, or of one of its places: derived from the schedules of its document.
+
+    The columns are those of `domain.openings.OpeningTime`.
+    """
+
+    __tablename__ = "service_openings"
+    __table_args__ = (Index("ix_service_openings_hours", "weekday", "opens", "closes", "service_id"),)
+
+    service_id: Mapped[str] = mapped_column(
+        String(36), ForeignKey("services.id", ondelete="CASCADE"), primary_key=True
+    )
+    number: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
+    place_id: Mapped[str | None] = mapped_column(String(36))
+    weekday: Mapped[int | None] = mapped_column(Integer)
+    opens: Mapped[int | None] = mapped_column(Integer)
+    closes: Mapped[int | None] = mapped_column(Integer)
+    starts: Mapped[date | None] = mapped_column(Date)
+    ends: Mapped[date | None] = mapped_column(Date)
+    every: Mapped[int] = mapped_column(Integer)
+    monthly: Mapped[bool] = mapped_column(Boolean)
+    anchor: Mapped[int | None] = mapped_column(Integer)
+    nth: Mapped[int | None] = mapped_column(Integer)
+    month_day: Mapped[int | None] = mapped_column(Integer)
 
 
 class Site(Provenance, Base):
