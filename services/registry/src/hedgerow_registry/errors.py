@@ -25,6 +25,29 @@ class OrganisationHasServices(RegistryError):
         self.services = services
 
 
+class OrganisationAnswersForOthers(RegistryError):
+    """Other organisations are merged into this one: unmerge them first."""
+
+
+class AlreadyMerged(RegistryError):
+    """The organisation was merged into another."""
+
+    def __init__(self, canonical_id: str, *, into: bool = False) -> None:
+        which = "The organisation to merge into" if into else "The organisation"
+        super().__init__(
+            f"{which} was itself merged: {canonical_id} answers for it. Name that one, or unmerge it first."
+        )
+        self.canonical_id = canonical_id
+
+
+class NotMerged(RegistryError):
+    """The organisation is not merged into another."""
+
+
+class MergedIntoItself(RegistryError):
+    """An organisation cannot be merged into itself."""
+
+
 class SourceOfAnotherAuthority(RegistryError):
     """The source is not one of your authority."""
 

@@ -10,7 +10,7 @@ from hedgerow_kit.auth import Verifier
 from hedgerow_kit.db import Database
 
 from hedgerow_registry.actions.intake import importer
-from hedgerow_registry.api import areas, changes, hsds, needs, organisations, services, sites, sources
+from hedgerow_registry.api import areas, changes, hsds, merges, needs, organisations, services, sites, sources
 from hedgerow_registry.api.problems import PROBLEMS
 from hedgerow_registry.imports import kinds
 from hedgerow_registry.settings import Settings
@@ -36,7 +36,7 @@ def create_app(settings: Settings, database: Database, *, verifier: Verifier | N
     app.state.database = database
     app.state.public_url = settings.public_url
     app.state.verifier = verifier or Verifier(settings.identity_keys, audience="registry")
-    for resource in (areas, organisations, services, sites, needs, sources, changes, hsds):
+    for resource in (areas, organisations, merges, services, sites, needs, sources, changes, hsds):
         app.include_router(resource.router)
     app.include_router(runs.router())
     return app

@@ -12,12 +12,15 @@ from hedgerow_registry.actions.entities import ORGANISATIONS, SERVICES, SITES
 from hedgerow_registry.actions.provenance import claim, lock
 from hedgerow_registry.actions.records import QUARANTINED, Entity
 from hedgerow_registry.errors import (
+    AlreadyMerged,
     InvalidReference,
     Malformed,
+    OrganisationAnswersForOthers,
     OrganisationHasServices,
     UnknownRecord,
 )
-from hedgerow_registry.store import directory
+from hedgerow_registry.store import directory, merges
+from hedgerow_registry.store.directory import OrganisationParts
 
 # Looks at the record as it stands, locked, or at `None`; refuses the write by raising.
 Precondition = Callable[[Any], None]
@@ -28,7 +31,15 @@ _MIRRORED = ("name", "description", "url", "email", "status", "minimum_age", "ma
 def put_organisation(
     session: Session, id: str, fields: Mapping[str, Any], *, source: str, by: Principal, when: Precondition
 ) -> bool:
-    """Write an organisation; tells whether it is new."""
+    """Write an organisation; tells whether it is new.
+
+    What is written back as it was read keeps its place: what only an organisation merged into this one says
+    does not become this one's own. Raises AlreadyMerged for one that stands under another.
+    """
+    held = _locked(session, ORGANISATIONS, id)
+    if held is not None:
+        _require_standing(session, id)
+        fields = _without_what_members_say(session, held, fields)
     return _put(session, ORGANISATIONS, id, fields, source=source, principal=by, when=when)
 
 
@@ -45,6 +56,10 @@ def put_service(
         # The nested record keeps what the flat one does not speak of.
         document = {**document, **{name: fields.get(name) for name in _MIRRORED}}
     whole = {**fields, "document": document}
+    named = None if held is None else held.organisation_id
+    if named is not None and merges.answering(session, named) == organisation:
+        # Written back as it was read, it stays with the organisation its source named, merged or not.
+        whole["organisation_id"] = named
     return _put(session, SERVICES, id, whole, source=source, principal=by, when=when)
 
 
@@ -58,8 +73,14 @@ def put_site(
 
 
 def delete_organisation(session: Session, id: str, *, by: Principal, when: Precondition) -> None:
-    """Delete an organisation that has no services. Raises OrganisationHasServices."""
+    """Delete an organisation that has no services, is not merged and that none is merged into.
+
+    Raises OrganisationHasServices, AlreadyMerged, OrganisationAnswersForOthers.
+    """
     _held(session, ORGANISATIONS, id, by, when)
+    _require_standing(session, id)
+    if merges.members(session, [id]):
+        raise OrganisationAnswersForOthers
     services = directory.services_of(session, id)
     if services:
         raise OrganisationHasServices(services)
@@ -100,6 +121,30 @@ def _put(
     if written.verdict == QUARANTINED:
         raise Malformed(f"{written.column}: {written.reason}" if written.column else str(written.reason))
     return held is None
+
+
+def _require_standing(session: Session, id: str) -> None:
+    held = merges.merged_row(session, id)
+    if held is not None:
+        raise AlreadyMerged(held.canonical_id)
+
+
+def _without_what_members_say(session: Session, held: Any, fields: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The fields, less those that equal what members fill in and that the record itself does not say."""
+    members = merges.members(session, [held.id]).get(held.id)
+    if not members:
+        return fields
+    own = directory.own_parts(session, [held.id])
+    shown = directory.organisation_parts(session, [held.id])
+    kept = dict(fields)
+    pairs: list[tuple[dict[str, list[Any]], dict[str, list[Any]]]] = list(zip(own, shown, strict=True))
+    for part, (mine, all_) in zip(OrganisationParts._fields, pairs, strict=True):
+        theirs = set(all_.get(held.id, ())) - set(mine.get(held.id, ()))
+        kept[part] = [one for one in fields.get(part) or () if one not in theirs]
+    for name, value in merges.gaps(session, [held.id]).get(held.id, {}).items():
+        if getattr(held, name) is None and fields.get(name) == value:
+            kept[name] = None
+    return kept
 
 
 def _held(session: Session, entity: Entity, id: str, principal: Principal, when: Precondition) -> None:

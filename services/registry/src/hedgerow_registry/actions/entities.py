@@ -3,6 +3,7 @@
 from hedgerow_registry import tables
 from hedgerow_registry.actions.records import Entity, Part
 from hedgerow_registry.domain.words import name_key
+from hedgerow_registry.store import merges
 
 ORGANISATIONS = Entity(
     "organisation",
@@ -15,6 +16,7 @@ ORGANISATIONS = Entity(
     ],
     owned=True,
     change_id=lambda record: str(record["id"]),
+    told_by=merges.canonical,
     derived={"name_key": lambda record: name_key(record["name"])},
 )
 SERVICES = Entity(

@@ -52,16 +52,15 @@ def claim(
     """
     now = datetime.now(UTC)
     by = Provenance(source, import_id, now, principal)
-    stamp = _stamp(principal, authority_code)
-    # Inserting first and reading after settles the race of two first imports under one name.
-    made = {
-        "name": source,
-        "authority_code": stamp,
-        "first_import_id": import_id,
-        "created_at": now,
-    }
     held = session.execute(select(Source.authority_code).where(Source.name == source)).one_or_none()
     if held is None:
+        # Inserting first and reading after settles the race of two first imports under one name.
+        made = {
+            "name": source,
+            "authority_code": _stamp(principal, authority_code),
+            "first_import_id": import_id,
+            "created_at": now,
+        }
         upsert(session, Source, [made], key=["name"], update=[])
         held = session.execute(select(Source.authority_code).where(Source.name == source)).one()
     if not is_unlimited(principal) and not (held[0] is not None and held[0] in principal.authorities):

@@ -48,6 +48,7 @@ class Entity:
     """A kind of record: its table, its key, its parts, and the id its changes go by.
 
     owned: whether only the source that brought a record may write it; reference data are shared.
+    told_by: the id under which others are told of a record's change, where that is not its own.
     """
 
     def __init__(
@@ -59,6 +60,7 @@ class Entity:
         parts: Sequence[Part] = (),
         owned: bool,
         change_id: Callable[[Fields], str],
+        told_by: Callable[[Session, Sequence[str]], Mapping[str, str]] | None = None,
         derived: Mapping[str, Callable[[Fields], Any]] | None = None,
     ) -> None:
         self.type = type
@@ -67,6 +69,7 @@ class Entity:
         self.parts = tuple(parts)
         self.owned = owned
         self.change_id = change_id
+        self.told_by = told_by
         self.derived = dict(derived or {})
         columns = [
             column
@@ -232,9 +235,12 @@ def _store(
     upsert(session, entity.table, rows, key=entity.key, update=[name for name in rows[0] if name not in kept])
     for part in entity.parts:
         _store_part(session, entity, part, records, [key[0] for key in changed])
-    for record in records:
-        feed.record(session, entity.type, entity.change_id(record))
-        derived.note(session, entity.type, entity.change_id(record), record)
+    ids = [entity.change_id(record) for record in records]
+    # Asked after the rows are locked, so that a merge comes wholly before or wholly after.
+    told_by = {} if entity.told_by is None else entity.told_by(session, ids)
+    for id, record in zip(ids, records, strict=True):
+        feed.record(session, entity.type, told_by.get(id, id))
+        derived.note(session, entity.type, id, record)
 
 
 def _store_part(

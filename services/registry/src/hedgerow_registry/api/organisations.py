@@ -1,10 +1,12 @@
 """`/v1/organisations`: the bodies that provide services, or are paid for them."""
 
+from collections.abc import Callable
 from typing import Annotated, Any, Literal
 
 from fastapi import Query, Request, Response
 from hedgerow_kit import paging, problems
 from hedgerow_kit.auth import Principal, require
+from hedgerow_kit.conditional import etag
 from hedgerow_kit.db import Reading, Writing
 from hedgerow_kit.problems import UNPROCESSABLE, Problem
 from pydantic import Field, field_validator
@@ -19,16 +21,16 @@ from hedgerow_registry.api.wire import (
     RecordId,
     ShortText,
     SourceName,
+    StandingId,
     Text,
     View,
     if_unchanged,
     name_start,
-    tag_of,
 )
 from hedgerow_registry.domain import directory as terms
 from hedgerow_registry.domain import identifiers
 from hedgerow_registry.errors import Malformed, UnknownRecord
-from hedgerow_registry.store import directory
+from hedgerow_registry.store import directory, merges
 
 router = problems.router(tags=["organisations"])
 
@@ -65,7 +67,11 @@ class OrganisationBody(Body):
 
 
 class OrganisationItem(View):
-    """An organisation: who it is, how it is registered, and who owns it."""
+    """An organisation: who it is, how it is registered, and who owns it.
+
+    `merged_ids` names the organisations merged into it: their identifiers and owners are told with its own,
+    their names as aliases, and where it says nothing itself, what they say.
+    """
 
     id: str
     source_id: str | None
@@ -80,6 +86,7 @@ class OrganisationItem(View):
     identifiers: list[Identifier] = Field(default_factory=list)
     aliases: list[str] = Field(default_factory=list)
     owner_ids: list[str] = Field(default_factory=list)
+    merged_ids: list[str] = Field(default_factory=list)
 
 
 @router.get("/v1/organisations")
@@ -111,15 +118,15 @@ def list_organisations(
 
 @router.get("/v1/organisations/{id}")
 def read_organisation(
-    id: str, session: Reading, response: Response, principal: Annotated[Principal, require("read")]
+    id: StandingId, session: Reading, response: Response, principal: Annotated[Principal, require("read")]
 ) -> OrganisationItem:
-    """One organisation."""
+    """One organisation; one that was merged into another is redirected to it."""
     return _one(session, id, response)
 
 
 @router.get("/v1/organisations/{id}/services")
 def list_services_of(
-    id: str,
+    id: StandingId,
     session: Reading,
     request: Request,
     response: Response,
@@ -149,7 +156,7 @@ def write_organisation(
     fields: dict[str, Any] = body.model_dump()
     fields["identifiers"] = [(one["scheme"], one["id"]) for one in fields["identifiers"]]
     is_new = actions.put_organisation(
-        session, id, fields, source=source, by=principal, when=if_unchanged(request)
+        session, id, fields, source=source, by=principal, when=unchanged(session, request)
     )
     response.status_code = 201 if is_new else 200
     session.expire_all()
@@ -161,7 +168,7 @@ def delete_organisation(
     id: RecordId, session: Writing, request: Request, principal: Annotated[Principal, require("write")]
 ) -> None:
     """Delete an organisation that has no services; it leaves a tombstone in the change feed."""
-    actions.delete_organisation(session, id, by=principal, when=if_unchanged(request))
+    actions.delete_organisation(session, id, by=principal, when=unchanged(session, request))
 
 
 def _identifier(said: str | None) -> tuple[str, str] | None:
@@ -174,7 +181,9 @@ def _identifier(said: str | None) -> tuple[str, str] | None:
 
 
 def _items(session: Session, rows: list[Any]) -> list[OrganisationItem]:
-    parts = directory.organisation_parts(session, [row.id for row in rows])
+    ids = [row.id for row in rows]
+    parts = directory.organisation_parts(session, ids)
+    members, gaps = merges.members(session, ids), merges.gaps(session, ids)
     made = []
     for row in rows:
         known = [Identifier(scheme=scheme, id=id) for scheme, id in parts.identifiers.get(row.id, [])]
@@ -182,7 +191,9 @@ def _items(session: Session, rows: list[Any]) -> list[OrganisationItem]:
             "identifiers": known,
             "aliases": parts.aliases.get(row.id, []),
             "owner_ids": parts.owner_ids.get(row.id, []),
+            "merged_ids": members.get(row.id, []),
         }
+        update |= {name: value for name, value in gaps.get(row.id, {}).items() if getattr(row, name) is None}
         made.append(OrganisationItem.model_validate(row).model_copy(update=update))
     return made
 
@@ -191,5 +202,16 @@ def _one(session: Session, id: str, response: Response) -> OrganisationItem:
     row = directory.organisation(session, id)
     if row is None:
         raise UnknownRecord("organisation")
-    response.headers["ETag"] = tag_of(row)
-    return _items(session, [row])[0]
+    item = _items(session, [row])[0]
+    response.headers["ETag"] = _tag(item)
+    return item
+
+
+def _tag(item: OrganisationItem) -> str:
+    # Of all that is shown: others' records have a part in it, and merges.
+    return etag(item.model_dump_json())
+
+
+def unchanged(session: Session, request: Request) -> Callable[[Any], None]:
+    """Lets a write through if the organisation is what `If-Match` or `If-None-Match` says it is."""
+    return if_unchanged(request, lambda held: _tag(_items(session, [held])[0]))

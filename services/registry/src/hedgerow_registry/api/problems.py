@@ -7,6 +7,12 @@ from hedgerow_registry import errors
 PROBLEMS = {
     errors.UnknownRecord: NOT_FOUND,
     errors.OrganisationHasServices: ProblemType(409, "organisation-has-services", "It still has services"),
+    errors.OrganisationAnswersForOthers: ProblemType(
+        409, "organisation-answers-for-others", "Others are merged into it"
+    ),
+    errors.AlreadyMerged: ProblemType(409, "already-merged", "It was merged into another"),
+    errors.NotMerged: ProblemType(409, "not-merged", "It is not merged"),
+    errors.MergedIntoItself: UNPROCESSABLE,
     errors.SourceOfAnotherAuthority: FORBIDDEN,
     errors.AuthorityNotNamed: UNPROCESSABLE,
     errors.AmbiguousNeed: ProblemType(422, "ambiguous-need", "Several taxonomies have this term"),

@@ -1,11 +1,13 @@
 """`/v1/services`: what providers offer, for which needs and where."""
 
+from collections.abc import Callable, Mapping
 from datetime import date
 from typing import Annotated, Any, Literal
 
 from fastapi import Query, Request, Response
 from hedgerow_kit import paging, problems
 from hedgerow_kit.auth import Principal, require
+from hedgerow_kit.conditional import etag
 from hedgerow_kit.db import Reading, Writing
 from pydantic import Field, field_validator, model_validator
 from sqlalchemy.orm import Session
@@ -30,7 +32,7 @@ from hedgerow_registry.api.wire import (
 )
 from hedgerow_registry.domain import eligibility, gss, ids, taxonomy
 from hedgerow_registry.errors import UnknownRecord
-from hedgerow_registry.store import directory
+from hedgerow_registry.store import directory, merges
 
 router = problems.router(tags=["services"])
 
@@ -165,7 +167,7 @@ def write_service(
 ) -> ServiceView:
     """Write a service whole: a new one, or with `If-Match` one you have read."""
     is_new = actions.put_service(
-        session, id, body.model_dump(), source=source, by=principal, when=if_unchanged(request)
+        session, id, body.model_dump(), source=source, by=principal, when=_if_unchanged(session, request)
     )
     response.status_code = 201 if is_new else 200
     session.expire_all()
@@ -177,23 +179,39 @@ def delete_service(
     id: RecordId, session: Writing, request: Request, principal: Annotated[Principal, require("write")]
 ) -> None:
     """Delete a service and its sites; each leaves a tombstone in the change feed."""
-    actions.delete_service(session, id, by=principal, when=if_unchanged(request))
+    actions.delete_service(session, id, by=principal, when=_if_unchanged(session, request))
 
 
 def service_items(session: Session, rows: list[Any]) -> list[ServiceItem]:
     parts = directory.service_parts(session, [row.id for row in rows])
-    return [_filled(ServiceItem.model_validate(row), parts) for row in rows]
+    answering = merges.canonical(session, (row.organisation_id for row in rows))
+    return [_filled(ServiceItem.model_validate(row), parts, answering) for row in rows]
 
 
-def _filled(item: Any, parts: directory.ServiceParts) -> Any:
-    update = {"needs": parts.needs.get(item.id, []), "area_codes": parts.area_codes.get(item.id, [])}
+def _filled(item: Any, parts: directory.ServiceParts, answering: Mapping[str, str]) -> Any:
+    update = {
+        "organisation_id": answering.get(item.organisation_id),
+        "needs": parts.needs.get(item.id, []),
+        "area_codes": parts.area_codes.get(item.id, []),
+    }
     return item.model_copy(update=update)
+
+
+def _tag(session: Session, row: Any) -> str:
+    """The tag of a service, which names the organisation that answers for its own."""
+    return etag(tag_of(row), *merges.canonical(session, [row.organisation_id]).values())
+
+
+def _if_unchanged(session: Session, request: Request) -> Callable[[Any], None]:
+    return if_unchanged(request, lambda held: _tag(session, held))
 
 
 def _one(session: Session, id: str, response: Response) -> ServiceView:
     row = directory.service(session, id)
     if row is None:
         raise UnknownRecord("service")
-    response.headers["ETag"] = tag_of(row)
-    made: ServiceView = _filled(ServiceView.model_validate(row), directory.service_parts(session, [id]))
+    response.headers["ETag"] = _tag(session, row)
+    answering = merges.canonical(session, [row.organisation_id])
+    parts = directory.service_parts(session, [id])
+    made: ServiceView = _filled(ServiceView.model_validate(row), parts, answering)
     return made

@@ -4,15 +4,16 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Annotated, Any
 
-from fastapi import Path, Query, Request
+from fastapi import Depends, Path, Query, Request
 from hedgerow_kit.conditional import etag, require_match
-from hedgerow_kit.problems import PRECONDITION_FAILED, UNPROCESSABLE, Problem
+from hedgerow_kit.db import Reading
+from hedgerow_kit.problems import PRECONDITION_FAILED, UNPROCESSABLE, Problem, ProblemType
 from pydantic import AfterValidator, BaseModel, ConfigDict, StringConstraints
 from sqlalchemy.orm import Session
 
 from hedgerow_registry.domain import gss, ids, words
 from hedgerow_registry.errors import Malformed, UnknownRecord
-from hedgerow_registry.store import areas, reference
+from hedgerow_registry.store import areas, merges, reference
 
 Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=500)]
 ShortText = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
@@ -44,6 +45,25 @@ def _record_id(text: str) -> str:
 
 
 RecordId = Annotated[str, Path(description="The record's id, a UUID"), AfterValidator(_record_id)]
+MERGED = ProblemType(308, "merged", "Merged into another organisation")
+
+
+def _standing(id: str, session: Reading, request: Request) -> str:
+    answering = merges.answering(session, id.lower())
+    if answering == id.lower():
+        return id
+    path = request.url.path.replace(id, answering, 1)
+    query = f"?{request.url.query}" if request.url.query else ""
+    # An unmerge may take it back: nobody is to remember the redirect.
+    raise Problem(
+        MERGED,
+        f"{answering} answers for it.",
+        headers={"Location": f"{path}{query}", "Cache-Control": "no-cache"},
+    )
+
+
+# An organisation of a path that answers for itself; one that was merged is redirected to the one that does.
+StandingId = Annotated[str, Path(description="The organisation's id"), Depends(_standing)]
 SourceName = Annotated[
     str,
     Query(min_length=1, max_length=200, description="Under which source a new record is kept"),
@@ -84,11 +104,11 @@ def known_need(session: Session, said: str | None) -> str | None:
 
 
 def tag_of(record: Any) -> str:
-    """The entity tag of an organisation, service or site."""
+    """The entity tag of a record that is shown as it is kept."""
     return etag(record.id, record.digest, record.source, record.updated_at.isoformat())
 
 
-def if_unchanged(request: Request) -> Callable[[Any], None]:
+def if_unchanged(request: Request, tag: Callable[[Any], str] = tag_of) -> Callable[[Any], None]:
     """Lets a write through if the record is what `If-Match` or `If-None-Match` says it is."""
 
     def check(held: Any) -> None:
@@ -98,6 +118,6 @@ def if_unchanged(request: Request) -> Callable[[Any], None]:
             return
         if request.headers.get("if-none-match", "").strip() == "*":
             raise Problem(PRECONDITION_FAILED, "There is such a record already.")
-        require_match(request, tag_of(held))
+        require_match(request, tag(held))
 
     return check

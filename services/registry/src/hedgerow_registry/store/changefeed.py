@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from hedgerow_registry.store import areas, directory
+from hedgerow_registry.store import areas, directory, merges
 from hedgerow_registry.store.held import chunks
 from hedgerow_registry.tables import (
     OPEN_AGE,
@@ -166,15 +166,23 @@ def _organisations(session: Session, ids: Sequence[str]) -> dict[str, State]:
     parts = directory.organisation_parts(session, ids)
     table = Organisation
     columns = (table.id, table.name, table.sector, table.legal_form, table.size, table.status)
+    # A merged organisation is no more: the one that answers for it tells what it told.
+    standing = [id for id, answering in merges.canonical(session, ids).items() if id == answering]
+    gaps = merges.gaps(session, standing)
     return {
         row.id: {
             **row._mapping,
+            **{
+                name: value
+                for name, value in gaps.get(row.id, {}).items()
+                if row._mapping.get(name, value) is None
+            },
             "owner_ids": parts.owner_ids.get(row.id, []),
             "identifiers": [
                 {"scheme": scheme, "id": number} for scheme, number in parts.identifiers.get(row.id, [])
             ],
         }
-        for row in _rows(session, columns, table.id, ids)
+        for row in _rows(session, columns, table.id, standing)
     }
 
 
@@ -193,13 +201,16 @@ def _services(session: Session, ids: Sequence[str]) -> dict[str, State]:
         table.valid_to,
         table.assured_on,
     )
+    rows = list(_rows(session, columns, table.id, ids))
+    answering = merges.canonical(session, (row.organisation_id for row in rows))
     return {
         row.id: {
             **row._mapping,
+            "organisation_id": answering.get(row.organisation_id),
             "needs": parts.needs.get(row.id, []),
             "area_codes": parts.area_codes.get(row.id, []),
         }
-        for row in _rows(session, columns, table.id, ids)
+        for row in rows
     }
 
 

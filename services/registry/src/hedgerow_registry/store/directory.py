@@ -7,7 +7,7 @@ from hedgerow_kit.paging import keyset
 from sqlalchemy import Select, func, or_, select
 from sqlalchemy.orm import InstrumentedAttribute, Session, defer
 
-from hedgerow_registry.store import areas
+from hedgerow_registry.store import areas, merges
 from hedgerow_registry.store.areas import starts
 from hedgerow_registry.store.held import chunks, known
 from hedgerow_registry.tables import (
@@ -93,19 +93,24 @@ def organisation_page(
     after: str | None,
     limit: int,
 ) -> tuple[list[Organisation], str | None]:
-    """A page of the organisations of a source, sector, identifier, or whose name starts with a text."""
-    query = select(Organisation)
+    """A page of the organisations of a source, sector, identifier, or whose name starts with a text.
+
+    One that was merged is not among them; the one that answers for it is found by its identifiers too.
+    """
+    query = select(Organisation).where(merges.standing(Organisation.id))
     if source is not None:
         query = query.where(Organisation.source == source)
     if sector is not None:
         query = query.where(Organisation.sector == sector)
     if identifier is not None:
         scheme, number = identifier
+        merged = merges.alias()
         query = query.where(
             Organisation.id.in_(
-                select(OrganisationIdentifier.organisation_id).where(
-                    OrganisationIdentifier.scheme == scheme, OrganisationIdentifier.identifier == number
-                )
+                select(merges.answering_id(OrganisationIdentifier.organisation_id, merged))
+                .select_from(OrganisationIdentifier)
+                .outerjoin(merged, merged.organisation_id == OrganisationIdentifier.organisation_id)
+                .where(OrganisationIdentifier.scheme == scheme, OrganisationIdentifier.identifier == number)
             )
         )
     if name_starts:
@@ -144,7 +149,7 @@ def service_page(
         sited = select(Site.service_id).where(Site.area_code.in_(select(inside.c.code)))
         query = query.where(or_(Service.id.in_(declared), Service.id.in_(sited)))
     if organisation is not None:
-        query = query.where(Service.organisation_id == organisation)
+        query = query.where(Service.organisation_id.in_(merges.under(organisation)))
     if status is not None:
         query = query.where(Service.status == status)
     if source is not None:
@@ -188,7 +193,35 @@ class OrganisationParts(NamedTuple):
 
 
 def organisation_parts(session: Session, ids: Iterable[str]) -> OrganisationParts:
-    """Identifiers, aliases and owners of organisations, each list in order."""
+    """Identifiers, aliases and owners of organisations, each list in order.
+
+    What the organisations merged into one say is told with it, their names as aliases; an owner that was
+    merged is told by the one that answers for it.
+    """
+    wanted = list(ids)
+    members = merges.members(session, wanted)
+    everyone = [*wanted, *(member for listed in members.values() for member in listed)]
+    own = own_parts(session, everyone)
+    answering = merges.canonical(session, (owner for listed in own.owner_ids.values() for owner in listed))
+    names = merges.names(session, everyone) if members else {}
+    made = OrganisationParts({}, {}, {})
+    for id in wanted:
+        group = (id, *members.get(id, ()))
+        owners = {answering[owner] for one in group for owner in own.owner_ids.get(one, ())}
+        aliases = {alias for one in group for alias in own.aliases.get(one, ())}
+        aliases |= {names[one] for one in group[1:]} - {names.get(id)}
+        known = {pair for one in group for pair in own.identifiers.get(one, ())}
+        if known:
+            made.identifiers[id] = sorted(known)
+        if aliases:
+            made.aliases[id] = sorted(aliases)
+        if owners - {id}:
+            made.owner_ids[id] = sorted(owners - {id})
+    return made
+
+
+def own_parts(session: Session, ids: Iterable[str]) -> OrganisationParts:
+    """Identifiers, aliases and owners as the records of just these organisations say them."""
     wanted = list(ids)
     table = OrganisationIdentifier
     return OrganisationParts(

@@ -23,9 +23,9 @@ from hedgerow_registry.domain.hsds.serving import (
 )
 from hedgerow_registry.domain.words import name_key
 from hedgerow_registry.errors import TooBroad, UnplacedPostcode
-from hedgerow_registry.store import areas, directory
+from hedgerow_registry.store import areas, directory, merges
 from hedgerow_registry.store.held import chunks
-from hedgerow_registry.tables import Area, Need, OrganisationAlias, ServiceArea, ServiceNeed
+from hedgerow_registry.tables import Area, MergeEvent, Need, OrganisationAlias, ServiceArea, ServiceNeed
 from hedgerow_registry.tables import Organisation as OrganisationRow
 from hedgerow_registry.tables import Service as ServiceRow
 from hedgerow_registry.tables import Site as SiteRow
@@ -172,15 +172,25 @@ def organisations(
     taxonomy: str | None = None,
 ) -> Found:
     """Organisations whose names or description hold some words, with a service for a need."""
-    query = select(OrganisationRow.id)
+    query = select(OrganisationRow.id).where(merges.standing(OrganisationRow.id))
     for word in search:
         also = exists().where(
             OrganisationAlias.organisation_id == OrganisationRow.id, _holds(OrganisationAlias.alias, word)
         )
-        query = query.where(or_(_named(OrganisationRow, word), also))
+        member, merged = aliased(OrganisationRow), merges.alias()
+        by_member = exists().where(
+            merged.canonical_id == OrganisationRow.id,
+            member.id == merged.organisation_id,
+            _named(member, word),
+        )
+        query = query.where(or_(_named(OrganisationRow, word), also, by_member))
     if need_ids is not None or taxonomy is not None:
-        own = select(ServiceRow.organisation_id).where(
-            ServiceRow.organisation_id.is_not(None), *_for_needs(need_ids, taxonomy)
+        merged = merges.alias()
+        own = (
+            select(merges.answering_id(ServiceRow.organisation_id, merged))
+            .select_from(ServiceRow)
+            .outerjoin(merged, merged.organisation_id == ServiceRow.organisation_id)
+            .where(ServiceRow.organisation_id.is_not(None), *_for_needs(need_ids, taxonomy))
         )
         query = query.where(OrganisationRow.id.in_(own))
     return Found(session, query, OrganisationRow.id)
@@ -216,7 +226,7 @@ def _conditions(session: Session, wanted: Wanted) -> list[Any]:
         )
         conditions.append(or_(_named(ServiceRow, word), provider))
     if wanted.organisation is not None:
-        conditions.append(ServiceRow.organisation_id == wanted.organisation)
+        conditions.append(ServiceRow.organisation_id.in_(merges.under(wanted.organisation)))
     if wanted.minimum_age is not None:
         conditions.append(ServiceRow.minimum_age >= wanted.minimum_age)
     if wanted.maximum_age is not None:
@@ -229,6 +239,9 @@ def _conditions(session: Session, wanted: Wanted) -> list[Any]:
                 exists().where(site.service_id == ServiceRow.id, site.updated_at >= since),
                 exists().where(
                     OrganisationRow.id == ServiceRow.organisation_id, OrganisationRow.updated_at >= since
+                ),
+                exists().where(
+                    MergeEvent.organisation_id == ServiceRow.organisation_id, MergeEvent.at >= since
                 ),
             )
         )
@@ -303,7 +316,7 @@ def _stands(session: Session, postcode: str, within_m: float | None) -> Any:
 
 
 def modified_of(session: Session, ids: Sequence[str]) -> dict[str, str]:
-    """When each service, its sites or its organisation last changed."""
+    """When each service, its sites or its organisation last changed, or that was merged or unmerged."""
     last: dict[str, datetime] = {}
 
     def note(rows: Iterable[Any]) -> None:
@@ -322,6 +335,14 @@ def modified_of(session: Session, ids: Sequence[str]) -> dict[str, str]:
         )
         note(
             session.execute(
+                select(ServiceRow.id, func.max(MergeEvent.at))
+                .join(MergeEvent, MergeEvent.organisation_id == ServiceRow.organisation_id)
+                .where(own)
+                .group_by(ServiceRow.id)
+            )
+        )
+        note(
+            session.execute(
                 select(SiteRow.service_id, SiteRow.updated_at).where(SiteRow.service_id.in_(piece))
             )
         )
@@ -336,7 +357,8 @@ def whole_services(session: Session, ids: Sequence[str]) -> list[dict[str, Any]]
         for row in session.scalars(select(ServiceRow).where(ServiceRow.id.in_(piece)))
     }
     parts = directory.service_parts(session, rows)
-    providers = _providers(session, {row.organisation_id for row in rows.values()} - {None})
+    answering = merges.canonical(session, (row.organisation_id for row in rows.values()))
+    providers = _providers(session, set(answering.values()))
     places = _sites(session, rows)
     known_terms = {term.need_id: term for term in term_rows(session, _all(parts.needs))}
     names = _area_names(session, _all(parts.area_codes))
@@ -352,7 +374,7 @@ def whole_services(session: Session, ids: Sequence[str]) -> list[dict[str, Any]]
             area_codes=tuple(parts.area_codes.get(id, ())),
         )
         around = Surroundings(
-            provider=providers.get(row.organisation_id or ""),
+            provider=providers.get(answering.get(row.organisation_id or "", "")),
             sites=places.get(id, ()),
             terms=known_terms,
             area_names=names,
@@ -371,7 +393,7 @@ def whole_organisations(session: Session, ids: Sequence[str]) -> list[dict[str, 
 
 def services_of_organisation(session: Session, id: str) -> list[str]:
     """The services of an organisation, in order."""
-    query = select(ServiceRow.id).where(ServiceRow.organisation_id == id)
+    query = select(ServiceRow.id).where(ServiceRow.organisation_id.in_(merges.under(id)))
     return list(session.scalars(query.order_by(ServiceRow.id)))
 
 
@@ -423,12 +445,18 @@ def _providers(session: Session, ids: Iterable[Any]) -> dict[str, Provider]:
     wanted = sorted(ids)
     parts = directory.organisation_parts(session, wanted)
     columns = [getattr(OrganisationRow, name) for name in _ORGANISATION_FIELDS]
+    gaps = merges.gaps(session, wanted)
     found = {}
     for piece in chunks(wanted):
         for row in session.execute(select(*columns).where(OrganisationRow.id.in_(piece))):
             known = tuple(f"{scheme}:{number}" for scheme, number in parts.identifiers.get(row.id, ()))
+            filled = {
+                name: value
+                for name, value in gaps.get(row.id, {}).items()
+                if row._mapping.get(name, value) is None
+            }
             found[row.id] = Provider(
-                held=Organisation(**row._mapping, identifiers=known),
+                held=Organisation(**{**row._mapping, **filled}, identifiers=known),
                 aliases=tuple(parts.aliases.get(row.id, ())),
                 owner_ids=tuple(parts.owner_ids.get(row.id, ())),
             )

@@ -18,6 +18,8 @@ from hedgerow_registry.tables.intake import ChangeClock as ChangeClock
 from hedgerow_registry.tables.intake import Import as Import
 from hedgerow_registry.tables.intake import Receipt as Receipt
 from hedgerow_registry.tables.intake import feed as feed
+from hedgerow_registry.tables.merges import Merged as Merged
+from hedgerow_registry.tables.merges import MergeEvent as MergeEvent
 from hedgerow_registry.tables.needs import Crosswalk as Crosswalk
 from hedgerow_registry.tables.needs import Demand as Demand
 from hedgerow_registry.tables.needs import Need as Need

@@ -22,6 +22,7 @@ from hedgerow_registry.api.hsds.answers import (
 )
 from hedgerow_registry.api.hsds.filters import TaxonomyId, TermId, needs_of, taxonomy_of
 from hedgerow_registry.api.hsds.services import Full
+from hedgerow_registry.api.wire import StandingId
 from hedgerow_registry.domain.hsds.profile import LISTED, UK, WHOLE, Fields, shown
 from hedgerow_registry.errors import UnknownRecord
 from hedgerow_registry.store import hsds
@@ -84,13 +85,13 @@ def list_feed_organizations(
 
 @router.get("/hsds/organizations/{id}", response_model=dict[str, Any])
 def read_feed_organization(
-    id: str,
+    id: StandingId,
     session: Reading,
     principal: Annotated[Principal, require("open")],
     full: Full = None,
     full_service: FullService = False,
 ) -> Response:
-    """One organisation."""
+    """One organisation; one that was merged into another is redirected to it."""
     for made in _organizations(WHOLE if full else UK, services=full_service)(session, [id.lower()]):
         return record(made)
     raise UnknownRecord("organisation")
