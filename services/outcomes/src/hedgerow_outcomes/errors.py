@@ -1,5 +1,8 @@
 """What can go wrong in outcomes, in the field's words."""
 
+from collections.abc import Sequence
+from datetime import date
+
 
 class OutcomesError(Exception):
     """Something is wrong with the request."""
@@ -27,6 +30,65 @@ class IncompleteDefinition(OutcomesError):
 
 class NoSuchKpi(OutcomesError):
     """No such KPI."""
+
+
+class NoSuchRule(OutcomesError):
+    """No such payment rule."""
+
+
+class NoSuchStatement(OutcomesError):
+    """No such statement."""
+
+
+class UnfitRule(OutcomesError):
+    """The payment rule cannot be computed."""
+
+    def __init__(self, errors: list[dict[str, str]]) -> None:
+        super().__init__("The payment rule cannot be computed.")
+        self.errors = errors
+
+
+class PayerOfNobody(OutcomesError):
+    """None of the payers is an authority that you act for."""
+
+
+class VersionTooEarly(OutcomesError):
+    """A new version cannot hold for days that statements were issued for."""
+
+    def __init__(self, last: date) -> None:
+        super().__init__(
+            f"Statements were issued up to {last.isoformat()}: a new version holds from later on."
+        )
+        self.errors = [{"parameter": "valid_from", "reason": f"later than {last.isoformat()}"}]
+
+
+class RuleHasStatements(OutcomesError):
+    """Statements were issued under the rule: it stays, so that they can be explained."""
+
+
+class FiguresMissing(OutcomesError):
+    """Figures that the statement needs are not known; with `accept_missing` they count as nothing."""
+
+    def __init__(self, missing: Sequence[str]) -> None:
+        super().__init__((type(self).__doc__ or "").strip())
+        self.errors = [{"pointer": "/period", "reason": reason} for reason in missing[:100]]
+
+
+class NothingToRestate(OutcomesError):
+    """The statement of this period was issued, and nothing that it rests on has changed since."""
+
+
+class NotAStatementPeriod(OutcomesError):
+    """The rule has no statement for this period."""
+
+    def __init__(self, cadence: str) -> None:
+        super().__init__(
+            f"The rule has a statement for every {cadence} of its term, and for no other period."
+        )
+
+
+class IllegalTransition(OutcomesError):
+    """The statement cannot become that."""
 
 
 class UnfitBaseline(OutcomesError):

@@ -10,7 +10,7 @@ from hedgerow_kit.auth import Verifier
 from hedgerow_kit.db import Database
 
 from hedgerow_outcomes.actions.intake import importer
-from hedgerow_outcomes.api import charts, kpis, observations, standing
+from hedgerow_outcomes.api import charts, kpis, observations, payment_rules, standing, statements
 from hedgerow_outcomes.api.problems import PROBLEMS
 from hedgerow_outcomes.settings import Settings
 
@@ -35,6 +35,6 @@ def create_app(settings: Settings, database: Database, *, verifier: Verifier | N
     app.state.database = database
     app.state.verifier = verifier or Verifier(settings.identity_keys, audience="outcomes")
     app.include_router(runs.router())
-    for resource in (observations, charts, standing, kpis):
+    for resource in (observations, charts, standing, kpis, payment_rules, statements):
         app.include_router(resource.router)
     return app

@@ -1,11 +1,21 @@
 """The status of each error on the wire."""
 
-from hedgerow_kit.problems import NOT_FOUND, UNPROCESSABLE, ProblemType
+from hedgerow_kit.problems import CONFLICT, FORBIDDEN, NOT_FOUND, UNPROCESSABLE, ProblemType
 
 from hedgerow_outcomes import errors
 
 PROBLEMS: dict[type[Exception], ProblemType] = {
     errors.NoSuchKpi: NOT_FOUND,
+    errors.NoSuchRule: NOT_FOUND,
+    errors.NoSuchStatement: NOT_FOUND,
+    errors.PayerOfNobody: FORBIDDEN,
+    errors.RuleHasStatements: CONFLICT,
+    errors.NothingToRestate: CONFLICT,
+    errors.IllegalTransition: CONFLICT,
+    errors.FiguresMissing: UNPROCESSABLE,
+    errors.NotAStatementPeriod: UNPROCESSABLE,
+    errors.UnfitRule: UNPROCESSABLE,
+    errors.VersionTooEarly: UNPROCESSABLE,
     errors.UnfitBaseline: UNPROCESSABLE,
     errors.UnknownOption: UNPROCESSABLE,
     errors.UnknownSubject: UNPROCESSABLE,

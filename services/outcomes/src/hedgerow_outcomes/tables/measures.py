@@ -1,4 +1,4 @@
-"""What outcomes keeps.
+"""KPIs and observations, imports and the change sequence.
 
 Observations are keyed by small whole numbers that stand for a KPI and a subject: rows of a fifth of the width
 load several times as fast. Their tables carry no foreign keys, as a check per row would cost more than the

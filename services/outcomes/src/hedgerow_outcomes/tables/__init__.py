@@ -1,0 +1,47 @@
+"""The rows of the outcomes database, one module a subject."""
+
+from hedgerow_outcomes.tables.measures import (
+    DAY_ZERO,
+    Base,
+    Change,
+    ChangeClock,
+    Day,
+    Import,
+    Kpi,
+    KpiVersion,
+    Learning,
+    Observation,
+    Receipt,
+    Subject,
+    Superseded,
+)
+from hedgerow_outcomes.tables.payments import (
+    PaymentRule,
+    PaymentRulePayer,
+    PaymentRuleVersion,
+    Statement,
+    StatementEvent,
+    StatementLine,
+)
+
+__all__ = [
+    "DAY_ZERO",
+    "Base",
+    "Change",
+    "ChangeClock",
+    "Day",
+    "Import",
+    "Kpi",
+    "KpiVersion",
+    "Learning",
+    "Observation",
+    "PaymentRule",
+    "PaymentRulePayer",
+    "PaymentRuleVersion",
+    "Receipt",
+    "Statement",
+    "StatementEvent",
+    "StatementLine",
+    "Subject",
+    "Superseded",
+]
