@@ -90,7 +90,7 @@ def records(
 
     areas: code | name | level | parents [| successors | lon | lat] · needs: id | name | parent ·
     crosswalk: from | to | relation · organisations: id | name | owners ·
-    services: id | provider | needs | areas [| status | from | to | age_from] ·
+    services: id | provider | needs | areas [| status | from | to | age_from | capacity] ·
     sites: id | service | lon | lat | area · residents: area | count ·
     indices: index | area | value · demand: need | area | count | weight
     """
@@ -127,6 +127,7 @@ def records(
             valid_from=row.get("from") or None,
             valid_to=row.get("to") or None,
             minimum_age=number(row.get("age_from", "")),
+            capacity=number(row.get("capacity", "")),
         )
         made.append(("service", row["id"], found))
     for row in rows(sites) if sites else []:

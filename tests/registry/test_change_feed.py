@@ -76,7 +76,18 @@ def test_a_change_is_a_cloud_event_with_the_record_as_it_is_now(registry: Client
         "assured_on": None,
     }
     site = next(event["data"] for event in events if event["type"] == "hedgerow.site.updated")
-    assert site.keys() == {"id", "service_id", "name", "lon", "lat", "area_code", "postcode", "address"}
+    assert site.keys() == {
+        "id",
+        "service_id",
+        "name",
+        "lon",
+        "lat",
+        "area_code",
+        "postcode",
+        "address",
+        "source",
+        "source_id",
+    }
 
 
 def test_pages_join_without_gap_or_repeat_and_types_can_be_chosen(registry: Client) -> None:

@@ -158,7 +158,7 @@ def install(app: FastAPI, mapping: Mapped) -> None:
 
     def of_app(kind: ProblemType) -> Callable[[Exception], Problem]:
         def convert(error: Exception) -> Problem:
-            detail = str(error) or (type(error).__doc__ or "").strip()
+            detail = str(error) or " ".join((type(error).__doc__ or "").split())
             return Problem(kind, detail, errors=getattr(error, "errors", ()))
 
         return convert

@@ -40,7 +40,9 @@ class UnknownProvider(NetworkError):
 
 
 class MalformedRule(NetworkError):
-    """A rule is `declared`, `sited`, or `within:<km>` with a distance above 0 and up to 500 km."""
+    """A rule is `declared`, `sited`, or `within:<km>` with a distance above 0 and up to 500 km; by a matrix
+    of travel costs also `within:<minutes>min` with up to 600 minutes.
+    """
 
 
 class NotFedYet(NetworkError):
@@ -53,3 +55,37 @@ class NotThatNewYet(NetworkError):
 
 class FeedUnreadable(NetworkError):
     """The registry's change feed could not be read."""
+
+
+class MalformedDecay(NetworkError):
+    """A decay is `binary`, `step` (or `step:20=1,40=0.68`, costs ascending, weights from 0 to 1), `gaussian`
+    (or `gaussian:<bandwidth>`), or `gravity` (or `gravity:<scale>,<power>`, the power below 0).
+    """
+
+
+class NegativePeople(NetworkError):
+    """A number of people is below 0."""
+
+
+class AuthorityNotNamed(NetworkError):
+    """Your key acts for several authorities: name the one this belongs to with authority=."""
+
+
+class OfAnotherAuthority(NetworkError):
+    """It belongs to another authority, or to everybody: your key may not change it."""
+
+
+class UnknownMatrix(NetworkError):
+    """No matrix of travel costs of this name is held: see `GET /v1/costs`, or import it as `costs`."""
+
+
+class NeedsMatrix(NetworkError):
+    """Minutes are known by a matrix of travel costs only: name one with costs=, or give a distance in km."""
+
+
+class NoSuchUnit(NetworkError):
+    """The matrix of travel costs is not in this unit."""
+
+
+class NeedsSpeed(NetworkError):
+    """Minutes in a straight line need a speed: give speed_kmh=, or a matrix with costs=."""

@@ -4,17 +4,21 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, date, datetime
 
+from anyio import to_thread
 from fastapi import FastAPI
 from hedgerow_kit import serving
 from hedgerow_kit.auth import Verifier
 from hedgerow_kit.db import Database
 
-from hedgerow_network.api import gaps, localities, projection
+from hedgerow_network.actions.intake import importer
+from hedgerow_network.api import access, costs, gaps, localities, projection
 from hedgerow_network.api.problems import PROBLEMS
+from hedgerow_network.imports import costs as cost_file
 from hedgerow_network.jobs.follow import Follower
 from hedgerow_network.settings import Settings
 from hedgerow_network.store import projection as held
 from hedgerow_network.store.answers import Answers
+from hedgerow_network.store.costs import Matrices
 from hedgerow_network.store.snapshots import Snapshots
 from hedgerow_network.upstream.registry import Registry
 
@@ -45,8 +49,11 @@ def create_app(
         else None
     )
 
+    runs = importer([cost_file.KIND])
+
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        await to_thread.run_sync(runs.mark_interrupted, database)
         if follower is not None:
             follower.start()
         yield
@@ -68,11 +75,13 @@ def create_app(
     app.state.follower = follower
     app.state.snapshots = Snapshots(database)
     app.state.answers = Answers(settings.kept_answers)
+    app.state.matrices = Matrices(database)
     app.state.today = today
     # Where kinds of gap read what does not come from the registry: see `api.gaps.FactsBeside`.
     app.state.facts_beside = {}
-    app.include_router(localities.router)
-    app.include_router(gaps.router)
+    app.include_router(runs.router())
+    for resource in (localities, gaps, access, costs):
+        app.include_router(resource.router)
     app.include_router(projection.router)
     return app
 

@@ -56,6 +56,7 @@ PREFIXES: Mapping[str, Route] = {
     "/v1/relations": _NETWORK,
     "/v1/scenarios": _NETWORK,
     "/v1/adequacy-rules": _NETWORK,
+    "/v1/costs": _NETWORK,
     "/v1/projection": _NETWORK,
     "/v1/kpis": _OUTCOMES,
     "/v1/observations": Route("outcomes", ANALYSIS_SECONDS),
@@ -88,7 +89,7 @@ IMPORT_KINDS: Mapping[str, str] = {
         "registry",
     ),
     **dict.fromkeys(("kpis", "observations"), "outcomes"),
-    **dict.fromkeys(("relations",), "network"),
+    **dict.fromkeys(("relations", "costs"), "network"),
 }
 
 

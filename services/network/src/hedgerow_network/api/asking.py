@@ -11,8 +11,10 @@ from hedgerow_kit.problems import UNAVAILABLE, Problem
 
 from hedgerow_network.domain.asking import find_area, find_need, read_rule
 from hedgerow_network.domain.locality import Assessment, Question, assess
-from hedgerow_network.errors import NotFedYet, NotThatNewYet, UnknownArea
+from hedgerow_network.domain.matrices import CostMatrix
+from hedgerow_network.errors import NotFedYet, NotThatNewYet, UnknownArea, UnknownMatrix
 from hedgerow_network.store.answers import Answers
+from hedgerow_network.store.costs import Matrices
 from hedgerow_network.store.snapshots import Snapshot, Snapshots
 
 FRESH_WITHIN_SECONDS = 5.0
@@ -107,6 +109,25 @@ class Asked:
         return self.answers.get(self.key, lambda: assess(self.snapshot.facts, self.question))
 
 
+Costs = Annotated[
+    str | None,
+    Query(
+        max_length=120,
+        description="The matrix of travel costs that distances are taken from; straight lines unless said",
+    ),
+]
+
+
+def cost_matrix(request: Request, principal: Principal, name: str | None) -> CostMatrix | None:
+    """The matrix of that name; one of another authority is as unknown as one not held."""
+    if name is None:
+        return None
+    found = cast(Matrices, request.app.state.matrices).named(name)
+    if found is None or not principal.within(found[1]):
+        raise UnknownMatrix
+    return found[0]
+
+
 def locality(snapshot: Snapshot, principal: Principal, said: str) -> str:
     """The code of an area that the caller may read about; one out of reach is as unknown as one not held."""
     hierarchy = snapshot.facts.hierarchy
@@ -137,11 +158,12 @@ def asked(
         Query(
             max_length=30,
             description=(
-                "How an area is served: `declared`, `sited` or `within:<km>`; unless said, declared "
-                "where a service states areas, else sited"
+                "How an area is served: `declared`, `sited`, `within:<km>` or, by a matrix, "
+                "`within:<minutes>min`; unless said, declared where a service states areas, else sited"
             ),
         ),
     ] = None,
+    costs: Costs = None,
     index: Annotated[
         str | None,
         Query(max_length=200, description="The index that weights residents where nobody has counted"),
@@ -155,6 +177,7 @@ def asked(
         count=count,
         rule=read_rule(rule),
         index=index,
+        costs=cost_matrix(request, principal, costs),
     )
     return Asked(now, question, request.app.state.answers)
 

@@ -1,6 +1,6 @@
 """The status of each error on the wire."""
 
-from hedgerow_kit.problems import NOT_FOUND, UNPROCESSABLE, ProblemType
+from hedgerow_kit.problems import FORBIDDEN, NOT_FOUND, UNPROCESSABLE, ProblemType
 
 from hedgerow_network import errors
 
@@ -14,5 +14,13 @@ PROBLEMS: dict[type[Exception], ProblemType] = {
     errors.UnknownIndex: UNPROCESSABLE,
     errors.UnknownProvider: NOT_FOUND,
     errors.MalformedRule: UNPROCESSABLE,
+    errors.MalformedDecay: UNPROCESSABLE,
+    errors.NegativePeople: UNPROCESSABLE,
+    errors.UnknownMatrix: NOT_FOUND,
+    errors.NeedsMatrix: UNPROCESSABLE,
+    errors.NoSuchUnit: UNPROCESSABLE,
+    errors.NeedsSpeed: UNPROCESSABLE,
+    errors.AuthorityNotNamed: UNPROCESSABLE,
+    errors.OfAnotherAuthority: FORBIDDEN,
 }
 """`NotFedYet` and `NotThatNewYet` carry a `Retry-After` and are answered where they arise, in `asking`."""

@@ -18,7 +18,9 @@ from hedgerow_network.errors import (
 GSS = re.compile(r"[EWSNKJLM]\d{8}", re.ASCII)
 LONGEST_KM = 500.0
 
-_DISTANCE = re.compile(r"\d{1,3}(\.\d{1,6})?", re.ASCII)
+LONGEST_MINUTES = 600.0
+
+_DISTANCE = re.compile(r"(\d{1,3}(?:\.\d{1,6})?)(min)?", re.ASCII)
 
 
 def find_area(hierarchy: Hierarchy, said: str) -> int:
@@ -66,14 +68,18 @@ def find_need(
 def read_rule(said: str | None) -> Rule:
     """The rule that a text names; the default rule for None or `default`. Raises MalformedRule.
 
-    >>> read_rule("within:2.5")
-    Rule(name='within', km=2.5)
+    >>> read_rule("within:2.5"), str(read_rule("within:20min"))
+    (Rule(name='within', km=2.5, minutes=None), 'within:20min')
     """
     if said in (None, "default"):
         return DEFAULT_RULE
     name, _, distance = str(said).partition(":")
-    if name == WITHIN and _DISTANCE.fullmatch(distance) and 0 < float(distance) <= LONGEST_KM:
-        return Rule(WITHIN, float(distance))
+    if name == WITHIN and (found := _DISTANCE.fullmatch(distance)):
+        amount = float(found[1])
+        if found[2] and 0 < amount <= LONGEST_MINUTES:
+            return Rule(WITHIN, minutes=amount)
+        if not found[2] and 0 < amount <= LONGEST_KM:
+            return Rule(WITHIN, amount)
     if said in (DECLARED, SITED):
         return Rule(str(said))
     raise MalformedRule

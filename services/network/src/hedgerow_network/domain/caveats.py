@@ -6,7 +6,8 @@ import numpy as np
 
 from hedgerow_network.domain.locality import OWNERS, PARTIAL, Assessment
 from hedgerow_network.domain.people import COUNTED, DERIVED, RESIDENTS, UNKNOWN
-from hedgerow_network.domain.serving import DECLARED, SITED, WITHIN, representative_points
+from hedgerow_network.domain.places import representative_points
+from hedgerow_network.domain.serving import DECLARED, SITED, WITHIN
 
 NAMED = 5
 """At most so many names in one caveat."""

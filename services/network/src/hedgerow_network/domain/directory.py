@@ -31,11 +31,16 @@ class Service:
     valid_from: date | None = None
     valid_to: date | None = None
     for_some_ages: bool = False
+    capacity: float | None = None
 
 
 @dataclass(frozen=True)
 class Site:
-    """A place where a service is delivered; lon and lat in degrees (WGS84) or None."""
+    """A place where a service is delivered; lon and lat in degrees (WGS84) or None.
+
+    address, postcode: where records of several services lie at one place · source, source_id: the source that
+    brought it and the id it has there
+    """
 
     id: str
     service: str
@@ -43,6 +48,10 @@ class Site:
     lon: float | None = None
     lat: float | None = None
     area: str | None = None
+    address: str | None = None
+    postcode: str | None = None
+    source: str | None = None
+    source_id: str | None = None
 
 
 def not_active(service: Service, at: date) -> str | None:

@@ -8,9 +8,10 @@ import numpy as np
 from hedgerow_network.domain.caveats import listed
 from hedgerow_network.domain.directory import not_active
 from hedgerow_network.domain.locality import Assessment
+from hedgerow_network.domain.matrices import Unit
 from hedgerow_network.domain.needs import Match
-from hedgerow_network.domain.places import haversine_km
-from hedgerow_network.domain.serving import DECLARED, SITED, representative_points
+from hedgerow_network.domain.places import haversine_km, representative_points
+from hedgerow_network.domain.serving import DECLARED, SITED
 
 
 @dataclass(frozen=True)
@@ -142,8 +143,11 @@ def _how(of: Assessment, row: int, area: int) -> str:
         column = of.serving.placed.in_area[:, [here]].tocoo().row
         names = [directory.sites[site].name for site in sites if site in set(column.tolist())]
         return f"{'A site lies' if len(names) == 1 else 'Sites lie'} in {_name(of, here)}: {listed(names)}."
-    nearest, km = _nearest(of, row, here)
-    return f"Its site {directory.sites[nearest].name} is {km:.1f} km from the middle of {_name(of, here)}."
+    nearest, far = _nearest(of, row, here)
+    site = directory.sites[nearest].name
+    if of.question.costs is not None:
+        return f"Its site {site} is {far:.1f} {_unit(of)} from {_name(of, here)} by the matrix."
+    return f"Its site {site} is {far:.1f} km from the middle of {_name(of, here)}."
 
 
 def _how_partly(of: Assessment, row: int, area: int) -> str:
@@ -185,15 +189,30 @@ def _why_not_here(of: Assessment, row: int, area: int) -> str:
         if anchors:
             return f"Its sites are known only to lie in {listed([_name(of, p) for p in anchors])}."
         return "Its sites lie in no boundary that is held, or have no place stated."
-    _, km = _nearest(of, row, here)
-    if not np.isfinite(km):
+    _, far = _nearest(of, row, here)
+    if not np.isfinite(far) and of.question.costs is not None:
+        return f"The matrix knows no way from {name} to a site of it."
+    if not np.isfinite(far):
         return f"The distance to {name} cannot be told: coordinates are missing."
-    return f"Its nearest site is {km:.1f} km away, further than {of.question.rule.km:g} km."
+    rule = of.question.rule
+    limit = rule.km if rule.minutes is None else rule.minutes
+    return f"Its nearest site is {far:.1f} {_unit(of)} away, further than {limit:g} {_unit(of)}."
+
+
+def _unit(of: Assessment) -> str:
+    return "km" if of.question.rule.minutes is None else "minutes"
 
 
 def _nearest(of: Assessment, row: int, here: int) -> tuple[int, float]:
+    """The site of a service that is nearest to an area, and how far it is in the unit of the rule."""
     directory = of.facts.directory
     sites = directory.sites_of.get(row, [])
+    if of.question.costs is not None:
+        unit: Unit = "km" if of.question.rule.minutes is None else "minutes"
+        known = of.question.costs.costs(of.facts.hierarchy, directory, unit=unit)[[here]].tocoo()
+        far = {int(site): float(cost) for site, cost in zip(known.col, known.data, strict=True)}
+        nearest = min(sites, key=lambda site: (far.get(site, np.inf), site))
+        return nearest, far.get(nearest, np.inf)
     lon, lat = representative_points(of.facts.hierarchy, of.facts.boundaries)
     km = haversine_km(
         directory.site_lon[sites], directory.site_lat[sites], np.array(lon[here]), np.array(lat[here])

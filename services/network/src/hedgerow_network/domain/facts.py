@@ -181,6 +181,7 @@ def read_directory(
                 valid_from=_day(record.get("valid_from")),
                 valid_to=_day(record.get("valid_to")),
                 for_some_ages=any(record.get(bound) is not None for bound in ("minimum_age", "maximum_age")),
+                capacity=_number(record.get("capacity")),
             )
             for record in services
         ),
@@ -192,6 +193,10 @@ def read_directory(
                 lon=record.get("lon"),
                 lat=record.get("lat"),
                 area=record.get("area_code"),
+                address=record.get("address"),
+                postcode=record.get("postcode"),
+                source=record.get("source"),
+                source_id=record.get("source_id"),
             )
             for record in sites
             if record.get("service_id")

@@ -12,6 +12,7 @@ from scipy.sparse import csr_array
 from hedgerow_network.domain.cover import Cover, Floats, Incidence, cover, kept, presence
 from hedgerow_network.domain.directory import Units
 from hedgerow_network.domain.facts import Facts
+from hedgerow_network.domain.matrices import CostMatrix
 from hedgerow_network.domain.people import BASES, Basis, Figures, People, people
 from hedgerow_network.domain.serving import DEFAULT_RULE, Rule, Serving, serving
 from hedgerow_network.errors import NoSuchLevel, UnknownIndex
@@ -27,7 +28,7 @@ class Question:
 
     locality: the code of its area · at: the date to answer for · needs: ids, None = those in use there ·
     level: of the areas, None = ward or the finest there is · count: `providers` or `owners` · index: that
-    derives people
+    derives people · costs: the matrix that the rule `within` goes by, None = the straight line
     """
 
     locality: str
@@ -37,6 +38,7 @@ class Question:
     count: str = PROVIDERS
     rule: Rule = DEFAULT_RULE
     index: str | None = None
+    costs: CostMatrix | None = None
 
 
 @dataclass(frozen=True)
@@ -185,6 +187,7 @@ def assess(facts: Facts, question: Question) -> Assessment:
         stated=facts.stated_areas,
         level=level,
         rule=question.rule,
+        costs=question.costs,
     )
     figures = facts.figures(question.at)
     needs = question.needs if question.needs is not None else _needs_in_use(facts, served, figures, locality)

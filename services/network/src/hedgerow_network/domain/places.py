@@ -89,6 +89,17 @@ class Boundaries:
         return shapely.get_x(inside), shapely.get_y(inside)
 
 
+def representative_points(hierarchy: Hierarchy, boundaries: Boundaries) -> tuple[Floats, Floats]:
+    """Longitude and latitude per area: as given, else a point inside its outline, else NaN."""
+    lon, lat = hierarchy.lon.copy(), hierarchy.lat.copy()
+    if boundaries.area.size:
+        inside_lon, inside_lat = boundaries.points()
+        missing = np.isnan(lon[boundaries.area] + lat[boundaries.area])
+        lon[boundaries.area[missing]] = inside_lon[missing]
+        lat[boundaries.area[missing]] = inside_lat[missing]
+    return lon, lat
+
+
 @dataclass(frozen=True)
 class Placed:
     """Where sites were placed.

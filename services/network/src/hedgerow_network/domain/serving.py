@@ -7,9 +7,17 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
 from hedgerow_network.domain.areas import Hierarchy
-from hedgerow_network.domain.cover import Floats, kept, presence
+from hedgerow_network.domain.cover import kept, presence
 from hedgerow_network.domain.directory import Directory
-from hedgerow_network.domain.places import Boundaries, Placed, place_sites, within_km
+from hedgerow_network.domain.matrices import CostMatrix, Unit
+from hedgerow_network.domain.places import (
+    Boundaries,
+    Placed,
+    place_sites,
+    representative_points,
+    within_km,
+)
+from hedgerow_network.errors import NeedsMatrix
 
 DECLARED, SITED, WITHIN = "declared", "sited", "within"
 
@@ -17,14 +25,17 @@ DECLARED, SITED, WITHIN = "declared", "sited", "within"
 @dataclass(frozen=True)
 class Rule:
     """How an area is served. name: `declared`, `sited`, `within`, or `default` (declared where a service
-    states areas, else sited) · km: the distance of `within`
+    states areas, else sited) · km, minutes: the distance of `within`, one of the two
     """
 
     name: str = "default"
     km: float | None = None
+    minutes: float | None = None
 
     def __str__(self) -> str:
-        return f"within:{self.km:g}" if self.name == WITHIN else self.name
+        if self.name != WITHIN:
+            return self.name
+        return f"within:{self.km:g}" if self.minutes is None else f"within:{self.minutes:g}min"
 
 
 DEFAULT_RULE = Rule()
@@ -63,6 +74,7 @@ def serving(
     stated: csr_array,
     level: str,
     rule: Rule,
+    costs: CostMatrix | None = None,
 ) -> Serving:
     """Hold every service against the rule, whether it is active or not.
 
@@ -71,8 +83,10 @@ def serving(
     boundary year is read as its successors; where the successor was made of several areas the service serves
     a part of it.
     *sited*: a site of the service lies in the area (see `place_sites`). *within*: a site lies no further
-    than the distance from the area's representative point. *default*: declared for a service that states
-    areas, else sited.
+    than the distance from the area's representative point; or, where travel costs are given, a site that
+    costs no more than the distance. *default*: declared for a service that states areas, else sited.
+    Raises NoSuchUnit where the costs are not in the unit of the distance, NeedsMatrix for minutes without
+    any.
     """
     n_services = len(directory.services)
     states = np.array([bool(service.areas) for service in directory.services], dtype=bool)
@@ -99,28 +113,37 @@ def serving(
         )
         whole = whole + _of_services(directory, csr_array(placed.in_area[:, areas]), by == SITED)
     if rule.name == WITHIN:
-        lon, lat = representative_points(hierarchy, boundaries)
-        near = within_km(
-            directory.site_lon, directory.site_lat, lon[areas], lat[areas], km=float(rule.km or 0.0)
-        )
+        near = _near(directory, hierarchy, boundaries, areas, rule, costs)
         whole = whole + _of_services(directory, near, by == WITHIN)
     return Serving(_ones(whole), parts, leaf_of, leaves, unsized, by, placed)
+
+
+def _near(
+    directory: Directory,
+    hierarchy: Hierarchy,
+    boundaries: Boundaries,
+    areas: NDArray[np.int32],
+    rule: Rule,
+    costs: CostMatrix | None,
+) -> csr_array:
+    """(n_sites, n_areas) sparse ones: the site lies within the distance of the area."""
+    if costs is None:
+        if rule.minutes is not None:
+            raise NeedsMatrix
+        lon, lat = representative_points(hierarchy, boundaries)
+        return within_km(
+            directory.site_lon, directory.site_lat, lon[areas], lat[areas], km=float(rule.km or 0.0)
+        )
+    unit: Unit = "km" if rule.minutes is None else "minutes"
+    limit = rule.km if rule.minutes is None else rule.minutes
+    found = costs.costs(hierarchy, directory, unit=costs.unit(unit))[areas].tocoo()
+    near = found.data <= float(limit or 0.0)
+    return presence(found.col[near], found.row[near], (len(directory.sites), areas.size))
 
 
 def stated_areas_of_sites(directory: Directory, hierarchy: Hierarchy) -> NDArray[np.int32]:
     """(n_sites,) position of the area each site states, -1 where it states none that is held."""
     return np.array([hierarchy.position.get(site.area or "", -1) for site in directory.sites], dtype=np.int32)
-
-
-def representative_points(hierarchy: Hierarchy, boundaries: Boundaries) -> tuple[Floats, Floats]:
-    """Longitude and latitude per area: as given, else a point inside its outline, else NaN."""
-    lon, lat = hierarchy.lon.copy(), hierarchy.lat.copy()
-    if boundaries.area.size:
-        inside_lon, inside_lat = boundaries.points()
-        missing = np.isnan(lon[boundaries.area] + lat[boundaries.area])
-        lon[boundaries.area[missing]] = inside_lon[missing]
-        lat[boundaries.area[missing]] = inside_lat[missing]
-    return lon, lat
 
 
 def _leaves(hierarchy: Hierarchy, areas: NDArray[np.int32]) -> NDArray[np.int32]:

@@ -225,6 +225,8 @@ def _sites(session: Session, ids: Sequence[str]) -> dict[str, State]:
         table.area_code,
         table.postcode,
         table.address,
+        table.source,
+        table.source_id,
     )
     return {row.id: dict(row._mapping) for row in _rows(session, columns, table.id, ids)}
 

@@ -6,11 +6,9 @@ from typing import Any
 from hedgerow_kit import db
 from hedgerow_kit.db import Instant
 from sqlalchemy import BigInteger, Boolean, CheckConstraint, Index, Integer, String
-from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+from sqlalchemy.orm import Mapped, mapped_column
 
-
-class Base(DeclarativeBase):
-    metadata = db.metadata()
+from hedgerow_network.tables.base import Base
 
 
 class Record(Base):

@@ -1,0 +1,266 @@
+"""Access of a locality's people to services: places per person within reach, and who is out of reach."""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import csr_array
+
+from hedgerow_network.domain.catchment import (
+    BINARY,
+    METHODS,
+    TWO_STEP,
+    USUAL_DECAY,
+    Decay,
+    nearest,
+    read_decay,
+)
+from hedgerow_network.domain.caveats import listed
+from hedgerow_network.domain.cover import Floats, Ints, kept
+from hedgerow_network.domain.locality import Assessment
+from hedgerow_network.domain.people import people
+from hedgerow_network.domain.serving import DECLARED, Rule, serving
+from hedgerow_network.domain.travel import Reach, Travel
+
+USUAL_LIMIT = {"minutes": 30.0, "km": 5.0}
+"""How far people are taken to go unless said: 30 minutes (as in Luo & Wang 2003), or 5 kilometres of way."""
+
+CAPACITY, SITES = "capacity", "sites"
+NEED, RESIDENTS = "need", "residents"
+
+
+@dataclass(frozen=True)
+class AccessQuestion:
+    """What is asked about access.
+
+    method: a key of `METHODS` · decay: with its limit, in the unit of `travel` · supply: `capacity` (places
+    of services, shared equally by their sites), `sites` (each counts 1), None = capacity for a need where a
+    service that addresses it states one, else sites · people: `need` (people with the need) or `residents`
+    """
+
+    method: str = TWO_STEP
+    decay: Decay = field(default_factory=lambda: Decay(BINARY, USUAL_LIMIT["km"]))
+    travel: Travel = field(default_factory=Travel)
+    supply: str | None = None
+    people: str = NEED
+
+
+def access_question(
+    *,
+    method: str = TWO_STEP,
+    decay: str | None = None,
+    limit: float | None = None,
+    travel: Travel | None = None,
+    supply: str | None = None,
+    people: str = NEED,
+) -> AccessQuestion:
+    """A question from what was said, the rest as usual. Raises MalformedDecay."""
+    travel = travel or Travel()
+    limit = USUAL_LIMIT[travel.unit] if limit is None else limit
+    said = decay if decay is not None else USUAL_DECAY[method]
+    return AccessQuestion(method, read_decay(said, limit=limit), travel, supply, people)
+
+
+@dataclass(frozen=True)
+class Access:
+    """Access of every cell of an assessment, needs × areas.
+
+    ratio: places per person (places, for the method `catchment`), 0.0 where no site is in reach ·
+    within: sites within the limit that are open to the area · site, cost: the nearest one, however far, -1
+    and inf where no way to any is known · known: (n_areas,) whether anything is known about ways from the
+    area · supply: per need, what counts as supply · unstated: per need, services left out because they state
+    no capacity (rows of the directory) · unplaced: (n_sites,) sites of those services that no way leads to:
+    they have no coordinates, or the matrix does not name them
+    """
+
+    question: AccessQuestion
+    ratio: Floats
+    within: Ints
+    site: Ints
+    cost: Floats
+    known: NDArray[np.bool_]
+    supply: tuple[str, ...]
+    unstated: tuple[tuple[int, ...], ...]
+    unplaced: NDArray[np.bool_]
+
+    def out_of_reach(self, *, at_least: float | None = None) -> NDArray[np.bool_]:
+        """(n_needs, n_areas) where no site lies within the limit, or the ratio is below `at_least`.
+
+        Where nothing is known about ways from an area nothing is said: False.
+        """
+        short = self.within == 0
+        if at_least is not None:
+            short = short | (self.ratio < at_least)
+        return np.asarray(short & self.known[None, :])
+
+
+def access(of: Assessment, asked: AccessQuestion) -> Access:
+    """Work out access for the cells of an assessment.
+
+    Supply are the sites of active services that address the need (or a term that counts for it), whatever the
+    rule of the assessment. A service that states areas is open to the people of those areas only, also of
+    those it serves in part. Demand are the people of all areas of the level, inside the locality or not: who
+    lives across the border competes for the same places; people who are not known count 0.
+
+    Edges: no service, no site, an area without people: 0.0 and nothing in reach, never an error or NaN.
+    """
+    facts = of.facts
+    hierarchy, directory = facts.hierarchy, facts.directory
+    reach = Reach(hierarchy, facts.boundaries, directory, asked.travel)
+    shape = (len(of.needs), of.areas.size)
+    addressing = kept(of.active, of.held)
+    offered = np.diff(addressing.indptr) > 0
+    sites = offered[directory.site_service] if directory.sites else np.zeros(0, bool)
+    everywhere = np.flatnonzero((hierarchy.level == of.level) & ~hierarchy.superseded).astype(np.int32)
+    rows = _concerned(reach, of.areas, everywhere, sites, asked.decay.limit)
+    costs = _open(of, rows, reach.costs(rows, sites, limit=asked.decay.limit))
+    here = np.searchsorted(rows, of.areas)
+    demand = _demand(of, rows, asked)
+    ratio, within = np.zeros(shape), np.zeros(shape, np.int32)
+    site, cost = np.full(shape, -1, np.int32), np.full(shape, np.inf)
+    bases, unstated = [], []
+    for need in range(len(of.needs)):
+        services = addressing[:, [need]].tocoo().row
+        capacity, basis, left = _supply(of, services, asked.supply)
+        chosen = np.isin(directory.site_service, services)
+        bases.append(basis)
+        unstated.append(left)
+        of_need = _columns(costs, chosen)
+        ratio[need] = METHODS[asked.method](capacity, demand[need], of_need, asked.decay)[here]
+        near = nearest(csr_array(of_need[here]), limit=asked.decay.limit)
+        within[need], site[need], cost[need] = near.within, near.site, near.cost
+        if asked.travel.matrix is None:
+            far = np.flatnonzero(near.within == 0)
+            site[need][far], cost[need][far] = reach.nearest_beyond(of.areas[far], chosen)
+    return Access(
+        question=asked,
+        ratio=ratio,
+        within=within,
+        site=site,
+        cost=cost,
+        known=reach.knows[of.areas],
+        supply=tuple(bases),
+        unstated=tuple(unstated),
+        unplaced=sites & ~reach.named,
+    )
+
+
+def _concerned(reach: Reach, areas: Ints, everywhere: Ints, sites: NDArray[np.bool_], limit: float) -> Ints:
+    """The areas that share a site with the locality's: only they compete for its places. Ascending."""
+    near = reach.costs(areas, sites, limit=limit)
+    shared = np.zeros(sites.size, bool)
+    shared[near.indices] = True
+    others = np.setdiff1d(everywhere, areas)
+    sharing = np.diff(reach.costs(others, shared, limit=limit).indptr) > 0
+    return np.asarray(np.union1d(areas, others[sharing]), np.int32)
+
+
+def _open(of: Assessment, rows: Ints, costs: csr_array) -> csr_array:
+    """The costs without the pairs of a service that states areas, none of which meets the area."""
+    directory = of.facts.directory
+    states = np.array([bool(service.areas) for service in directory.services], dtype=bool)
+    pairs = costs.tocoo()
+    service = directory.site_service[pairs.col] if pairs.col.size else np.zeros(0, np.int32)
+    bound = states[service]
+    if not bound.any():
+        return costs
+    served = serving(
+        directory,
+        of.facts.hierarchy,
+        of.facts.boundaries,
+        rows,
+        stated=of.facts.stated_areas,
+        level=of.level,
+        rule=Rule(DECLARED),
+    )
+    meets = csr_array(served.whole + served.partial())
+    meets.sort_indices()
+    # A sparse look-up of many pairs at once: their places in the sorted list of (service, area).
+    width = np.int64(max(rows.size, 1))
+    listed = (
+        np.repeat(np.arange(meets.shape[0], dtype=np.int64), np.diff(meets.indptr)) * width + meets.indices
+    )
+    keep = ~bound | np.isin(service.astype(np.int64) * width + pairs.row, listed)
+    size = np.bincount(pairs.row[keep], minlength=rows.size)
+    bounds = np.concatenate([[0], np.cumsum(size)])
+    return csr_array((costs.data[keep], costs.indices[keep], bounds), shape=costs.shape)
+
+
+def _columns(costs: csr_array, chosen: NDArray[np.bool_]) -> csr_array:
+    """The same matrix with the entries of the other columns dropped."""
+    keep = chosen[costs.indices] if costs.indices.size else np.zeros(0, bool)
+    row = np.repeat(np.arange(costs.shape[0]), np.diff(costs.indptr))
+    bounds = np.concatenate([[0], np.cumsum(np.bincount(row[keep], minlength=costs.shape[0]))])
+    return csr_array((costs.data[keep], costs.indices[keep], bounds), shape=costs.shape)
+
+
+def _demand(of: Assessment, rows: Ints, asked: AccessQuestion) -> Floats:
+    if asked.people == RESIDENTS:
+        lived = np.nan_to_num(of.figures.whole_residents[rows])
+        return np.tile(lived, (len(of.needs), 1))
+    inside = of.facts.hierarchy.inside(of.locality)
+    index = of.figures.index_to_use(of.question.index, inside)
+    return people(of.figures, of.needs, rows, index=index).count
+
+
+def _supply(
+    of: Assessment, services: NDArray[np.integer], asked: str | None
+) -> tuple[Floats, str, tuple[int, ...]]:
+    """Places at each site of the services, what they are, and the services that state none."""
+    directory = of.facts.directory
+    stated = {int(row): directory.services[row].capacity for row in services}
+    basis = asked or (CAPACITY if any(places is not None for places in stated.values()) else SITES)
+    capacity = np.zeros(len(directory.sites))
+    for row, places in stated.items():
+        sites = directory.sites_of.get(row, [])
+        if basis == SITES:
+            capacity[sites] = 1.0
+        elif places is not None and sites:
+            capacity[sites] = places / len(sites)
+    silent = [row for row in sorted(stated) if stated[row] is None] if basis == CAPACITY else []
+    return capacity, basis, tuple(silent)
+
+
+def access_caveats(of: Assessment, found: Access) -> list[str]:
+    """What to know before relying on the figures."""
+    directory, hierarchy = of.facts.directory, of.facts.hierarchy
+    said = []
+    unknown = of.areas[~found.known]
+    if unknown.size:
+        why = (
+            "no representative point is held"
+            if found.question.travel.matrix is None
+            else "the matrix names no way from them"
+        )
+        said.append(
+            f"Access cannot be told for {unknown.size} of {of.areas.size} areas, {why}: "
+            f"{listed([hierarchy.areas[place].name for place in unknown])}."
+        )
+    silent = sorted({row for rows in found.unstated for row in rows})
+    if silent:
+        said.append(
+            f"{len(silent)} services state no capacity and count as no supply beside those that do: "
+            f"{listed([directory.services[row].name for row in silent])}."
+        )
+    if SITES in found.supply and found.question.supply is None:
+        number = found.supply.count(SITES)
+        said.append(
+            f"For {number} of {len(of.needs)} needs no service states a capacity: "
+            "each site counts as one place."
+        )
+    lost = np.flatnonzero(found.unplaced)
+    if lost.size:
+        why = "without coordinates" if found.question.travel.matrix is None else "not named by the matrix"
+        said.append(
+            f"{lost.size} sites are {why} and reached by nobody: "
+            f"{listed([directory.sites[site].name for site in lost])}."
+        )
+    if found.question.travel.matrix is None:
+        said.append("Ways are straight lines times a stated detour, not measured.")
+    else:
+        codes, names = found.question.travel.matrix.unheld(hierarchy, directory)
+        if codes:
+            said.append(f"The matrix names {len(codes)} areas that are not held: {listed(codes)}.")
+        if names:
+            said.append(f"The matrix names {len(names)} sites that are not held: {listed(names)}.")
+    return said

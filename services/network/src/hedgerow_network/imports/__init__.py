@@ -1,0 +1,1 @@
+"""What network takes in itself, a module a kind of file."""

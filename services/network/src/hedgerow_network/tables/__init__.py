@@ -1,0 +1,8 @@
+"""The rows of network's database, a module a subject."""
+
+from hedgerow_network.tables.base import Base
+from hedgerow_network.tables.costs import Cost, CostMatrix
+from hedgerow_network.tables.imports import Import, Receipt
+from hedgerow_network.tables.projection import Feed, Record
+
+__all__ = ["Base", "Cost", "CostMatrix", "Feed", "Import", "Receipt", "Record"]
