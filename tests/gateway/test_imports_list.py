@@ -12,6 +12,21 @@ import pytest
 from tests.gateway.servers import App, Gateway, gateway, reply, serving
 
 
+def an_import(id: str, kind: str) -> dict[str, Any]:
+    return {
+        "id": id,
+        "kind": kind,
+        "status": "completed",
+        "detail": None,
+        "notes": [],
+        "options": {},
+        "counts": {"accepted": 1, "changed": 0, "unchanged": 0, "quarantined": 0},
+        "receipts": f"/v1/imports/{id}/receipts",
+        "started_at": "2026-01-15T10:00:00Z",
+        "touched_at": "2026-01-15T10:00:01Z",
+    }
+
+
 def with_imports(name: str, moments: list[int]) -> App:
     """An app that lists imports as every app does: by id, `limit` at a time, with a marker of its own."""
     app = App()
@@ -26,7 +41,7 @@ def with_imports(name: str, moments: list[int]) -> App:
         rest = [id for id in ids if id > after.removeprefix("after-")]
         page = rest[:limit]
         following = f"after-{page[-1]}" if len(rest) > limit else None
-        body = {"items": [{"id": id, "kind": name} for id in page], "next": following}
+        body = {"items": [an_import(id, name) for id in page], "next": following}
         await reply(send, 200, json.dumps(body).encode())
 
     app.answers["imports"] = imports
@@ -94,7 +109,7 @@ def test_an_app_without_imports_counts_as_having_none(tmp_path: Path) -> None:
         gateway(tmp_path, registry_url=registry, network_url=other, outcomes_url=other) as made,
     ):
         assert made.client.get("/v1/imports").json() == {
-            "items": [{"id": "registry-000000000001", "kind": "registry"}],
+            "items": [an_import("registry-000000000001", "registry")],
             "next": None,
             "missing": [],
         }

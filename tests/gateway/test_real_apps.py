@@ -1,6 +1,8 @@
 """The gateway before the real registry and outcomes: one key, one address, no way round it."""
 
+import csv
 import gzip
+import io
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -84,6 +86,22 @@ def test_a_read_is_answered_with_304_while_nothing_changed(platform: Platform) -
     more = AREAS + b"E05999002,Beacon Hill,ward,E06999001,2025\n"
     client.post("/v1/imports/areas", content=more, headers={"Content-Type": "text/csv"})
     assert client.get("/v1/areas", headers={"If-None-Match": first.headers["etag"]}).status_code == 200
+
+
+def test_lists_pass_in_the_format_asked_for(platform: Platform) -> None:
+    client = platform.client
+    client.post("/v1/imports/areas", content=AREAS, headers={"Content-Type": "text/csv"})
+    by_name = client.get("/v1/areas", params={"format": "csv"})
+    by_header = client.get("/v1/areas", headers={"Accept": "text/csv"})
+    assert by_name.headers["content-type"] == by_header.headers["content-type"] == "text/csv; charset=utf-8"
+    assert by_name.text == by_header.text
+    assert next(csv.DictReader(io.StringIO(by_name.text)))["name"] == "Anchor Quay"
+    assert 'filename="areas.csv"' in by_name.headers["content-disposition"]
+    own = client.get("/v1/imports", params={"format": "csv"})
+    assert own.text.startswith("id,kind,status,detail,notes,options,counts.accepted,")
+    assert len(own.text.splitlines()) == 2
+    assert client.get("/v1/areas", headers={"Accept": "image/png"}).status_code == 406
+    assert client.get("/v1/keys", params={"format": "parquet"}).status_code == 422
 
 
 @pytest.mark.parametrize(

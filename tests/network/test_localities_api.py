@@ -1,5 +1,9 @@
 """`/v1/localities` over real databases."""
 
+import csv
+import io
+import json
+
 import pytest
 
 from tests.network.feeding import feed
@@ -60,6 +64,22 @@ def test_gaps_come_by_people_and_kind(town):
             ("t:food", "E05000002", "single", 2000),
         ],
     ]
+
+
+def test_analyses_are_tables_too_and_keep_what_they_rest_on(town):
+    for path in ("cover", "gaps", "overlaps", "fragility"):
+        items = town.items(f"{AT}/{path}")
+        answer = town.get(f"{AT}/{path}", params={"format": "csv"})
+        rows = list(csv.DictReader(io.StringIO(answer.text, newline="")))
+        assert len(rows) == len(items) > 0
+        assert json.loads(answer.headers["hedgerow-about"])["computed"]["registry_seq"] == 20
+    cover = list(csv.DictReader(io.StringIO(town.get(f"{AT}/cover?format=csv").text, newline="")))
+    assert [(row["area"], row["providers.name"]) for row in cover][3:] == [
+        ("E05000001", "Ant;Bee"),
+        ("E05000002", "Ant"),
+        ("E05000003", ""),
+    ]
+    assert town.get(f"{AT}/cover", params={"format": "geojson"}).status_code == 406
 
 
 @pytest.mark.parametrize("path", ["cover", "gaps?kind=single", "overlaps", "fragility"])

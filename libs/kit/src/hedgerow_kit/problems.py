@@ -17,6 +17,9 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
+from hedgerow_kit import exporting, formats
+from hedgerow_kit.formats import Format, Listing
+
 MEDIA_TYPE = "application/problem+json"
 LONGEST_JSON_BODY = 10_000_000
 
@@ -223,7 +226,15 @@ def _pointer_of_nul(value: Any, pointer: str = "") -> str | None:
 
 
 class StrictRoute(APIRoute):
-    """A route that refuses unknown query parameters and reads JSON strictly and of bounded length."""
+    """A route that refuses unknown query parameters, reads JSON strictly and of bounded length, and gives a
+    list in the format asked for.
+    """
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        listing = self.listing()
+        if listing is not None:
+            self.openapi_extra = {**(self.openapi_extra or {}), formats.MARK: sorted(listing.gives)}
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         handle = super().get_route_handler()
@@ -231,6 +242,10 @@ class StrictRoute(APIRoute):
         takes_json = self.body_field is not None
         identifying = _marked(self.dependant, "identifies")
         guarding = _marked(self.dependant, "permission")
+        listing = self.listing()
+        if listing is not None:
+            known |= {formats.PARAMETER}
+        gives_json = self._gives_json_alone()
 
         async def strict(request: Request) -> Response:
             # Who is not known, or may not, learns nothing, not even what is wrong with the request.
@@ -248,9 +263,54 @@ class StrictRoute(APIRoute):
                 )
             if takes_json and not _is_json(request.headers.get("content-type")):
                 raise Problem(UNSUPPORTED_MEDIA, "Send application/json.")
-            return await handle(StrictRequest(request.scope, request.receive))
+            if listing is not None and (format := _format(request, listing)) is not formats.JSON:
+                return await exporting.answer(request, handle, listing, format)
+            if gives_json and listing is None:
+                _accepts_json(request)
+            answer = await handle(StrictRequest(request.scope, request.receive))
+            if listing is not None:
+                answer.headers.append("Vary", "Accept")
+            return answer
 
         return strict
+
+    def listing(self) -> Listing | None:
+        """What this route lists; None if it gives no list, or chooses its formats itself."""
+        if self.methods != {"GET"} or formats.PARAMETER in _query_names(self.dependant):
+            return None
+        return Listing.of(self.response_model)
+
+    def _gives_json_alone(self) -> bool:
+        return (
+            self.methods == {"GET"}
+            and self.response_field is not None
+            and formats.PARAMETER not in _query_names(self.dependant)
+        )
+
+
+def _format(request: Request, listing: Listing) -> Format:
+    offered: Sequence[Format] = getattr(request.app.state, "formats", formats.EVERYWHERE)
+    named = request.query_params.getlist(formats.PARAMETER)
+    try:
+        return formats.chosen(
+            listing,
+            offered,
+            named=named[-1] if named else None,
+            accept=request.headers.get("accept"),
+        )
+    except formats.UnknownFormat as error:
+        raise Problem(
+            UNPROCESSABLE, errors=[{"parameter": formats.PARAMETER, "reason": f"known here: {error}"}]
+        ) from None
+    except formats.NotOffered as error:
+        raise Problem(NOT_ACCEPTABLE, f"This list comes as {error}.") from None
+
+
+def _accepts_json(request: Request) -> None:
+    try:
+        formats.accepted(request.headers.get("accept"), (formats.JSON,))
+    except formats.NotOffered:
+        raise Problem(NOT_ACCEPTABLE, "This comes as application/json.") from None
 
 
 def _marked(dependant: Dependant, mark: str) -> list[Callable[[Any], Coroutine[Any, Any, Any]]]:

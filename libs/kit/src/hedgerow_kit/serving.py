@@ -17,9 +17,10 @@ from fastapi import FastAPI
 from sqlalchemy import text
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from hedgerow_kit import logs, migrations, problems
+from hedgerow_kit import formats, logs, migrations, problems
 from hedgerow_kit.conditional import ETagMiddleware
 from hedgerow_kit.db import Database
+from hedgerow_kit.formats import Format
 from hedgerow_kit.problems import BAD_REQUEST, UNAVAILABLE, Problem, ProblemType
 
 log = logging.getLogger(__name__)
@@ -38,8 +39,12 @@ def create(
     errors: Mapping[type[Exception], ProblemType],
     ready: Mapping[str, Check],
     lifespan: Callable[[FastAPI], AbstractAsyncContextManager[None]] | None = None,
+    more_formats: Sequence[Format] = (),
 ) -> FastAPI:
-    """A FastAPI app with health routes, problem answers, entity tags and no documentation pages."""
+    """A FastAPI app with health routes, problem answers, entity tags and no documentation pages.
+
+    more_formats: formats of lists beside those that every app has.
+    """
     app = FastAPI(
         title=title,
         summary=summary,
@@ -51,6 +56,8 @@ def create(
         separate_input_output_schemas=False,
     )
     problems.install(app, errors)
+    app.state.formats = (*formats.EVERYWHERE, *more_formats)
+    _describe_formats(app)
     app.add_middleware(ETagMiddleware)
     app.add_middleware(Guard)
 
@@ -72,6 +79,20 @@ def create(
         return {"status": "ready"}
 
     return app
+
+
+def _describe_formats(app: FastAPI) -> None:
+    """Let the app's OpenAPI document name the formats of each list."""
+    of_routes = app.openapi
+
+    def document() -> dict[str, Any]:
+        is_new = app.openapi_schema is None
+        made = of_routes()
+        if is_new:
+            formats.describe(made, app.state.formats)
+        return made
+
+    app.openapi = document  # type: ignore[method-assign]
 
 
 def database_answers(database: Database) -> Check:

@@ -9,6 +9,7 @@ from fastapi import FastAPI
 from hedgerow_kit import serving
 from hedgerow_kit.auth import Verifier
 from hedgerow_kit.db import Database
+from hedgerow_kit.parquet import PARQUET
 
 from hedgerow_network.actions.intake import importer
 from hedgerow_network.api import access, costs, gaps, localities, projection
@@ -69,6 +70,7 @@ def create_app(
             "projection": _projection_answers(database, follower),
         },
         lifespan=lifespan,
+        more_formats=(PARQUET,),
     )
     app.state.database = database
     app.state.verifier = verifier or Verifier(settings.identity_keys, audience=APP)

@@ -8,6 +8,7 @@ from fastapi import FastAPI
 from hedgerow_kit import serving
 from hedgerow_kit.auth import Verifier
 from hedgerow_kit.db import Database
+from hedgerow_kit.parquet import PARQUET
 
 from hedgerow_outcomes.actions.intake import importer
 from hedgerow_outcomes.api import charts, kpis, observations, payment_rules, standing, statements
@@ -31,6 +32,7 @@ def create_app(settings: Settings, database: Database, *, verifier: Verifier | N
         errors=PROBLEMS,
         ready={"database": serving.database_answers(database)},
         lifespan=lifespan,
+        more_formats=(PARQUET,),
     )
     app.state.database = database
     app.state.verifier = verifier or Verifier(settings.identity_keys, audience="outcomes")

@@ -8,6 +8,7 @@ from fastapi import FastAPI
 from hedgerow_kit import serving
 from hedgerow_kit.auth import Verifier
 from hedgerow_kit.db import Database
+from hedgerow_kit.parquet import PARQUET
 
 from hedgerow_registry.actions.intake import importer
 from hedgerow_registry.api import areas, changes, hsds, merges, needs, organisations, services, sites, sources
@@ -32,6 +33,7 @@ def create_app(settings: Settings, database: Database, *, verifier: Verifier | N
         errors=PROBLEMS,
         ready={"database": serving.database_answers(database)},
         lifespan=lifespan,
+        more_formats=(PARQUET,),
     )
     app.state.database = database
     app.state.public_url = settings.public_url

@@ -5,7 +5,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from hedgerow_gateway.api.identity import Identities
-from hedgerow_gateway.domain.routes import GATEWAY, Route, RouteTable, is_plain_path
+from hedgerow_gateway.domain.routes import EXPORT_SECONDS, GATEWAY, Route, RouteTable, is_plain_path
 from hedgerow_gateway.upstream.passthrough import Upstream
 
 # What is open to anyone is open to any page in a browser, too.
@@ -65,9 +65,8 @@ class Door:
             own["hedgerow.authorization"] = authorization
             await self._own(own, receive, send)
             return
-        await self._upstream.pass_on(
-            scope, receive, send, app=app, token=token, read_seconds=route.read_seconds
-        )
+        patience = max(route.read_seconds, EXPORT_SECONDS) if _is_export(scope) else route.read_seconds
+        await self._upstream.pass_on(scope, receive, send, app=app, token=token, read_seconds=patience)
 
     async def _let_anyone_in(self, scope: Scope, receive: Receive, send: Send, route: Route) -> None:
         """The open tier: read only, no key asked for, and one that is sent not looked at."""
@@ -91,6 +90,14 @@ class Door:
                 token=self._identities.open_token(app=route.app),
                 read_seconds=route.read_seconds,
             )
+
+
+def _is_export(scope: Scope) -> bool:
+    """Whether a list is asked for as a file rather than by the page."""
+    if b"format=" in scope["query_string"]:
+        return True
+    accept = [value for name, value in scope["headers"] if name == b"accept"]
+    return bool(accept) and not any(b"json" in value or b"*/*" in value for value in accept)
 
 
 def _authorization(scope: Scope) -> str | None:

@@ -3,13 +3,14 @@
 import asyncio
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Mapping
-from typing import Annotated, Any
+from typing import Annotated
 from urllib.parse import urlencode
 
 import orjson
 from fastapi import Request
 from hedgerow_kit import problems
 from hedgerow_kit.auth import Principal, require
+from hedgerow_kit.bulk import ImportView
 from hedgerow_kit.paging import After, Limit
 from hedgerow_kit.problems import UNAVAILABLE, UNPROCESSABLE, Problem
 from pydantic import BaseModel, Field
@@ -27,7 +28,7 @@ _DONE = ""
 
 
 class Imports(BaseModel):
-    items: list[dict[str, Any]] = Field(description="As the app that holds each describes it")
+    items: list[ImportView] = Field(description="As the app that holds each describes it")
     next: str | None = None
     missing: list[str] = Field(
         default=[], description="Apps that could not be asked: their imports are not here"
@@ -37,7 +38,7 @@ class Imports(BaseModel):
 class _Part(BaseModel):
     """What one app gave: its imports and the marker of its next page."""
 
-    items: list[dict[str, Any]] = []
+    items: list[ImportView] = []
     next: str | None = None
 
 
@@ -123,9 +124,9 @@ async def _part(request: Request, app: str, mark: str | None, limit: int) -> _Pa
         raise _unfit() from None
 
 
-def _moment(item: Mapping[str, Any]) -> str:
+def _moment(item: ImportView) -> str:
     """An import's id is `<app>-<time><random>`: what follows the app sorts by time."""
-    return str(item.get("id", "")).partition("-")[2]
+    return item.id.partition("-")[2]
 
 
 def _read_marker(after: str | None) -> dict[str, str | None]:

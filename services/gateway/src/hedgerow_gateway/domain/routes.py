@@ -10,6 +10,8 @@ APPS = ("registry", "network", "outcomes")
 QUICK_SECONDS = 30.0
 ANALYSIS_SECONDS = 120.0
 IMPORT_SECONDS = 900.0
+# A workbook or a Parquet file of a long list is made whole before its first byte leaves.
+EXPORT_SECONDS = 600.0
 
 
 class Route(NamedTuple):
