@@ -7,6 +7,7 @@ from typing import Any
 from hedgerow_network.domain.facts import (
     Facts,
     read_areas,
+    read_contracts,
     read_directory,
     read_outline,
     read_people,
@@ -85,14 +86,17 @@ def records(
     residents: str = "",
     indices: str = "",
     demand: str = "",
+    contracts: str = "",
 ) -> Records:
     """The registry's records of a place.
 
     areas: code | name | level | parents [| successors | lon | lat] · needs: id | name | parent ·
     crosswalk: from | to | relation · organisations: id | name | owners ·
-    services: id | provider | needs | areas [| status | from | to | age_from | capacity] ·
-    sites: id | service | lon | lat | area · residents: area | count ·
-    indices: index | area | value · demand: need | area | count | weight
+    services: id | provider | needs | areas [| status | from | to | age_from | age_to | for | capacity] ·
+    sites: id | service | lon | lat | area · residents: area | count [| age_from | age_to] ·
+    indices: index | area | value · demand: need | area | count | weight ·
+    contracts: id | services | start | end [| status | needs | areas | buyers | suppliers | value |
+    successor | extended_to]
     """
     made: Records = []
     for row in rows(areas) if areas else []:
@@ -127,6 +131,8 @@ def records(
             valid_from=row.get("from") or None,
             valid_to=row.get("to") or None,
             minimum_age=number(row.get("age_from", "")),
+            maximum_age=number(row.get("age_to", "")),
+            circumstances=several(row.get("for", "")),
             capacity=number(row.get("capacity", "")),
         )
         made.append(("service", row["id"], found))
@@ -140,9 +146,18 @@ def records(
             "area_code": row.get("area") or None,
         }
         made.append(("site", row["id"], found))
+    bands: dict[str, list[dict[str, Any]]] = {}
     for row in rows(residents) if residents else []:
-        band = {"period": "2024", "age_from": 0, "age_to": None, "sex": "all", "count": float(row["count"])}
-        made.append(("residents", row["area"], {"area_code": row["area"], "rows": [band]}))
+        band = {
+            "period": "2024",
+            "age_from": int(row.get("age_from") or 0),
+            "age_to": int(row["age_to"]) if row.get("age_to") else None,
+            "sex": "all",
+            "count": float(row["count"]),
+        }
+        bands.setdefault(row["area"], []).append(band)
+    for code, of_area in bands.items():
+        made.append(("residents", code, {"area_code": code, "rows": of_area}))
     for row in rows(indices) if indices else []:
         value = {"period": "2025", "value": float(row["value"])}
         found = {"index": row["index"], "area_code": row["area"], "values": [value]}
@@ -157,6 +172,27 @@ def records(
             "source": "survey",
         }
         made.append(("demand", f"{row['need']}/{row['area']}/{found['period']}", found))
+    for row in rows(contracts) if contracts else []:
+        found = {
+            "id": row["id"],
+            "ocid": f"ocds-{row['id']}",
+            "title": f"Contract {row['id']}",
+            "status": row.get("status") or "active",
+            "buyer_ids": several(row.get("buyers", "")),
+            "supplier_ids": several(row.get("suppliers", "")),
+            "value_gbp": number(row.get("value", "")),
+            "start": row.get("start") or None,
+            "end": row.get("end") or None,
+            "extended_to": row.get("extended_to") or None,
+            "need_ids": several(row.get("needs", "")),
+            "area_codes": several(row.get("areas", "")),
+            "service_ids": several(row["services"]),
+            "lots": [],
+            "subcontracts": [],
+            "successor_id": row.get("successor") or None,
+            "published": True,
+        }
+        made.append(("contract", row["id"], found))
     return made
 
 
@@ -174,6 +210,7 @@ def facts_of(made: Records) -> Facts:
         taxonomies=read_taxonomies(of("need"), of("crosswalk")),
         directory=read_directory(of("organisation"), of("service"), of("site")),
         people=read_people(of("residents"), of("index"), of("demand")),
+        contracts=read_contracts(of("contract")),
     )
 
 

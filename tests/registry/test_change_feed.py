@@ -1,3 +1,4 @@
+import json
 import random
 import threading
 from contextlib import suppress
@@ -9,6 +10,7 @@ from hedgerow_registry.actions.provenance import claim
 from hedgerow_registry.domain.ids import record_id
 
 from tests.registry.files import GEOJSON, box, changes, features, fill, send
+from tests.registry.service_records import of_version_1
 from tests.support.http import Client
 
 TYPES = {
@@ -74,6 +76,8 @@ def test_a_change_is_a_cloud_event_with_the_record_as_it_is_now(registry: Client
         "valid_from": None,
         "valid_to": "2027-03-31",
         "assured_on": None,
+        "openings": [],
+        "circumstances": [],
     }
     site = next(event["data"] for event in events if event["type"] == "hedgerow.site.updated")
     assert site.keys() == {
@@ -205,3 +209,30 @@ def test_a_follower_misses_nothing_while_many_write_and_roll_back(
 
 class _Undone(Exception):
     pass
+
+
+def test_a_service_comes_with_when_it_is_open_and_for_whom(registry: Client) -> None:
+    record = of_version_1(
+        eligibilitys=[
+            {
+                "id": "e1",
+                "minimum_age": 16,
+                "maximum_age": 17,
+                "taxonomys": [{"id": "t1", "name": "Care leavers", "vocabulary": "circumstances"}],
+            }
+        ],
+        regular_schedules=[
+            {"id": "r1", "byday": "FR", "freq": "weekly", "opens_at": "20:00", "closes_at": "02:30"}
+        ],
+    )
+    answer = registry.post(
+        "/v1/imports/hsds", content=json.dumps([record]), headers={"content-type": "application/json"}
+    )
+    assert answer.json()["counts"]["accepted"] == 1, answer.text
+    (state,) = (e["data"] for e in changes(registry) if e["type"] == "hedgerow.service.updated")
+    assert (state["minimum_age"], state["maximum_age"]) == (16, 17)
+    assert state["circumstances"] == ["Care leavers"]
+    assert state["openings"] == [
+        {"days": ["FR"], "opens": "20:00", "closes": "02:30", "from": None, "to": None},
+        {"days": ["SA"], "opens": None, "closes": None, "from": "2024-01-01", "to": None},
+    ]

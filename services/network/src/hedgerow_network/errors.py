@@ -89,3 +89,13 @@ class NoSuchUnit(NetworkError):
 
 class NeedsSpeed(NetworkError):
     """Minutes in a straight line need a speed: give speed_kmh=, or a matrix with costs=."""
+
+
+class MalformedCohort(NetworkError):
+    """A cohort is an age range (`16-17`, `65+`, `17`), circumstances, or both parted by `;`, as in
+    `16-17;care-leaver`.
+    """
+
+
+class MalformedMoment(NetworkError):
+    """A moment is a day of the week, and perhaps a time on it: `SA`, or `SA 18:30`."""

@@ -10,8 +10,10 @@ from hedgerow_kit.auth import ALL_AUTHORITIES, Principal, require
 from hedgerow_kit.problems import UNAVAILABLE, Problem
 
 from hedgerow_network.domain.asking import find_area, find_need, read_rule
+from hedgerow_network.domain.eligibility import read_cohort
 from hedgerow_network.domain.locality import Assessment, Question, assess
 from hedgerow_network.domain.matrices import CostMatrix
+from hedgerow_network.domain.opening import read_moment
 from hedgerow_network.errors import NotFedYet, NotThatNewYet, UnknownArea, UnknownMatrix
 from hedgerow_network.store.answers import Answers
 from hedgerow_network.store.costs import Matrices
@@ -168,6 +170,22 @@ def asked(
         str | None,
         Query(max_length=200, description="The index that weights residents where nobody has counted"),
     ] = None,
+    cohort: Annotated[
+        str | None,
+        Query(
+            max_length=500,
+            description="Whom a service must accept: ages (`16-17`, `65+`, `17`), circumstances, or both, "
+            "as `16-17;care-leaver`. Unless said, ages and circumstances are not looked at",
+        ),
+    ] = None,
+    open_at: Annotated[
+        str | None,
+        Query(
+            max_length=30,
+            description="Count only services that are open then: `SA`, or `SA 18:30`. One that states no "
+            "opening times is not counted",
+        ),
+    ] = None,
 ) -> Asked:
     """The question without its needs."""
     question = Question(
@@ -178,6 +196,8 @@ def asked(
         rule=read_rule(rule),
         index=index,
         costs=cost_matrix(request, principal, costs),
+        cohort=read_cohort(cohort),
+        moment=read_moment(open_at),
     )
     return Asked(now, question, request.app.state.answers)
 

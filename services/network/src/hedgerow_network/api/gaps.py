@@ -285,7 +285,7 @@ def _explained(request: Request, asked: Asked, need: str, area: str) -> str:
     kept = [
         (name, value)
         for name, value in request.query_params.multi_items()
-        if name in ("at", "count", "rule", "costs", "index", "cohort", "open_at")
+        if name in ("at", "count", "rule", "costs", "index", "costs", "cohort", "open_at")
     ]
     query = f"?{urlencode(kept)}" if kept else ""
     locality = quote(asked.question.locality, safe="")

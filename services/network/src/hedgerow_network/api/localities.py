@@ -69,14 +69,15 @@ class CountedService(BaseModel):
         description="How the need is addressed: the term itself, a narrower one, or one of another taxonomy"
     )
     terms: list[str] = Field(description="From the term that the service states to the need")
-    serves: Literal["whole", "part"]
+    serves: Literal["whole", "part"] = Field(description="All of the area and of the cohort, or a part")
+    capacity: float | None = Field(description="People it can take; null where not stated")
     reason: str
 
 
 class ExcludedService(BaseModel):
     service: Named
     provider: Named
-    why: Literal["not active", "area", "need"]
+    why: Literal["not active", "contract", "opening", "cohort", "area", "need"]
     reason: str
 
 
@@ -118,6 +119,7 @@ def explain_cell(asked: AboutCell, need: NeedPath, cell_area: str) -> Explained:
                 match=counted.match.how,
                 terms=list(counted.match.path),
                 serves=counted.extent,
+                capacity=of.facts.directory.services[counted.service].capacity,
                 reason=counted.reason,
             )
             for counted in found.counted
@@ -225,7 +227,7 @@ def _overlap(of: Assessment, found: Overlaps, place: int, by: str) -> Overlap:
             for position in (first, second)
         ]
     shared = np.intersect1d(_cells_of(of, rows[0]), _cells_of(of, rows[1]))
-    owners = of.facts.directory.owners.of_service
+    owners = of.facts.directory.owners(of.question.at).of_service
     return Overlap(
         first=parties[0],
         second=parties[1],

@@ -22,5 +22,7 @@ PROBLEMS: dict[type[Exception], ProblemType] = {
     errors.NeedsSpeed: UNPROCESSABLE,
     errors.AuthorityNotNamed: UNPROCESSABLE,
     errors.OfAnotherAuthority: FORBIDDEN,
+    errors.MalformedCohort: UNPROCESSABLE,
+    errors.MalformedMoment: UNPROCESSABLE,
 }
 """`NotFedYet` and `NotThatNewYet` carry a `Retry-After` and are answered where they arise, in `asking`."""

@@ -25,6 +25,11 @@ class Thresholds(BaseModel):
     level: str = Field(description="The level of the areas")
     count: str = Field(description="Whom the depth counts: providers or owners")
     index: str | None = Field(description="The index that derived people rest on")
+    cohort: str | None = Field(
+        default=None,
+        description="Whom services must accept; null: ages and circumstances were not looked at",
+    )
+    open_at: str | None = Field(default=None, description="When services must be open; null: at any time")
     single_depth: int = Field(default=1, description="A cell of this depth is single, of more an overlap")
 
 
@@ -81,10 +86,20 @@ def computed(asked: Asked, of: Assessment) -> Computed:
         at=of.question.at,
         rule=str(of.question.rule),
         rules_used=said[0],
-        thresholds=Thresholds(level=of.level, count=of.question.count, index=of.people.index),
+        thresholds=Thresholds(
+            level=of.level,
+            count=of.question.count,
+            index=of.people.index,
+            cohort=_said(of.question.cohort),
+            open_at=_said(of.question.moment),
+        ),
         registry_seq=now.registry_seq,
         caveats=[*lag, *said[1]],
     )
+
+
+def _said(asked: object | None) -> str | None:
+    return None if asked is None else str(asked)
 
 
 def cell(of: Assessment, place: int) -> Cell:

@@ -97,10 +97,11 @@ class Access:
 def access(of: Assessment, asked: AccessQuestion) -> Access:
     """Work out access for the cells of an assessment.
 
-    Supply are the sites of active services that address the need (or a term that counts for it), whatever the
-    rule of the assessment. A service that states areas is open to the people of those areas only, also of
-    those it serves in part. Demand are the people of all areas of the level, inside the locality or not: who
-    lives across the border competes for the same places; people who are not known count 0.
+    Supply are the sites of services that count, accept some of the cohort and address the need (or a term
+    that counts for it), whatever the rule of the assessment. A service that states areas is open to the
+    people of those areas only, also of those it serves in part. Demand are the people of all areas of the
+    level, inside the locality or not: who lives across the border competes for the same places; people who
+    are not known count 0.
 
     Edges: no service, no site, an area without people: 0.0 and nothing in reach, never an error or NaN.
     """
@@ -108,7 +109,7 @@ def access(of: Assessment, asked: AccessQuestion) -> Access:
     hierarchy, directory = facts.hierarchy, facts.directory
     reach = Reach(hierarchy, facts.boundaries, directory, asked.travel)
     shape = (len(of.needs), of.areas.size)
-    addressing = kept(of.active, of.held)
+    addressing = kept(of.standing.some, of.held)
     offered = np.diff(addressing.indptr) > 0
     sites = offered[directory.site_service] if directory.sites else np.zeros(0, bool)
     everywhere = np.flatnonzero((hierarchy.level == of.level) & ~hierarchy.superseded).astype(np.int32)
@@ -200,7 +201,7 @@ def _demand(of: Assessment, rows: Ints, asked: AccessQuestion) -> Floats:
         return np.tile(lived, (len(of.needs), 1))
     inside = of.facts.hierarchy.inside(of.locality)
     index = of.figures.index_to_use(of.question.index, inside)
-    return people(of.figures, of.needs, rows, index=index).count
+    return people(of.figures, of.needs, rows, index=index, ages=of.question.ages).count
 
 
 def _supply(

@@ -4,10 +4,12 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
+from hedgerow_network.domain.eligibility import ALL_AGES
 from hedgerow_network.domain.locality import OWNERS, PARTIAL, Assessment
 from hedgerow_network.domain.people import COUNTED, DERIVED, RESIDENTS, UNKNOWN
 from hedgerow_network.domain.places import representative_points
 from hedgerow_network.domain.serving import DECLARED, SITED, WITHIN
+from hedgerow_network.domain.standing import why_not
 
 NAMED = 5
 """At most so many names in one caveat."""
@@ -15,18 +17,18 @@ NAMED = 5
 
 def caveats(of: Assessment) -> list[str]:
     """All caveats of an assessment, the weightiest for people first; empty if there is nothing to say."""
-    parts = (_level, _people, _partial, _ages, _placing, _directory, _owners)
+    parts = (_level, _people, _partial, _ages, _cohort, _not_counted, _placing, _directory, _owners)
     return [said for part in parts for said in part(of)]
 
 
 def rules_used(of: Assessment) -> dict[str, int]:
-    """How many active services that address one of the needs here were held against each rule."""
+    """How many services that count and address one of the needs here were held against each rule."""
     names, counts = np.unique(of.serving.by[_here(of)].astype(str), return_counts=True)
     return {str(name): int(count) for name, count in zip(names, counts, strict=True)}
 
 
 def _asked(of: Assessment) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
-    return np.asarray(of.active & (np.diff(of.held.indptr) > 0))
+    return np.asarray(of.standing.some & (np.diff(of.held.indptr) > 0))
 
 
 def _here(of: Assessment) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
@@ -87,10 +89,56 @@ def _partial(of: Assessment) -> Iterator[str]:
 
 
 def _ages(of: Assessment) -> Iterator[str]:
-    choosy = sum(of.facts.directory.services[row].for_some_ages for row in np.flatnonzero(_here(of)))
-    if choosy:
-        are = "service here is" if choosy == 1 else "services here are"
-        yield f"{choosy} {are} for certain ages only. Ages are not looked at: each counts for everybody."
+    if of.question.cohort is not None:
+        return
+    services = [of.facts.directory.services[row] for row in np.flatnonzero(_here(of))]
+    for choosy, whom, what in (
+        (sum(one.for_some_ages for one in services), "for certain ages only", "Ages"),
+        (sum(bool(one.circumstances) for one in services), "for certain circumstances only", "Circumstances"),
+    ):
+        if choosy:
+            are = "service here is" if choosy == 1 else "services here are"
+            yield f"{choosy} {are} {whom}. {what} are not looked at: each counts for everybody."
+
+
+def _cohort(of: Assessment) -> Iterator[str]:
+    cohort = of.question.cohort
+    if cohort is None:
+        return
+    if cohort.ages != ALL_AGES:
+        silent = [not of.facts.directory.services[row].for_some_ages for row in np.flatnonzero(_here(of))]
+        if any(silent):
+            yield f"{_services(sum(silent))} no ages stated and counted as for all ages."
+        yield (
+            "People of the cohort are taken as its share of the residents by age, whatever the need; "
+            "bands that the ages cut are split evenly."
+        )
+    if cohort.circumstances:
+        yield (
+            f"How many people are in these circumstances ({', '.join(cohort.circumstances)}) is not known: "
+            "people are all of these ages."
+        )
+
+
+def _not_counted(of: Assessment) -> Iterator[str]:
+    """Services of the place left out for what is easily overlooked: their contract, their opening times."""
+    directory, question = of.facts.directory, of.question
+    reached = np.diff(of.serving.whole.indptr) + np.diff(of.serving.partial().indptr)
+    there = np.flatnonzero((reached > 0) & (np.diff(of.held.indptr) > 0) & ~of.standing.counts)
+    names: dict[str, list[str]] = {}
+    for row in there:
+        service = directory.services[row]
+        found = why_not(service, of.facts, question.at, question.moment)
+        if found is not None:
+            silent = found[0] == "opening" and not service.openings
+            names.setdefault("silent" if silent else found[0], []).append(service.name)
+    for why, says in (
+        ("contract", "no contract in force on the date, though linked to contracts, and not counted"),
+        ("opening", "opening times that leave out what was asked for, and not counted"),
+        ("silent", "no opening times stated, and not counted at the time asked about"),
+    ):
+        if why in names:
+            yield f"{_services(len(names[why]))} {says}: {listed(names[why])}."
 
 
 def _placing(of: Assessment) -> Iterator[str]:
@@ -170,7 +218,9 @@ def _owners(of: Assessment) -> Iterator[str]:
     several = sorted(
         found.name
         for id in providers
-        if id is not None and (found := directory.organisations.get(id)) and len(set(found.owners)) > 1
+        if id is not None
+        and (found := directory.organisations.get(id))
+        and len(directory.owners_of(id, of.question.at)) > 1
     )
     if several:
         yield f"Several owners are known and the one with the lowest id was taken for: {listed(several)}."

@@ -1,26 +1,46 @@
 """Services, their sites and who stands behind them."""
 
+from bisect import bisect_right
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
 from hedgerow_network.domain.cover import Floats, Ints
+from hedgerow_network.domain.eligibility import Ages, ages
+from hedgerow_network.domain.opening import Opening
+
+
+@dataclass(frozen=True)
+class Control:
+    """An organisation that controls another between two days, both counted; None = open."""
+
+    owner: str
+    first: date | None = None
+    last: date | None = None
+
+    def holds_on(self, day: date) -> bool:
+        return (self.first is None or self.first <= day) and (self.last is None or day <= self.last)
 
 
 @dataclass(frozen=True)
 class Organisation:
     id: str
     name: str
-    owners: tuple[str, ...] = ()
+    owners: tuple[Control, ...] = ()
 
 
 @dataclass(frozen=True)
 class Service:
-    """What a provider offers. needs: ids of the terms it states · areas: codes it states, empty if none."""
+    """What a provider offers.
+
+    needs: ids of the terms it states · areas: codes it states, empty if none · minimum_age, maximum_age: in
+    years, None = no bound · circumstances: of whom it is for, any one is enough; empty = whoever · capacity:
+    people it can take, None = not stated · openings: when it is open, empty = not stated
+    """
 
     id: str
     name: str
@@ -30,8 +50,20 @@ class Service:
     areas: tuple[str, ...] = ()
     valid_from: date | None = None
     valid_to: date | None = None
-    for_some_ages: bool = False
+    minimum_age: float | None = None
+    maximum_age: float | None = None
+    circumstances: tuple[str, ...] = ()
     capacity: float | None = None
+    openings: tuple[Opening, ...] = ()
+
+    @property
+    def ages(self) -> Ages:
+        """The ages it accepts."""
+        return ages(self.minimum_age, self.maximum_age)
+
+    @property
+    def for_some_ages(self) -> bool:
+        return self.minimum_age is not None or self.maximum_age is not None
 
 
 @dataclass(frozen=True)
@@ -70,6 +102,8 @@ def not_active(service: Service, at: date) -> str | None:
         return f"It starts on {service.valid_from.isoformat()}."
     if service.valid_to is not None and at > service.valid_to:
         return f"It ended on {service.valid_to.isoformat()}."
+    if service.capacity == 0:
+        return "It has no places: its capacity is stated as 0."
     return None
 
 
@@ -96,6 +130,7 @@ class Directory:
     ) -> None:
         self.organisations: Mapping[str, Organisation] = {found.id: found for found in organisations}
         self.services: tuple[Service, ...] = tuple(sorted(services, key=lambda service: service.id))
+        self._owners: dict[int, Units] = {}
         self.position: dict[str, int] = {service.id: place for place, service in enumerate(self.services)}
         self.sites: tuple[Site, ...] = tuple(
             sorted((site for site in sites if site.service in self.position), key=lambda site: site.id)
@@ -123,8 +158,55 @@ class Directory:
         return found
 
     def active(self, at: date) -> NDArray[np.bool_]:
-        """(n_services,) which services are active on a date."""
-        return np.array([not_active(service, at) is None for service in self.services], dtype=bool)
+        """(n_services,) which services are active on a date: `not_active` of all at once."""
+        day = at.toordinal()
+        return np.asarray(self._may_be_active & (self.first_day <= day) & (day <= self.last_day))
+
+    @cached_property
+    def _may_be_active(self) -> NDArray[np.bool_]:
+        return np.array([one.status == "active" and one.capacity != 0 for one in self.services], dtype=bool)
+
+    @cached_property
+    def first_day(self) -> Ints:
+        """(n_services,) first day of each service as an ordinal, 0 where not stated."""
+        return _ordinals((service.valid_from for service in self.services), EVER)
+
+    @cached_property
+    def last_day(self) -> Ints:
+        """(n_services,) last day of each service as an ordinal, NEVER where not stated."""
+        return _ordinals((service.valid_to for service in self.services), NEVER)
+
+    @cached_property
+    def openings(self) -> tuple[Ints, Ints, Ints]:
+        """Service, first and last day (ordinals) of every stated opening time, in the order of services."""
+        pairs = [(row, one) for row, service in enumerate(self.services) for one in service.openings]
+        return (
+            np.array([row for row, _ in pairs], dtype=np.int32),
+            _ordinals((one.first for _, one in pairs), EVER),
+            _ordinals((one.last for _, one in pairs), NEVER),
+        )
+
+    @cached_property
+    def age_low(self) -> Floats:
+        """(n_services,) from which birthday each service accepts people, in years."""
+        return np.array([service.ages.low for service in self.services], dtype=np.float64)
+
+    @cached_property
+    def age_high(self) -> Floats:
+        """(n_services,) up to which birthday it does, inf where there is no upper bound."""
+        return np.array([service.ages.high for service in self.services], dtype=np.float64)
+
+    @cached_property
+    def with_circumstances(self) -> list[int]:
+        """Positions of the services that are for people in certain circumstances."""
+        return [row for row, service in enumerate(self.services) if service.circumstances]
+
+    @cached_property
+    def capacity(self) -> Floats:
+        """(n_services,) people each service can take, NaN where not stated."""
+        return np.array(
+            [np.nan if one.capacity is None else one.capacity for one in self.services], dtype=np.float64
+        )
 
     @cached_property
     def providers(self) -> Units:
@@ -133,10 +215,23 @@ class Directory:
         """
         return self._units([self._provider(service) for service in self.services])
 
+    def owners(self, at: date) -> Units:
+        """The ultimate owner of each provider on a date; a provider without a known owner is its own."""
+        epoch = bisect_right(self._turns, at)
+        if epoch not in self._owners:
+            of_provider = [self.ultimate_owner(id, at) for id in self.providers.ids]
+            self._owners[epoch] = self._units([of_provider[unit] for unit in self.providers.of_service])
+        return self._owners[epoch]
+
     @cached_property
-    def owners(self) -> Units:
-        """The ultimate owner of each provider; a provider without a known owner is its own."""
-        return self._units([self.ultimate_owner(self._provider(service)) for service in self.services])
+    def _turns(self) -> list[date]:
+        """The days on which who controls whom changes, ascending: between two of them owners stay."""
+        controls = [one for found in self.organisations.values() for one in found.owners]
+        begun = {one.first for one in controls if one.first is not None}
+        ended = {
+            one.last + timedelta(days=1) for one in controls if one.last is not None and one.last < date.max
+        }
+        return sorted(begun | ended)
 
     def _units(self, of_service: list[str]) -> Units:
         ids = tuple(sorted(set(of_service)))
@@ -157,23 +252,37 @@ class Directory:
             return f"unnamed provider of {self.services[self.position[service]].name}"
         return id
 
-    def ultimate_owner(self, organisation: str) -> str:
-        """The end of the chain of owners.
+    def ultimate_owner(self, organisation: str, at: date) -> str:
+        """The end of the chain of owners on a date.
 
         Of several owners the one with the lowest id is followed. A circle of owners ends at its lowest id.
         An owner that is not held is an end: it has an id, if no name.
 
-        >>> chain = Directory(organisations=[Organisation("a", "A", ("b",)), Organisation("b", "B", ("c",))])
-        >>> chain.ultimate_owner("a")
-        'c'
+        >>> sold = (Control("b", last=date(2024, 6, 30)), Control("c", date(2024, 7, 1)))
+        >>> chain = Directory(organisations=[Organisation("a", "A", sold)])
+        >>> chain.ultimate_owner("a", date(2024, 6, 30)), chain.ultimate_owner("a", date(2024, 7, 1))
+        ('b', 'c')
         """
         seen: list[str] = []
         current = organisation
         while current not in seen:
             seen.append(current)
-            held = self.organisations.get(current)
-            owners = sorted(set(held.owners) - {current}) if held is not None else []
+            owners = self.owners_of(current, at)
             if not owners:
                 return current
             current = owners[0]
         return min(seen[seen.index(current) :])
+
+    def owners_of(self, organisation: str, at: date) -> list[str]:
+        """Who controls an organisation on a date, by id, itself left out."""
+        held = self.organisations.get(organisation)
+        controls = held.owners if held is not None else ()
+        return sorted({one.owner for one in controls if one.holds_on(at)} - {organisation})
+
+
+EVER, NEVER = 0, date.max.toordinal()
+"""Ordinals of days before and after all others, for bounds that are not stated."""
+
+
+def _ordinals(days: Iterable[date | None], unless_stated: int) -> Ints:
+    return np.array([unless_stated if day is None else day.toordinal() for day in days], dtype=np.int32)

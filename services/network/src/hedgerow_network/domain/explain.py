@@ -6,12 +6,15 @@ from typing import Literal
 import numpy as np
 
 from hedgerow_network.domain.caveats import listed
-from hedgerow_network.domain.directory import not_active
+from hedgerow_network.domain.eligibility import NONE
 from hedgerow_network.domain.locality import Assessment
 from hedgerow_network.domain.matrices import Unit
 from hedgerow_network.domain.needs import Match
 from hedgerow_network.domain.places import haversine_km, representative_points
 from hedgerow_network.domain.serving import DECLARED, SITED
+from hedgerow_network.domain.standing import Why, not_for, why_not
+
+WhyExcluded = Why | Literal["area", "need"]
 
 
 @dataclass(frozen=True)
@@ -27,20 +30,18 @@ class Counted:
 
 @dataclass(frozen=True)
 class Excluded:
-    """A service that one might expect to cover the cell and that does not. why: `not active`, `area` or
-    `need`.
-    """
+    """A service that one might expect to cover the cell and that does not; why, and in a sentence."""
 
     service: int
-    why: Literal["not active", "area", "need"]
+    why: WhyExcluded
     reason: str
 
 
 @dataclass(frozen=True)
 class Explanation:
     """counted: in the order of provider, then service · excluded: so too, those not active first, then those
-    for a wider or related need, then those elsewhere · elsewhere: services for the need that
-    serve only areas outside the locality, and are not listed
+    without a contract in force, not open, not for the cohort, for a wider or related need, elsewhere ·
+    elsewhere: services for the need that serve only areas outside the locality, and are not listed
     """
 
     counted: list[Counted]
@@ -51,8 +52,9 @@ class Explanation:
 def explain(of: Assessment, need: int, area: int) -> Explanation:
     """Explain one cell of an assessment, by the positions of its need and area.
 
-    Excluded are services that address the need but are not active on the date or do not serve the area (with
-    the areas they do serve), and services that serve the area but address only a wider or a related need.
+    Excluded are services that address the need but do not count on the date (not active, no contract in
+    force, not open), are not for the cohort, or do not serve the area (with the areas they do serve), and
+    services that serve the area but address only a wider or a related need.
     """
     directory = of.facts.directory
     counting = of.facts.taxonomies.counting_for(of.needs[need])
@@ -70,24 +72,20 @@ def explain(of: Assessment, need: int, area: int) -> Explanation:
         service = directory.services[row]
         term = min((t for t in service.needs if t in counting), key=lambda t: (len(counting[t].path), t))
         reached = row in whole or row in part
-        closed = not_active(service, of.question.at)
+        closed = _closed(of, row)
         if reached and closed is None:
-            rule = str(of.serving.by[row])
-            if row in whole:
-                counted.append(Counted(row, counting[term], rule, "whole", _how(of, row, area)))
-            else:
-                counted.append(Counted(row, counting[term], rule, "part", _how_partly(of, row, area)))
+            counted.append(_counted(of, row, area, counting[term], whole=row in whole))
         elif reached and closed is not None:
-            excluded.append(Excluded(row, "not active", closed))
+            excluded.append(Excluded(row, *closed))
         elif concerned[row] or nowhere[row]:
-            also = f" {closed}" if closed is not None else ""
+            also = f" {closed[1]}" if closed is not None else ""
             excluded.append(Excluded(row, "area", _why_not_here(of, row, area) + also))
         else:
             elsewhere += 1
     taken = set(addressing.tolist())
     for row in sorted((whole | part) - taken):
         wider = _near_miss(of, need, row)
-        if wider is not None and of.active[row]:
+        if wider is not None and of.standing.some[row]:
             excluded.append(Excluded(row, "need", wider))
 
     def order(found: Counted | Excluded) -> tuple[int, int, int]:
@@ -97,7 +95,27 @@ def explain(of: Assessment, need: int, area: int) -> Explanation:
     return Explanation(sorted(counted, key=order), sorted(excluded, key=order), elsewhere)
 
 
-_FIRST = ("not active", "need", "area")
+_FIRST = ("not active", "contract", "opening", "cohort", "need", "area")
+
+
+def _closed(of: Assessment, row: int) -> tuple[WhyExcluded, str] | None:
+    """Why a service counts for nobody asked about, wherever it serves."""
+    service, question = of.facts.directory.services[row], of.question
+    found = why_not(service, of.facts, question.at, question.moment)
+    if found is not None:
+        return found
+    if of.standing.accepts[row] == NONE:
+        return "cohort", str(not_for(service, question.cohort))
+    return None
+
+
+def _counted(of: Assessment, row: int, area: int, match: Match, *, whole: bool) -> Counted:
+    says = _how(of, row, area) if whole else _how_partly(of, row, area)
+    limits = not_for(of.facts.directory.services[row], of.question.cohort)
+    if limits is not None:
+        says = f"{says} {limits}"
+    extent: Literal["whole", "part"] = "whole" if whole and limits is None else "part"
+    return Counted(row, match, str(of.serving.by[row]), extent, says)
 
 
 def _stated_nowhere(of: Assessment) -> list[bool]:

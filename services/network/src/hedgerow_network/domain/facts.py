@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, time
 from functools import cached_property
 from typing import Any
 
@@ -12,9 +12,12 @@ from scipy.sparse import csr_array
 from shapely.geometry import shape
 
 from hedgerow_network.domain.areas import Area, Hierarchy
+from hedgerow_network.domain.contracts import Contract, Contracts
 from hedgerow_network.domain.cover import Floats, presence
-from hedgerow_network.domain.directory import Directory, Organisation, Service, Site
+from hedgerow_network.domain.directory import Control, Directory, Organisation, Service, Site
+from hedgerow_network.domain.eligibility import circumstance
 from hedgerow_network.domain.needs import Need, Taxonomies
+from hedgerow_network.domain.opening import DAYS, Opening
 from hedgerow_network.domain.people import Band, Figures, latest, residents_in
 from hedgerow_network.domain.places import Boundaries
 
@@ -46,6 +49,8 @@ class PeopleRecords:
                 name: _column(hierarchy, {code: _value_at(rows, day) for code, rows in by_area.items()})
                 for name, by_area in self.indices.items()
             },
+            at=day,
+            bands=self.residents,
         )
 
     def _demand(self, hierarchy: Hierarchy, day: date, part: int) -> dict[str, Floats]:
@@ -91,6 +96,7 @@ class Facts:
     taxonomies: Taxonomies
     directory: Directory
     people: PeopleRecords
+    contracts: Contracts = field(default_factory=Contracts)
     _figures: dict[date, Figures] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     @cached_property
@@ -166,7 +172,7 @@ def read_directory(
             Organisation(
                 id=record["id"],
                 name=record.get("name") or record["id"],
-                owners=tuple(record.get("owner_ids") or ()),
+                owners=_controls(record),
             )
             for record in organisations
         ),
@@ -180,8 +186,11 @@ def read_directory(
                 areas=tuple(record.get("area_codes") or ()),
                 valid_from=_day(record.get("valid_from")),
                 valid_to=_day(record.get("valid_to")),
-                for_some_ages=any(record.get(bound) is not None for bound in ("minimum_age", "maximum_age")),
+                minimum_age=_number(record.get("minimum_age")),
+                maximum_age=_number(record.get("maximum_age")),
+                circumstances=tuple(sorted({circumstance(one) for one in record.get("circumstances") or ()})),
                 capacity=_number(record.get("capacity")),
+                openings=tuple(_opening(one) for one in record.get("openings") or ()),
             )
             for record in services
         ),
@@ -201,6 +210,50 @@ def read_directory(
             for record in sites
             if record.get("service_id")
         ),
+    )
+
+
+def _controls(record: Record) -> tuple[Control, ...]:
+    """Who controls an organisation: with dates where the record gives them, else its plain owners."""
+    if record.get("control") is None:
+        return tuple(Control(owner) for owner in record.get("owner_ids") or ())
+    return tuple(
+        Control(one["owner_id"], _day(one.get("from")), _day(one.get("to"))) for one in record["control"]
+    )
+
+
+def _opening(record: Record) -> Opening:
+    return Opening(
+        days=tuple(day for day in DAYS if day in (record.get("days") or ())),
+        opens=_clock(record.get("opens")),
+        closes=_clock(record.get("closes")),
+        first=_day(record.get("from")),
+        last=_day(record.get("to")),
+    )
+
+
+def _clock(text: str | None) -> time | None:
+    return time.fromisoformat(text) if text else None
+
+
+def read_contracts(records: Iterable[Record]) -> Contracts:
+    return Contracts(
+        Contract(
+            id=record["id"],
+            title=record.get("title") or record.get("ocid") or record["id"],
+            status=str(record.get("status") or "active").casefold(),
+            buyers=tuple(record.get("buyer_ids") or ()),
+            suppliers=tuple(record.get("supplier_ids") or ()),
+            value_gbp=_number(record.get("value_gbp")),
+            start=_day(record.get("start")),
+            end=_day(record.get("end")),
+            extended_to=_day(record.get("extended_to")),
+            needs=tuple(record.get("need_ids") or ()),
+            areas=tuple(record.get("area_codes") or ()),
+            services=tuple(record.get("service_ids") or ()),
+            successor=record.get("successor_id"),
+        )
+        for record in records
     )
 
 
@@ -250,6 +303,7 @@ _REQUIRED: Mapping[str, Mapping[str, type | tuple[type, ...]]] = {
     "organisation": {"id": str},
     "service": {"id": str},
     "site": {"id": str, "service_id": str},
+    "contract": {"id": str},
 }
 
 
@@ -280,4 +334,5 @@ _ONE: Mapping[str, Callable[[Record], object]] = {
     "organisation": lambda record: read_directory([record], [], []),
     "service": lambda record: read_directory([], [record], []),
     "site": lambda record: read_directory([], [], [record]),
+    "contract": lambda record: read_contracts([record]),
 }

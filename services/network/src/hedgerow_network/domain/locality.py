@@ -11,10 +11,13 @@ from scipy.sparse import csr_array
 
 from hedgerow_network.domain.cover import Cover, Floats, Incidence, cover, kept, presence
 from hedgerow_network.domain.directory import Units
+from hedgerow_network.domain.eligibility import ALL_AGES, Ages, Cohort
 from hedgerow_network.domain.facts import Facts
 from hedgerow_network.domain.matrices import CostMatrix
+from hedgerow_network.domain.opening import Moment
 from hedgerow_network.domain.people import BASES, Basis, Figures, People, people
-from hedgerow_network.domain.serving import DEFAULT_RULE, Rule, Serving, serving
+from hedgerow_network.domain.serving import DEFAULT_RULE, Rule, Serving, ones, serving
+from hedgerow_network.domain.standing import Standing, standing
 from hedgerow_network.errors import NoSuchLevel, UnknownIndex
 
 PROVIDERS, OWNERS = "providers", "owners"
@@ -28,7 +31,9 @@ class Question:
 
     locality: the code of its area · at: the date to answer for · needs: ids, None = those in use there ·
     level: of the areas, None = ward or the finest there is · count: `providers` or `owners` · index: that
-    derives people · costs: the matrix that the rule `within` goes by, None = the straight line
+    derives people · costs: the matrix that the rule `within` goes by, None = the straight line ·
+    cohort: whom a service must accept, None = ages and circumstances are not looked at · moment: of the week
+    at which a service must be open, None = at any
     """
 
     locality: str
@@ -39,13 +44,21 @@ class Question:
     rule: Rule = DEFAULT_RULE
     index: str | None = None
     costs: CostMatrix | None = None
+    cohort: Cohort | None = None
+    moment: Moment | None = None
+
+    @property
+    def ages(self) -> Ages:
+        """The ages asked about: all, unless a cohort is."""
+        return self.cohort.ages if self.cohort is not None else ALL_AGES
 
 
 @dataclass(frozen=True)
 class Partly:
-    """Where cells are served in part. share: (n_needs, n_areas) share of residents in the parts that are
-    served, -1 where nobody can size them · services: (n_services, n_areas) sparse ones · addressed: as in
-    the incidence
+    """Where cells are served in part: a part of the area, or of the cohort.
+
+    share: (n_needs, n_areas) share of people in the parts that are served, -1 where nobody can size them ·
+    services: (n_services, n_areas) sparse ones · cells: (n_needs, n_areas) whether any service serves a part
     """
 
     share: Floats
@@ -57,9 +70,9 @@ class Partly:
 class Assessment:
     """The cells of a locality, needs × areas, and who covers them.
 
-    areas: positions in the hierarchy, by code · needs: ids, in order · incidence: of active services only,
-    counted by the unit asked for · held: (n_services, n_needs) sparse ones, which service addresses which
-    need, active or not
+    areas: positions in the hierarchy, by code · needs: ids, in order · standing: which services count ·
+    incidence: of services that count for the whole of a cell, counted by the unit asked for · held:
+    (n_services, n_needs) sparse ones, which service addresses which need, whether it counts or not
     """
 
     facts: Facts
@@ -67,7 +80,7 @@ class Assessment:
     level: str
     areas: NDArray[np.int32]
     needs: tuple[str, ...]
-    active: NDArray[np.bool_]
+    standing: Standing
     serving: Serving
     held: csr_array
     incidence: Incidence
@@ -84,21 +97,29 @@ class Assessment:
     def partly(self) -> Partly:
         """What services serve in part only, whatever others do there."""
         shape = (len(self.needs), self.areas.size)
-        serves = kept(self.active, self.serving.partial())
+        some, whole = self.standing.some, self.standing.whole
+        # Who accepts a part of the cohort serves a part of every cell, be the area served whole or not.
+        of_cohort = csr_array(kept(self.standing.part, self.serving.whole))
+        serves = ones(kept(some, self.serving.partial()) + of_cohort)
         share = np.zeros(shape)
         if not serves.nnz:
             return Partly(share, serves, np.zeros(shape, bool))
-        by_need = csr_array(kept(self.active, self.held).T)
-        cells = np.asarray((by_need @ serves).todense()) > 0
+        cells = np.asarray((csr_array(kept(some, self.held).T) @ serves).todense()) > 0
         lived = self.figures.whole_residents[self.serving.leaves]
         size = lived if np.isfinite(lived).all() else np.ones(lived.size)
-        reached = csr_array(by_need @ self.serving.parts)
+        reached = csr_array(csr_array(kept(whole, self.held).T) @ self.serving.parts)
         reached.data[:] = 1
         weighted = np.asarray((csr_array(reached * size[None, :]) @ self.serving.leaf_of).todense())
         total = size @ self.serving.leaf_of
         with np.errstate(divide="ignore", invalid="ignore"):
             share = np.clip(np.nan_to_num(weighted / total[None, :]), 0.0, 1.0)
-        return Partly(np.where(cells & (share <= 0), -1.0, share), serves, cells)
+        # How large a part of the cohort a service reaches is not known: neither is the whole share then.
+        unsized = csr_array(kept(self.standing.part, self.held).T) @ ones(
+            self.serving.whole + self.serving.partial()
+        )
+        return Partly(
+            np.where(cells & ((share <= 0) | (np.asarray(unsized.todense()) > 0)), -1.0, share), serves, cells
+        )
 
     @cached_property
     def status(self) -> NDArray[np.object_]:
@@ -140,7 +161,8 @@ class Assessment:
 
     @cached_property
     def _counted_otherwise(self) -> "Counting":
-        units = _units(self.facts, PROVIDERS if self.question.count == OWNERS else OWNERS)
+        other_count = PROVIDERS if self.question.count == OWNERS else OWNERS
+        units = _units(self.facts, other_count, self.question.at)
         other = replace(self.incidence, unit=units.of_service, n_units=len(units.ids))
         return Counting(units, other, cover(other))
 
@@ -163,8 +185,8 @@ class Counting:
     cover: Cover
 
 
-def _units(facts: Facts, count: str) -> Units:
-    return facts.directory.owners if count == OWNERS else facts.directory.providers
+def _units(facts: Facts, count: str, at: date) -> Units:
+    return facts.directory.owners(at) if count == OWNERS else facts.directory.providers
 
 
 def assess(facts: Facts, question: Question) -> Assessment:
@@ -191,12 +213,12 @@ def assess(facts: Facts, question: Question) -> Assessment:
     )
     figures = facts.figures(question.at)
     needs = question.needs if question.needs is not None else _needs_in_use(facts, served, figures, locality)
-    active = directory.active(question.at)
+    stands = standing(facts, question.at, cohort=question.cohort, moment=question.moment)
     held = addressing(facts, needs)
-    units = _units(facts, question.count)
+    units = _units(facts, question.count, question.at)
     incidence = Incidence(
-        serves=kept(active, served.whole),
-        addresses=kept(active, held),
+        serves=kept(stands.whole, served.whole),
+        addresses=kept(stands.whole, held),
         unit=units.of_service,
         n_units=len(units.ids),
     )
@@ -210,13 +232,13 @@ def assess(facts: Facts, question: Question) -> Assessment:
         level=level,
         areas=areas,
         needs=tuple(needs),
-        active=active,
+        standing=stands,
         serving=served,
         held=held,
         incidence=incidence,
         units=units,
         cover=cover(incidence),
-        people=people(figures, needs, areas, index=index),
+        people=people(figures, needs, areas, index=index, ages=question.ages),
         figures=figures,
     )
 

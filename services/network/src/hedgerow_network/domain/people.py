@@ -3,7 +3,7 @@ which.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from functools import cached_property
 from typing import Literal
@@ -14,6 +14,7 @@ from scipy.sparse import csr_array
 
 from hedgerow_network.domain.areas import FINE_TO_COARSE, Hierarchy
 from hedgerow_network.domain.cover import Floats
+from hedgerow_network.domain.eligibility import ALL_AGES, Ages
 
 UNKNOWN, RESIDENTS, DERIVED, COUNTED = range(4)
 Basis = Literal["unknown", "residents", "derived", "counted"]
@@ -71,6 +72,66 @@ def residents_in(bands: Iterable[Band], at: date) -> float | None:
     return float(sum(of_each))
 
 
+OLDEST_COUNTED = 100
+"""Where a band without an upper age is taken to end, if it has to be split."""
+WIDEST_SPLIT = 30
+"""The widest band, in years, that is split: people are taken to be spread evenly over its ages."""
+ENOUGH_AGES = 90
+"""Bands that reach this age speak for all who are older, too."""
+
+
+def residents_aged(bands: Iterable[Band], at: date, ages: Ages) -> float | None:
+    """Residents of an area who are of certain ages, from its latest figures up to a date.
+
+    bands: rows in any order; of a period as in `residents_in`, the narrowest bands first. A band that the
+    ages cut is split evenly if it is no wider than WIDEST_SPLIT years, an open one taken to end at
+    OLDEST_COUNTED.
+    Returns None where there is no row, where bands leave some of the ages out, or would have to be split too
+    coarsely.
+
+    >>> residents_aged([Band("2023", 15, 19, "all", 50)], date(2024, 1, 1), Ages(16, 18))
+    20.0
+    """
+    by_period: dict[str, list[Band]] = {}
+    for band in bands:
+        by_period.setdefault(band.period, []).append(band)
+    period = latest(by_period, at)
+    if period is None:
+        return None
+    of_all = [band for band in by_period[period] if band.sex == "all"]
+    groups = (
+        [of_all] if of_all else [[b for b in by_period[period] if b.sex == sex] for sex in ("female", "male")]
+    )
+    counts = [_of_ages(group, ages) for group in groups]
+    known = [count for count in counts if count is not None]
+    return sum(known) if len(known) == len(counts) else None
+
+
+def _of_ages(bands: Sequence[Band], ages: Ages) -> float | None:
+    tiles: list[tuple[float, float, float]] = []
+    for band in sorted(bands, key=lambda b: (_end(b) - b.age_from, b.age_from)):
+        low, high = float(band.age_from), _end(band) + 1
+        if all(high <= other_low or other_high <= low for other_low, other_high, _ in tiles):
+            tiles.append((low, high, band.count))
+    total, missing = 0.0, min(ages.high, ENOUGH_AGES) - ages.low
+    for low, high, count in tiles:
+        shared = Ages(low, high) & ages
+        if shared is None:
+            continue
+        missing -= max(min(shared.high, ENOUGH_AGES) - shared.low, 0.0)
+        if shared == Ages(low, high):
+            total += count
+            continue
+        width = min(high, OLDEST_COUNTED) - low
+        if not 0 < width <= WIDEST_SPLIT:
+            return None
+        total += count * max(min(shared.high, OLDEST_COUNTED) - shared.low, 0.0) / width
+    return total if missing <= _A_DAY else None
+
+
+_A_DAY = 1 / 400
+
+
 def _across_ages(bands: Sequence[Band]) -> float:
     total, reached = 0.0, -1.0
     for band in sorted(bands, key=lambda b: (b.age_from, -_end(b))):
@@ -105,7 +166,7 @@ class Figures:
 
     residents: (n_areas,) · counts: need → (n_areas,) people counted · weights: need → (n_areas,) people with
     the need per resident, as stated where nobody has counted · indices: name → (n_areas,) values; a higher
-    value means more need
+    value means more need · at, bands: the date, and the residents of each area by age, area code → rows
     """
 
     areas: Hierarchy
@@ -113,6 +174,28 @@ class Figures:
     counts: Mapping[str, Floats]
     weights: Mapping[str, Floats]
     indices: Mapping[str, Floats]
+    at: date = date.max
+    bands: Mapping[str, tuple[Band, ...]] = field(default_factory=dict)
+
+    def residents_aged(self, ages: Ages, areas: NDArray[np.integer]) -> Floats:
+        """(n,) residents of certain ages of some areas: from an area's own bands, else the sum over the
+        areas of one level within it, if complete; NaN where not known.
+        """
+        found = np.array([self._aged(int(area), ages) for area in areas], dtype=np.float64)
+        for place in np.flatnonzero(np.isnan(found)):
+            inside = self.areas.inside(int(areas[place]))
+            inside = inside[(inside != areas[place]) & ~self.areas.superseded[inside]]
+            for level in FINE_TO_COARSE:
+                parts = inside[self.areas.level[inside] == level]
+                of_parts = [self._aged(int(part), ages) for part in parts]
+                if of_parts and not np.isnan(of_parts).any():
+                    found[place] = float(np.sum(of_parts))
+                    break
+        return found
+
+    def _aged(self, area: int, ages: Ages) -> float:
+        count = residents_aged(self.bands.get(self.areas.codes[area], ()), self.at, ages)
+        return np.nan if count is None else count
 
     def index_to_use(self, asked: str | None, within: NDArray[np.integer]) -> str | None:
         """The index asked for; else the only one held within the areas; else the first general one; else
@@ -146,16 +229,23 @@ class Figures:
 @dataclass(frozen=True)
 class People:
     """People of each cell. count: (n_needs, n_areas) >= 0, 0 where unknown · basis: (n_needs, n_areas)
-    position in BASES · index: the index that derived figures rest on, if any.
+    position in BASES · index: the index that derived figures rest on, if any · of_ages: whether only those of
+    certain ages are meant.
     """
 
     count: Floats
     basis: NDArray[np.int8]
     index: str | None
+    of_ages: bool = False
 
 
 def people(
-    figures: Figures, needs: Sequence[str], areas: NDArray[np.integer], *, index: str | None
+    figures: Figures,
+    needs: Sequence[str],
+    areas: NDArray[np.integer],
+    *,
+    index: str | None,
+    ages: Ages = ALL_AGES,
 ) -> People:
     r"""People of each (need, area) cell.
 
@@ -170,6 +260,9 @@ def people(
        low the lowest or 0, whichever is less: an order of need, not a count of people;
     5. *residents*: all of them;
     6. *unknown*: 0, and said so.
+
+    Of certain ages: the same × the share of residents who are of these ages; what was counted is derived
+    then, and unknown where residents by age are.
 
     Parameters: areas, positions in the hierarchy · index, a name in `figures.indices` or None.
     Never NaN; never negative for figures that are not.
@@ -189,7 +282,18 @@ def people(
             take = (basis[row] == UNKNOWN) & np.isfinite(found)
             count[row, take] = np.maximum(found[take], 0.0)
             basis[row, take] = how
-    return People(count=count, basis=basis, index=index if (basis == DERIVED).any() else None)
+    used = index if (basis == DERIVED).any() else None
+    if ages == ALL_AGES:
+        return People(count=count, basis=basis, index=used)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        share = np.clip(figures.residents_aged(ages, areas) / residents, 0.0, 1.0)
+    known = np.isfinite(share)[None, :] & (basis > UNKNOWN)
+    return People(
+        count=np.where(known, count * np.nan_to_num(share), 0.0),
+        basis=np.where(known, np.where(basis == COUNTED, DERIVED, basis), UNKNOWN).astype(np.int8),
+        index=used,
+        of_ages=True,
+    )
 
 
 def _column(table: Mapping[str, Floats], need: str, areas: NDArray[np.integer]) -> Floats:

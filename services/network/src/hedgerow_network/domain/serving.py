@@ -62,7 +62,7 @@ class Serving:
 
     def partial(self) -> csr_array:
         """(n_services, n_areas) sparse ones: the service serves a part of the area, not the whole."""
-        return _ones(self.parts @ self.leaf_of + self.unsized)
+        return ones(self.parts @ self.leaf_of + self.unsized)
 
 
 def serving(
@@ -115,7 +115,7 @@ def serving(
     if rule.name == WITHIN:
         near = _near(directory, hierarchy, boundaries, areas, rule, costs)
         whole = whole + _of_services(directory, near, by == WITHIN)
-    return Serving(_ones(whole), parts, leaf_of, leaves, unsized, by, placed)
+    return Serving(ones(whole), parts, leaf_of, leaves, unsized, by, placed)
 
 
 def _near(
@@ -167,16 +167,16 @@ def _declared(
     some_of = presence(became.row[of_several], became.col[of_several], shape)
 
     outer = csr_array(hierarchy.within[areas].T)
-    whole = _ones(today @ outer)
-    on_leaves = _ones(today @ csr_array(hierarchy.within[leaves].T))
+    whole = ones(today @ outer)
+    on_leaves = ones(today @ csr_array(hierarchy.within[leaves].T))
     # Wards and MSOAs do not nest: what two areas share shows in the smallest areas within both.
     reached = (on_leaves @ leaf_of).tocoo()
     n_leaves = np.asarray(leaf_of.sum(axis=0)).ravel()
     full = reached.data == n_leaves[reached.col]
-    whole = _ones(whole + presence(reached.row[full], reached.col[full], whole.shape))
+    whole = ones(whole + presence(reached.row[full], reached.col[full], whole.shape))
     # Drop from the parts the smallest areas of what is served whole.
-    parts = _without(on_leaves, _ones(whole @ csr_array(leaf_of.T)))
-    unsized = _without(_ones(some_of @ outer), whole)
+    parts = _without(on_leaves, ones(whole @ csr_array(leaf_of.T)))
+    unsized = _without(ones(some_of @ outer), whole)
     return whole, parts, unsized
 
 
@@ -184,10 +184,10 @@ def _of_services(directory: Directory, of_sites: csr_array, rows: NDArray[np.boo
     n_sites = len(directory.sites)
     keep = np.flatnonzero(rows[directory.site_service]) if n_sites else np.empty(0, np.intp)
     shape = (len(directory.services), n_sites)
-    return _ones(presence(directory.site_service[keep], keep, shape) @ of_sites)
+    return ones(presence(directory.site_service[keep], keep, shape) @ of_sites)
 
 
-def _ones(matrix: csr_array) -> csr_array:
+def ones(matrix: csr_array) -> csr_array:
     """The same sparsity with ones, zeros dropped, columns in order."""
     made = csr_array(matrix, dtype=np.int32)
     made.sum_duplicates()
@@ -198,4 +198,4 @@ def _ones(matrix: csr_array) -> csr_array:
 
 
 def _without(matrix: csr_array, taken: csr_array) -> csr_array:
-    return _ones(matrix - matrix.multiply(taken))
+    return ones(matrix - matrix.multiply(taken))

@@ -20,6 +20,7 @@ _PLACES = {"area"}
 _OUTLINES = {"area", "boundary"}
 _NEEDS = {"need", "crosswalk"}
 _DIRECTORY = {"organisation", "service", "site"}
+_CONTRACTS = {"contract"}
 _PEOPLE = {"residents", "index", "demand"}
 
 
@@ -117,6 +118,9 @@ class Snapshots:
                 _PEOPLE,
                 lambda f: f.people,
                 lambda: facts.read_people(self._of("residents"), self._of("index"), self._of("demand")),
+            ),
+            contracts=part(
+                _CONTRACTS, lambda f: f.contracts, lambda: facts.read_contracts(self._of("contract"))
             ),
         )
 

@@ -22,6 +22,7 @@ KINDS = frozenset(
         "organisation",
         "service",
         "site",
+        "contract",
     )
 )
 

@@ -1,6 +1,8 @@
-"""Who a service is open to: the ages it accepts."""
+"""Who a service is open to: the ages it accepts, and the circumstances of whom it is for."""
 
 import math
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 from hedgerow_registry.errors import Malformed
 
@@ -33,3 +35,18 @@ def ages(minimum: float | None, maximum: float | None) -> tuple[float | None, fl
     if minimum is not None and maximum is not None and maximum < minimum:
         raise Malformed("the maximum age is below the minimum age")
     return minimum, maximum
+
+
+def circumstances(attributes: Iterable[Mapping[str, Any]]) -> list[str]:
+    """The circumstances of whom a service is for: names of the terms that its record links as eligibility.
+
+    >>> term = {"name": "Care leavers", "taxonomy": "circumstances"}
+    >>> circumstances([{"link_type": "eligibility", "taxonomy_term": term}, {"link_type": "cost"}])
+    ['Care leavers']
+    """
+    terms = (
+        attribute.get("taxonomy_term") or {}
+        for attribute in attributes
+        if str(attribute.get("link_type") or "").casefold() == "eligibility"
+    )
+    return sorted({name.strip() for term in terms if (name := term.get("name") or "").strip()})

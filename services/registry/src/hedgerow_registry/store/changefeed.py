@@ -7,6 +7,8 @@ from typing import Any, NamedTuple
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from hedgerow_registry.domain import eligibility
+from hedgerow_registry.domain.hsds.opening import DAYS
 from hedgerow_registry.store import areas, directory, merges
 from hedgerow_registry.store.held import chunks
 from hedgerow_registry.tables import (
@@ -20,6 +22,7 @@ from hedgerow_registry.tables import (
     Organisation,
     Residents,
     Service,
+    ServiceOpening,
     Site,
     feed,
 )
@@ -203,14 +206,51 @@ def _services(session: Session, ids: Sequence[str]) -> dict[str, State]:
     )
     rows = list(_rows(session, columns, table.id, ids))
     answering = merges.canonical(session, (row.organisation_id for row in rows))
+    openings, circumstances = _openings(session, ids), _circumstances(session, ids)
     return {
         row.id: {
             **row._mapping,
             "organisation_id": answering.get(row.organisation_id),
             "needs": parts.needs.get(row.id, []),
             "area_codes": parts.area_codes.get(row.id, []),
+            "openings": openings.get(row.id, []),
+            "circumstances": circumstances.get(row.id, []),
         }
         for row in rows
+    }
+
+
+def _openings(session: Session, ids: Sequence[str]) -> dict[str, list[State]]:
+    """The opening times of services and of their places: days, hours on the clock, first and last day."""
+    found: dict[str, list[State]] = {}
+    table = ServiceOpening
+    columns = (table.service_id, table.weekday, table.opens, table.closes, table.starts, table.ends)
+    for piece in chunks(ids):
+        query = select(*columns).where(table.service_id.in_(piece))
+        for row in session.execute(query.order_by(table.service_id, table.number)):
+            found.setdefault(row.service_id, []).append(
+                {
+                    "days": [] if row.weekday is None else [DAYS[row.weekday]],
+                    "opens": _on_the_clock(row.opens),
+                    "closes": _on_the_clock(row.closes),
+                    "from": row.starts,
+                    "to": row.ends,
+                }
+            )
+    return found
+
+
+def _on_the_clock(minutes: int | None) -> str | None:
+    """Minutes after midnight as HH:MM; after the next midnight, the time it is then."""
+    return None if minutes is None else f"{minutes // 60 % 24:02}:{minutes % 60:02}"
+
+
+def _circumstances(session: Session, ids: Sequence[str]) -> dict[str, list[str]]:
+    attributes = Service.document["attributes"].label("attributes")
+    return {
+        row.id: found
+        for row in _rows(session, (Service.id, attributes), Service.id, ids)
+        if row.attributes and (found := eligibility.circumstances(row.attributes))
     }
 
 
