@@ -86,6 +86,7 @@ IMPORT_KINDS: Mapping[str, str] = {
             "sites",
             "ocds",
             "bods",
+            "ownership",
             "spend",
         ),
         "registry",

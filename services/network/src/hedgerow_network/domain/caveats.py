@@ -213,17 +213,22 @@ def _services(number: int) -> str:
 def _owners(of: Assessment) -> Iterator[str]:
     if of.question.count != OWNERS:
         return
-    directory = of.facts.directory
+    directory, at = of.facts.directory, of.question.at
     providers = {directory.services[row].organisation for row in np.flatnonzero(_here(of))}
     several = sorted(
-        found.name
-        for id in providers
-        if id is not None
-        and (found := directory.organisations.get(id))
-        and len(directory.owners_of(id, of.question.at)) > 1
+        {
+            directory.organisation_name(body)
+            for id in providers
+            if id is not None
+            for body in directory.chain(id, at)
+            if len(directory.owners_of(body, at)) > 1
+        }
     )
     if several:
-        yield f"Several owners are known and the one with the lowest id was taken for: {listed(several)}."
+        yield (
+            "Several owners control these together, and all is counted for the one with the lowest id: "
+            f"{listed(several)}."
+        )
 
 
 def listed(names: Sequence[str]) -> str:

@@ -263,15 +263,18 @@ class Directory:
         >>> chain.ultimate_owner("a", date(2024, 6, 30)), chain.ultimate_owner("a", date(2024, 7, 1))
         ('b', 'c')
         """
-        seen: list[str] = []
-        current = organisation
-        while current not in seen:
-            seen.append(current)
-            owners = self.owners_of(current, at)
-            if not owners:
-                return current
-            current = owners[0]
-        return min(seen[seen.index(current) :])
+        chain = self.chain(organisation, at)
+        first = chain.index(chain[-1])
+        return chain[-1] if first == len(chain) - 1 else min(chain[first:])
+
+    def chain(self, organisation: str, at: date) -> list[str]:
+        """The organisation, its owner, the owner's owner, to the end; a circle is gone round once."""
+        seen = [organisation]
+        while owners := self.owners_of(seen[-1], at):
+            if owners[0] in seen:
+                return [*seen, owners[0]]
+            seen.append(owners[0])
+        return seen
 
     def owners_of(self, organisation: str, at: date) -> list[str]:
         """Who controls an organisation on a date, by id, itself left out."""

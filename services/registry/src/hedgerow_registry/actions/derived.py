@@ -12,12 +12,16 @@ from sqlalchemy import delete, event
 from sqlalchemy.orm import Session
 
 from hedgerow_registry.domain.openings import openings
+from hedgerow_registry.store import merges
+from hedgerow_registry.store.directory import known_organisations, own_parts
 from hedgerow_registry.store.held import chunks
-from hedgerow_registry.tables import ServiceOpening
+from hedgerow_registry.store.ownership import below, bodies, owning
+from hedgerow_registry.tables import ServiceOpening, feed
 
 Fields = Mapping[str, Any]
 
 _PENDING = "records_to_derive_from"
+_BEFORE = "owners_before"
 _QUIET = {"synchronize_session": False}
 
 
@@ -26,20 +30,40 @@ def note(session: Session, type: str, id: str, record: Fields | None) -> None:
     session.info.setdefault(_PENDING, {}).setdefault(type, {})[id] = record
 
 
+def look_before(session: Session, type: str, ids: Sequence[str]) -> None:
+    """Remember what organisations that own others are, before they are written."""
+    if type == "organisation":
+        before = session.info.setdefault(_BEFORE, {})
+        for id, bearing in _bearing(session, [id for id in ids if id not in before]).items():
+            before[id] = bearing
+
+
+def _bearing(session: Session, ids: Sequence[str]) -> dict[str, tuple[Any, ...]]:
+    """Of those that hold anything in another, what bears on what the others are in effect."""
+    owners = sorted(owning(session, ids))
+    own = bodies(session, owners)
+    listed = own_parts(session, owners).owner_ids
+    return {id: (own[id].own if id in own else None, listed.get(id, [])) for id in owners}
+
+
 # Before the listener that numbers the changes: whoever numbers holds back all other writers.
 @event.listens_for(Session, "before_commit", insert=True)
 def _derive(session: Session) -> None:
     if session.in_nested_transaction():
         return
+    before: dict[str, tuple[Any, ...]] = session.info.pop(_BEFORE, {})
     pending: dict[str, dict[str, Fields | None]] = session.info.pop(_PENDING, {})
     if pending:
         session.flush()
         _store_openings(session, pending.get("service", {}))
+        now = _bearing(session, list(before))
+        _tell_owned(session, pending, [id for id, bearing in now.items() if bearing != before[id]])
 
 
 @event.listens_for(Session, "after_rollback")
 def _forget(session: Session) -> None:
     session.info.pop(_PENDING, None)
+    session.info.pop(_BEFORE, None)
 
 
 def _store_openings(session: Session, services: Mapping[str, Fields | None]) -> None:
@@ -49,6 +73,22 @@ def _store_openings(session: Session, services: Mapping[str, Fields | None]) -> 
         )
     rows = [row for id in sorted(services) for row in _opening_rows(id, services[id])]
     upsert(session, ServiceOpening, rows, key=["service_id", "number"])
+
+
+def _tell_owned(
+    session: Session, pending: Mapping[str, Mapping[str, Fields | None]], owners: Sequence[str]
+) -> None:
+    """Tell of the organisations whose control or effective form may now be another.
+
+    Those in which an interest was written, all below them, and all below owners that are no longer what they
+    were: what a body is in effect hangs on what its owners are.
+    """
+    subjects = set(pending.get("interest", ()))
+    answering = merges.canonical(session, {*subjects, *owners}).values()
+    concerned = {*subjects, *below(session, answering), *pending.get("membership", ())}
+    told = set(merges.canonical(session, pending.get("organisation", ())).values())
+    for id in sorted(set(merges.canonical(session, known_organisations(session, concerned)).values()) - told):
+        feed.record(session, "organisation", id)
 
 
 def _opening_rows(service_id: str, service: Fields | None) -> Sequence[dict[str, Any]]:

@@ -2,6 +2,8 @@
 
 from hedgerow_registry import tables
 from hedgerow_registry.actions.records import Entity, Part
+from hedgerow_registry.domain.forms import legal_form_code
+from hedgerow_registry.domain.sizes import size_band
 from hedgerow_registry.domain.words import name_key
 from hedgerow_registry.store import merges
 
@@ -17,7 +19,44 @@ ORGANISATIONS = Entity(
     owned=True,
     change_id=lambda record: str(record["id"]),
     told_by=merges.canonical,
-    derived={"name_key": lambda record: name_key(record["name"])},
+    derived={
+        "name_key": lambda record: name_key(record["name"]),
+        "legal_form_code": lambda record: legal_form_code(record["legal_form"]),
+        "size_band": lambda record: size_band(record["size"]),
+    },
+)
+# What changes of these is told as a change of the organisations concerned.
+INTERESTS = Entity(
+    "interest",
+    tables.Interest,
+    key=["id"],
+    owned=True,
+    change_id=lambda record: str(record["subject_id"]),
+    told=False,
+)
+OWNERSHIP_STATEMENTS = Entity(
+    "ownership statement",
+    tables.OwnershipStatement,
+    key=["id"],
+    owned=True,
+    change_id=lambda record: str(record["id"]),
+    told=False,
+)
+MEMBERSHIPS = Entity(
+    "membership",
+    tables.Membership,
+    key=["id"],
+    owned=True,
+    change_id=lambda record: str(record["organisation_id"]),
+    told=False,
+)
+FIGURES = Entity(
+    "organisation figure",
+    tables.OrganisationFigure,
+    key=["organisation_id", "figure", "as_of"],
+    owned=False,
+    change_id=lambda record: str(record["organisation_id"]),
+    told=False,
 )
 SERVICES = Entity(
     "service",

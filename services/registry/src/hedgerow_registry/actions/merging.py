@@ -1,6 +1,6 @@
 """Saying that two organisations are one, and taking it back."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -17,8 +17,10 @@ from hedgerow_registry.errors import (
     UnknownRecord,
 )
 from hedgerow_registry.store import merges
+from hedgerow_registry.store.directory import known_organisations
 from hedgerow_registry.store.held import chunks
-from hedgerow_registry.tables import Merged, MergeEvent, Organisation, OrganisationOwner, Service, feed
+from hedgerow_registry.store.ownership import below
+from hedgerow_registry.tables import Merged, MergeEvent, Organisation, Service, feed
 
 
 def merge(
@@ -147,16 +149,11 @@ def _following(session: Session, id: str) -> list[str]:
     return found
 
 
-def _announce(session: Session, ids: Iterable[str]) -> None:
+def _announce(session: Session, ids: Sequence[str]) -> None:
     """Tell the feed of all whose answers name one of these organisations."""
     for piece in chunks(ids):
         services = select(Service.id).where(Service.organisation_id.in_(piece)).order_by(Service.id)
         for service in session.scalars(services).all():
             feed.record(session, "service", service)
-        owned = (
-            select(OrganisationOwner.organisation_id)
-            .where(OrganisationOwner.owner_id.in_(piece))
-            .order_by(OrganisationOwner.organisation_id)
-        )
-        for organisation in dict.fromkeys(merges.canonical(session, session.scalars(owned).all()).values()):
-            feed.record(session, "organisation", organisation)
+    for organisation in sorted(known_organisations(session, below(session, ids))):
+        feed.record(session, "organisation", organisation)

@@ -49,6 +49,7 @@ class Entity:
 
     owned: whether only the source that brought a record may write it; reference data are shared.
     told_by: the id under which others are told of a record's change, where that is not its own.
+    told: whether the change feed tells of a record by itself; if not, it is told by what follows from it.
     """
 
     def __init__(
@@ -62,6 +63,7 @@ class Entity:
         change_id: Callable[[Fields], str],
         told_by: Callable[[Session, Sequence[str]], Mapping[str, str]] | None = None,
         derived: Mapping[str, Callable[[Fields], Any]] | None = None,
+        told: bool = True,
     ) -> None:
         self.type = type
         self.table = table
@@ -71,6 +73,7 @@ class Entity:
         self.change_id = change_id
         self.told_by = told_by
         self.derived = dict(derived or {})
+        self.told = told
         columns = [
             column
             for column in table.__table__.columns
@@ -230,6 +233,7 @@ def _store(
         }
         for record in records
     ]
+    derived.look_before(session, entity.type, [entity.change_id(record) for record in records])
     # Shared data stay with the source that brought them first, whoever corrects them.
     kept = {*entity.key, "first_import_id", *(() if entity.owned else ("source",))}
     upsert(session, entity.table, rows, key=entity.key, update=[name for name in rows[0] if name not in kept])
@@ -239,7 +243,8 @@ def _store(
     # Asked after the rows are locked, so that a merge comes wholly before or wholly after.
     told_by = {} if entity.told_by is None else entity.told_by(session, ids)
     for id, record in zip(ids, records, strict=True):
-        feed.record(session, entity.type, told_by.get(id, id))
+        if entity.told:
+            feed.record(session, entity.type, told_by.get(id, id))
         derived.note(session, entity.type, id, record)
 
 
@@ -267,7 +272,9 @@ def remove(session: Session, entity: Entity, keys: Sequence[Key]) -> None:
     for piece in chunks([one for (one,) in keys]):
         # Locked in the order in which `write` locks, so that the two never wait for each other.
         there = select(column).where(column.in_(piece)).order_by(column).with_for_update()
-        for one in session.scalars(there).all():
-            feed.record(session, entity.type, one, deleted=True)
-            derived.note(session, entity.type, one, None)
+        gone = session.scalars(there).all()
+        if entity.told:
+            for one in gone:
+                feed.record(session, entity.type, one, deleted=True)
+                derived.note(session, entity.type, one, None)
         session.execute(delete(entity.table).where(column.in_(piece)), execution_options=_QUIET)

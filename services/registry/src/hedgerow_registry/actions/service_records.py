@@ -31,6 +31,13 @@ _ORGANISATION_FIELDS = (
     "url",
     "email",
     "description",
+    "head_office_area_code",
+    "user_led",
+    "user_led_evidence",
+    "user_led_on",
+    "supported_business",
+    "supported_business_evidence",
+    "supported_business_on",
 )
 DIFFERS = "the organisation was described otherwise by an earlier record of this import: the first stands"
 

@@ -2,7 +2,17 @@
 
 from hedgerow_kit.bulk import Kind
 
-from hedgerow_registry.imports import areas, boundaries, figures, hsds, needs, organisations, services, sites
+from hedgerow_registry.imports import (
+    areas,
+    boundaries,
+    figures,
+    hsds,
+    needs,
+    organisations,
+    ownership,
+    services,
+    sites,
+)
 
 
 def kinds(*, feed_hosts: frozenset[str] = frozenset()) -> tuple[Kind, ...]:
@@ -16,6 +26,7 @@ def kinds(*, feed_hosts: frozenset[str] = frozenset()) -> tuple[Kind, ...]:
         needs.NEEDS,
         needs.CROSSWALK,
         organisations.KIND,
+        ownership.KIND,
         services.KIND,
         sites.KIND,
         hsds.kind(allowed_hosts=feed_hosts),

@@ -1,7 +1,7 @@
 """The change feed: what changed in the order of commit, each with the state it has now."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 from sqlalchemy import select
@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from hedgerow_registry.domain import eligibility
 from hedgerow_registry.domain.hsds.opening import DAYS
-from hedgerow_registry.store import areas, directory, merges
+from hedgerow_registry.store import areas, directory, merges, ownership
 from hedgerow_registry.store.held import chunks
 from hedgerow_registry.tables import (
     OPEN_AGE,
@@ -168,10 +168,25 @@ def _crosswalks(session: Session, ids: Sequence[str]) -> dict[str, State]:
 def _organisations(session: Session, ids: Sequence[str]) -> dict[str, State]:
     parts = directory.organisation_parts(session, ids)
     table = Organisation
-    columns = (table.id, table.name, table.sector, table.legal_form, table.size, table.status)
+    columns = (
+        table.id,
+        table.name,
+        table.sector,
+        table.legal_form,
+        table.legal_form_code,
+        table.size,
+        table.size_band,
+        table.status,
+        table.head_office_area_code,
+        table.user_led,
+        table.supported_business,
+    )
     # A merged organisation is no more: the one that answers for it tells what it told.
     standing = [id for id, answering in merges.canonical(session, ids).items() if id == answering]
     gaps = merges.gaps(session, standing)
+    rows = {row.id: row for row in _rows(session, columns, table.id, standing)}
+    behind = ownership.standings(session, list(rows), datetime.now(UTC).date())
+    members = ownership.memberships(session, rows)
     return {
         row.id: {
             **row._mapping,
@@ -180,12 +195,21 @@ def _organisations(session: Session, ids: Sequence[str]) -> dict[str, State]:
                 for name, value in gaps.get(row.id, {}).items()
                 if row._mapping.get(name, value) is None
             },
+            "control": [
+                {"owner_id": period.owner, "from": period.start, "to": period.last}
+                for period in behind[row.id].control
+            ],
+            "effective_form": behind[row.id].form.form,
+            "members": [
+                {"member_id": one.member_id, "role": one.role, "start": one.starts_on, "end": one.ends_on}
+                for one in members.get(row.id, [])
+            ],
             "owner_ids": parts.owner_ids.get(row.id, []),
             "identifiers": [
                 {"scheme": scheme, "id": number} for scheme, number in parts.identifiers.get(row.id, [])
             ],
         }
-        for row in _rows(session, columns, table.id, standing)
+        for row in rows.values()
     }
 
 

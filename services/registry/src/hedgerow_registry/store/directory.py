@@ -68,6 +68,28 @@ def organisations_named(session: Session, source: str, name_keys: Iterable[str])
     return found
 
 
+def organisations_identified(
+    session: Session, wanted: Iterable[tuple[str, str]], source: str
+) -> dict[tuple[str, str], str]:
+    """The organisation of each identifier that one has: of this source first, else that of the lowest id."""
+    table = OrganisationIdentifier
+    by_scheme: dict[str, set[str]] = {}
+    for scheme, number in wanted:
+        by_scheme.setdefault(scheme, set()).add(number)
+    found: dict[tuple[str, str], tuple[bool, str]] = {}
+    for scheme, numbers in by_scheme.items():
+        for piece in chunks(sorted(numbers)):
+            query = (
+                select(table.identifier, Organisation.id, Organisation.source)
+                .join(Organisation, Organisation.id == table.organisation_id)
+                .where(table.scheme == scheme, table.identifier.in_(piece))
+            )
+            for number, id, brought_by in session.execute(query):
+                candidate = (brought_by != source, id)
+                found[scheme, number] = min(found.get((scheme, number), candidate), candidate)
+    return {key: id for key, (_, id) in found.items()}
+
+
 def services_of(session: Session, organisation_id: str) -> int:
     """How many services an organisation has."""
     query = select(func.count()).select_from(Service).where(Service.organisation_id == organisation_id)

@@ -15,7 +15,23 @@ from hedgerow_registry.store.held import chunks
 from hedgerow_registry.tables import Merged, MergeEvent, Organisation
 
 # What a merged record may say where the one it stands under says nothing.
-GAPS = ("sector", "legal_form", "size", "url", "email", "description")
+GAPS = (
+    "sector",
+    "legal_form",
+    "legal_form_code",
+    "size",
+    "size_band",
+    "head_office_area_code",
+    "user_led",
+    "user_led_evidence",
+    "user_led_on",
+    "supported_business",
+    "supported_business_evidence",
+    "supported_business_on",
+    "url",
+    "email",
+    "description",
+)
 
 
 def lock(session: Session) -> None:
@@ -93,7 +109,8 @@ def gaps(session: Session, ids: Iterable[str]) -> dict[str, dict[str, Any]]:
         values = (said[member] for member in listed)
         filled: dict[str, Any] = {}
         for one in values:
-            filled.update({name: value for name, value in one.items() if value and name not in filled})
+            said_by_it = {name: value for name, value in one.items() if value not in (None, "")}
+            filled = said_by_it | filled
         found[survivor] = filled
     return found
 

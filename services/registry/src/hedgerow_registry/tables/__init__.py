@@ -23,6 +23,10 @@ from hedgerow_registry.tables.merges import MergeEvent as MergeEvent
 from hedgerow_registry.tables.needs import Crosswalk as Crosswalk
 from hedgerow_registry.tables.needs import Demand as Demand
 from hedgerow_registry.tables.needs import Need as Need
+from hedgerow_registry.tables.ownership import Interest as Interest
+from hedgerow_registry.tables.ownership import Membership as Membership
+from hedgerow_registry.tables.ownership import OrganisationFigure as OrganisationFigure
+from hedgerow_registry.tables.ownership import OwnershipStatement as OwnershipStatement
 from hedgerow_registry.tables.places import OPEN_AGE as OPEN_AGE
 from hedgerow_registry.tables.places import Area as Area
 from hedgerow_registry.tables.places import AreaParent as AreaParent

@@ -17,6 +17,7 @@ class Organisation(Provenance, Base):
     __table_args__ = (
         Index("ix_organisations_name_key", "name_key", "id"),
         Index("ix_organisations_source_name", "source", "name_key"),
+        Index("ix_organisations_head_office", "head_office_area_code", "id"),
         CheckConstraint(
             "sector IN ('public', 'private', 'charity', 'social enterprise', 'mutual', 'informal')",
             name="sector",
@@ -28,8 +29,18 @@ class Organisation(Provenance, Base):
     name: Mapped[str] = mapped_column(String(500))
     name_key: Mapped[str] = mapped_column(key_text(500))
     sector: Mapped[str | None] = mapped_column(String(20))
+    # As it was said, and the code of it where the words are understood.
     legal_form: Mapped[str | None] = mapped_column(String(200))
+    legal_form_code: Mapped[str | None] = mapped_column(String(40))
     size: Mapped[str | None] = mapped_column(String(100))
+    size_band: Mapped[str | None] = mapped_column(String(10))
+    head_office_area_code: Mapped[str | None] = mapped_column(String(64))
+    user_led: Mapped[bool | None] = mapped_column(Boolean)
+    user_led_evidence: Mapped[str | None] = mapped_column(Text)
+    user_led_on: Mapped[date | None] = mapped_column(Date)
+    supported_business: Mapped[bool | None] = mapped_column(Boolean)
+    supported_business_evidence: Mapped[str | None] = mapped_column(Text)
+    supported_business_on: Mapped[date | None] = mapped_column(Date)
     status: Mapped[str] = mapped_column(String(30))
     url: Mapped[str | None] = mapped_column(Text)
     email: Mapped[str | None] = mapped_column(Text)
