@@ -13,7 +13,7 @@ from hedgerow_registry.errors import Malformed
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-MODULES = [f"{domain.__name__}.{found.name}" for found in pkgutil.iter_modules(domain.__path__)]
+MODULES = [found.name for found in pkgutil.walk_packages(domain.__path__, f"{domain.__name__}.")]
 
 
 @pytest.mark.parametrize("name", MODULES)

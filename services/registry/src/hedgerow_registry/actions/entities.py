@@ -71,6 +71,31 @@ SERVICES = Entity(
     derived={"name_key": lambda record: name_key(record["name"])},
 )
 SITES = Entity("site", tables.Site, key=["id"], owned=True, change_id=lambda record: str(record["id"]))
+PROCESSES = Entity(
+    "process",
+    tables.ContractingProcess,
+    key=["id"],
+    parts=[
+        Part("parties", tables.ProcessParty, "process_id", ("role", "organisation_id")),
+        Part("needs", tables.ProcessNeed, "process_id", ("need_id",)),
+        Part("area_codes", tables.ProcessArea, "process_id", ("area_code",)),
+    ],
+    owned=True,
+    change_id=lambda record: str(record["id"]),
+)
+CONTRACTS = Entity(
+    "contract",
+    tables.Contract,
+    key=["id"],
+    parts=[
+        Part("parties", tables.ContractParty, "contract_id", ("role", "organisation_id", "vcse")),
+        Part("needs", tables.ContractNeed, "contract_id", ("need_id",)),
+        Part("area_codes", tables.ContractArea, "contract_id", ("area_code",)),
+        Part("service_ids", tables.ContractService, "contract_id", ("service_id",)),
+    ],
+    owned=True,
+    change_id=lambda record: str(record["id"]),
+)
 NEEDS = Entity("need", tables.Need, key=["id"], owned=False, change_id=lambda record: str(record["id"]))
 CROSSWALK = Entity(
     "crosswalk",

@@ -12,6 +12,7 @@ from hedgerow_kit.problems import UNPROCESSABLE, Problem
 from pydantic import BaseModel
 
 from hedgerow_registry.store import changefeed
+from hedgerow_registry.store.sight import Sight
 
 router = problems.router(tags=["changes"])
 
@@ -49,7 +50,7 @@ def list_changes(
     Go on with `after` set to `next`, or to the `id` of the last change you have. A record that changed more
     than once comes with its present state each time; one that was deleted comes as a tombstone.
     """
-    page = changefeed.page(session, after=after, limit=limit, types=_types(types))
+    page = changefeed.page(session, after=after, limit=limit, types=_types(types), sight=Sight.of(principal))
     items = [
         {
             "specversion": "1.0",
@@ -62,14 +63,14 @@ def list_changes(
         }
         for event in page.events
     ]
-    following = str(page.events[-1].seq) if page.more else None
+    following = None if page.next is None else str(page.next)
     body = orjson.dumps({"items": items, "next": following, "last": page.last}, option=orjson.OPT_UTC_Z)
     return Response(body, media_type="application/json")
 
 
 def _types(said: str | None) -> list[str]:
     wanted = [name.strip() for name in (said or "").split(",") if name.strip()]
-    if set(wanted) - set(changefeed.STATES):
-        known = ", ".join(changefeed.STATES)
+    if set(wanted) - set(changefeed.TYPES):
+        known = ", ".join(changefeed.TYPES)
         raise Problem(UNPROCESSABLE, errors=[{"parameter": "types", "reason": f"known types: {known}"}])
     return wanted

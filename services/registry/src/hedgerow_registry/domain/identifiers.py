@@ -76,6 +76,15 @@ def identifier(text: str) -> Identifier:
     return Identifier(scheme, written)
 
 
+def is_register(scheme: str) -> bool:
+    """Whether a scheme is a register whose numbers are checked here, and not a publisher's own numbering.
+
+    >>> is_register("GB-COH"), is_register("GB-CFS")
+    (True, False)
+    """
+    return scheme in _SCHEMES
+
+
 def _padded(given: str, scheme: str, width: int) -> str:
     if scheme == "GB-SC":
         given = given if given.startswith("SC") else "SC" + given

@@ -8,6 +8,7 @@ from hedgerow_registry.imports import (
     figures,
     hsds,
     needs,
+    ocds,
     organisations,
     ownership,
     services,
@@ -29,5 +30,6 @@ def kinds(*, feed_hosts: frozenset[str] = frozenset()) -> tuple[Kind, ...]:
         ownership.KIND,
         services.KIND,
         sites.KIND,
+        ocds.KIND,
         hsds.kind(allowed_hosts=feed_hosts),
     )

@@ -9,8 +9,10 @@ from sqlalchemy.orm import Session
 
 from hedgerow_registry.domain import eligibility
 from hedgerow_registry.domain.hsds.opening import DAYS
-from hedgerow_registry.store import areas, directory, merges, ownership
+from hedgerow_registry.store import areas, contracts, directory, merges, ownership
+from hedgerow_registry.store.contracts import Guarded
 from hedgerow_registry.store.held import chunks
+from hedgerow_registry.store.sight import Sight
 from hedgerow_registry.tables import (
     OPEN_AGE,
     Area,
@@ -41,23 +43,38 @@ class Event(NamedTuple):
 
 
 class FeedPage(NamedTuple):
+    """A page; `next` is the number to go on after, or `None` where the feed has no more for now."""
+
     events: list[Event]
-    more: bool
+    next: int | None
     last: int
 
 
-def page(session: Session, *, after: int, limit: int, types: Sequence[str]) -> FeedPage:
-    """The next changes after a number, with their records as they are in this snapshot."""
+def page(session: Session, *, after: int, limit: int, types: Sequence[str], sight: Sight) -> FeedPage:
+    """The next changes after a number, with their records as they are in this snapshot.
+
+    A record that the reader may not know of is left out; one that was published once ends in a tombstone.
+    """
     found = list(feed.after(session, after, limit=limit + 1, types=types))
     wanted: dict[str, dict[str, None]] = {}
     for change in found[:limit]:
         wanted.setdefault(change.type, {})[change.id] = None
-    states = {type: STATES[type](session, list(ids)) for type, ids in wanted.items()}
+    states: dict[str, dict[str, State]] = {}
+    hidden: set[tuple[str, str]] = set()
+    for type, ids in wanted.items():
+        if type in GUARDED:
+            seen = GUARDED[type](session, list(ids), sight)
+            states[type] = seen.states
+            hidden |= {(type, id) for id in seen.hidden}
+        else:
+            states[type] = STATES[type](session, list(ids))
     events = [
         Event(change.seq, change.type, change.id, change.at, states[change.type].get(change.id))
         for change in found[:limit]
+        if (change.type, change.id) not in hidden
     ]
-    return FeedPage(events, len(found) > limit, feed.current(session))
+    more = len(found) > limit
+    return FeedPage(events, found[limit - 1].seq if more else None, feed.current(session))
 
 
 def _rows(session: Session, columns: Sequence[Any], key: Any, ids: Iterable[str]) -> Iterator[Any]:
@@ -295,6 +312,11 @@ def _sites(session: Session, ids: Sequence[str]) -> dict[str, State]:
     return {row.id: dict(row._mapping) for row in _rows(session, columns, table.id, ids)}
 
 
+# Kinds of record that not everybody may know of.
+GUARDED: Mapping[str, Callable[[Session, Sequence[str], Sight], Guarded]] = {
+    "process": contracts.process_states,
+    "contract": contracts.contract_states,
+}
 STATES: Mapping[str, Callable[[Session, Sequence[str]], dict[str, State]]] = {
     "area": _areas,
     "boundary": _boundaries,
@@ -307,3 +329,4 @@ STATES: Mapping[str, Callable[[Session, Sequence[str]], dict[str, State]]] = {
     "service": _services,
     "site": _sites,
 }
+TYPES = (*STATES, *GUARDED)

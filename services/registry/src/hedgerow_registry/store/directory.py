@@ -10,6 +10,7 @@ from sqlalchemy.orm import InstrumentedAttribute, Session, defer
 from hedgerow_registry.store import areas, merges
 from hedgerow_registry.store.areas import starts
 from hedgerow_registry.store.held import chunks, known
+from hedgerow_registry.store.held import lists as _lists
 from hedgerow_registry.tables import (
     Area,
     Need,
@@ -265,18 +266,6 @@ def service_parts(session: Session, ids: Iterable[str]) -> ServiceParts:
         _lists(session, ServiceNeed.service_id, (ServiceNeed.need_id,), wanted),
         _lists(session, ServiceArea.service_id, (ServiceArea.area_code,), wanted),
     )
-
-
-def _lists(
-    session: Session, owner: Any, columns: tuple[Any, ...], ids: Iterable[str]
-) -> dict[str, list[Any]]:
-    found: dict[str, list[Any]] = {}
-    for piece in chunks(ids):
-        for id, *values in session.execute(
-            select(owner, *columns).where(owner.in_(piece)).order_by(owner, *columns)
-        ):
-            found.setdefault(id, []).append(tuple(values) if len(values) > 1 else values[0])
-    return found
 
 
 def organisation(session: Session, id: str) -> Organisation | None:

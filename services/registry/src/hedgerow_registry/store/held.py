@@ -49,3 +49,14 @@ def known(session: Session, column: InstrumentedAttribute[str], wanted: Iterable
         for piece in chunks(dict.fromkeys(wanted))
         for value in session.scalars(select(column).where(column.in_(piece)))
     }
+
+
+def lists(session: Session, owner: Any, columns: tuple[Any, ...], ids: Iterable[str]) -> dict[str, list[Any]]:
+    """The items of lists that have a table of their own, by their owner, each list in order."""
+    found: dict[str, list[Any]] = {}
+    for piece in chunks(ids):
+        for id, *values in session.execute(
+            select(owner, *columns).where(owner.in_(piece)).order_by(owner, *columns)
+        ):
+            found.setdefault(id, []).append(tuple(values) if len(values) > 1 else values[0])
+    return found

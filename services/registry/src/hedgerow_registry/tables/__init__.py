@@ -4,6 +4,16 @@ Links from reference data to areas and needs carry no foreign key where the othe
 (an area's parent, a service's area); what must hold at once has one.
 """
 
+from hedgerow_registry.tables.contracts import Contract as Contract
+from hedgerow_registry.tables.contracts import ContractArea as ContractArea
+from hedgerow_registry.tables.contracts import ContractingProcess as ContractingProcess
+from hedgerow_registry.tables.contracts import ContractNeed as ContractNeed
+from hedgerow_registry.tables.contracts import ContractParty as ContractParty
+from hedgerow_registry.tables.contracts import ContractService as ContractService
+from hedgerow_registry.tables.contracts import ProcessArea as ProcessArea
+from hedgerow_registry.tables.contracts import ProcessNeed as ProcessNeed
+from hedgerow_registry.tables.contracts import ProcessParty as ProcessParty
+from hedgerow_registry.tables.contracts import Release as Release
 from hedgerow_registry.tables.directory import Organisation as Organisation
 from hedgerow_registry.tables.directory import OrganisationAlias as OrganisationAlias
 from hedgerow_registry.tables.directory import OrganisationIdentifier as OrganisationIdentifier
