@@ -342,3 +342,17 @@ def test_real_releases_are_counted_whole_and_change_nothing_the_second_time(regi
     again = send(registry, "ocds", content, media_type=JSON, source="contracts-finder")
     assert counts(again) == (0, 0, sent, 0)
     assert changes(registry) == before
+
+
+def test_contracts_follow_a_merge_of_their_organisations_and_its_undoing(registry):
+    twin = party("9", "Quay Kitchen CIO", "supplier")
+    send_releases(registry, release(parties=[COUNCIL, twin, KITCHEN], awards=[award(suppliers=refs(twin))]))
+    (old,) = only(registry)["supplier_ids"]
+    (kitchen,) = registry.items("/v1/organisations", params={"identifier": "GB-CHC:1234567"})
+    answer = registry.post(
+        f"/v1/organisations/{old}/merge",
+        json={"into": kitchen["id"], "reason": "one charity"},
+        headers={"if-match": registry.get(f"/v1/organisations/{old}").headers["etag"]},
+    )
+    assert answer.status_code == 200, answer.text
+    assert only(registry)["supplier_ids"] == [kitchen["id"]]

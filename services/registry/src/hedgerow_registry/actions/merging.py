@@ -20,7 +20,15 @@ from hedgerow_registry.store import merges
 from hedgerow_registry.store.directory import known_organisations
 from hedgerow_registry.store.held import chunks
 from hedgerow_registry.store.ownership import below
-from hedgerow_registry.tables import Merged, MergeEvent, Organisation, Service, feed
+from hedgerow_registry.tables import (
+    ContractParty,
+    Merged,
+    MergeEvent,
+    Organisation,
+    ProcessParty,
+    Service,
+    feed,
+)
 
 
 def merge(
@@ -155,5 +163,12 @@ def _announce(session: Session, ids: Sequence[str]) -> None:
         services = select(Service.id).where(Service.organisation_id.in_(piece)).order_by(Service.id)
         for service in session.scalars(services).all():
             feed.record(session, "service", service)
+        for type, party, owner in (
+            ("contract", ContractParty, ContractParty.contract_id),
+            ("process", ProcessParty, ProcessParty.process_id),
+        ):
+            named = select(owner).where(party.organisation_id.in_(piece)).order_by(owner).distinct()
+            for one in session.scalars(named).all():
+                feed.record(session, type, one)
     for organisation in sorted(known_organisations(session, below(session, ids))):
         feed.record(session, "organisation", organisation)

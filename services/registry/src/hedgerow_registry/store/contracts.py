@@ -8,6 +8,8 @@ from sqlalchemy import or_, select, tuple_
 from sqlalchemy.orm import Session
 
 from hedgerow_registry.domain.identifiers import Identifier
+from hedgerow_registry.domain.ocds.agreements import organisations_in, with_organisations
+from hedgerow_registry.store import merges
 from hedgerow_registry.store.held import chunks, lists
 from hedgerow_registry.store.sight import Sight
 from hedgerow_registry.tables import (
@@ -128,7 +130,7 @@ def predecessors(session: Session, *, ocids: Sequence[str], prior_ocids: Sequenc
 
 
 class Links(NamedTuple):
-    """What contracts or processes are linked to, by their ids."""
+    """What contracts or processes are linked to, by their ids; organisations as they answer today."""
 
     parties: dict[str, list[Any]]
     needs: dict[str, list[str]]
@@ -137,13 +139,13 @@ class Links(NamedTuple):
 
     def with_role(self, id: str, role: str) -> list[str]:
         """The organisations with a role in one of them, in the order of their ids."""
-        return list(dict.fromkeys(party[1] for party in self.parties.get(id, []) if party[0] == role))
+        return sorted({party[1] for party in self.parties.get(id, []) if party[0] == role})
 
 
 def contract_links(session: Session, ids: Sequence[str]) -> Links:
     party = ContractParty
     return Links(
-        lists(session, party.contract_id, (party.role, party.organisation_id, party.vcse), ids),
+        _parties(session, party.contract_id, (party.role, party.organisation_id, party.vcse), ids),
         lists(session, ContractNeed.contract_id, (ContractNeed.need_id,), ids),
         lists(session, ContractArea.contract_id, (ContractArea.area_code,), ids),
         lists(session, ContractService.contract_id, (ContractService.service_id,), ids),
@@ -153,11 +155,27 @@ def contract_links(session: Session, ids: Sequence[str]) -> Links:
 def process_links(session: Session, ids: Sequence[str]) -> Links:
     party = ProcessParty
     return Links(
-        lists(session, party.process_id, (party.role, party.organisation_id), ids),
+        _parties(session, party.process_id, (party.role, party.organisation_id), ids),
         lists(session, ProcessNeed.process_id, (ProcessNeed.need_id,), ids),
         lists(session, ProcessArea.process_id, (ProcessArea.area_code,), ids),
         {},
     )
+
+
+def _parties(session: Session, owner: Any, columns: Any, ids: Sequence[str]) -> dict[str, list[Any]]:
+    found = lists(session, owner, columns, ids)
+    answering = merges.canonical(session, (party[1] for listed in found.values() for party in listed))
+    return {
+        id: list(dict.fromkeys((party[0], answering[party[1]], *party[2:]) for party in listed))
+        for id, listed in found.items()
+    }
+
+
+def details_of(session: Session, rows: Iterable[Any]) -> dict[str, Json]:
+    """The details of contracts or processes, their organisations as they answer today."""
+    listed = list(rows)
+    answering = merges.canonical(session, {id for row in listed for id in organisations_in(row.details)})
+    return {row.id: with_organisations(row.details, answering) for row in listed}
 
 
 def successors(session: Session, rows: Iterable[Any], sight: Sight) -> dict[str, str]:
@@ -199,7 +217,7 @@ def contract_states(session: Session, ids: Sequence[str], sight: Sight) -> Guard
     """Contracts as the change feed tells of them; values only for those who may see money."""
     rows, hidden = _seen(session, Contract, ids, sight)
     links = contract_links(session, [row.id for row in rows])
-    after = successors(session, rows, sight)
+    after, details = successors(session, rows, sight), details_of(session, rows)
     states = {}
     for row in rows:
         supplier_ids = links.with_role(row.id, "supplier")
@@ -224,7 +242,7 @@ def contract_states(session: Session, ids: Sequence[str], sight: Sight) -> Guard
                     "supplier_ids": lot["supplier_ids"],
                     "value_gbp": sight.money(lot["value_gbp"]),
                 }
-                for lot in row.details["lots"]
+                for lot in details[row.id]["lots"]
             ],
             "subcontracts": [
                 {
@@ -234,7 +252,7 @@ def contract_states(session: Session, ids: Sequence[str], sight: Sight) -> Guard
                     "fee_share": one["fee_share"],
                     "value_gbp": sight.money(one["value_gbp"]),
                 }
-                for one in row.details["subcontracts"]
+                for one in details[row.id]["subcontracts"]
             ],
             "successor_id": after.get(row.id),
             "published": row.published,

@@ -82,6 +82,23 @@ def with_organisations(value: Any, ids: Mapping[str, str]) -> Any:
     return made
 
 
+def organisations_in(value: Any) -> set[str]:
+    """The ids of the organisations that details name."""
+    if isinstance(value, list):
+        return {id for one in value for id in organisations_in(one)}
+    if not isinstance(value, dict):
+        return set()
+    found: set[str] = set()
+    for name, part in value.items():
+        if name in _ONE_PARTY:
+            found |= {part} - {None}
+        elif name in _PARTIES:
+            found |= set(part)
+        else:
+            found |= organisations_in(part)
+    return found
+
+
 def process(release: Mapping[str, Any], *, needs: Mapping[str, str]) -> Process:
     """A compiled release read.
 
