@@ -252,3 +252,23 @@ def test_bunching_at_a_threshold_is_tested(paying):
     after = paying.get("/v1/kpis/happy/bunching", **asked)
     assert after["suspicious"]
     assert after["p_value"] < 0.05
+
+
+def test_an_observation_under_the_msl_opens_one_breach_recovery_closes_it_re_sending_the_file_changes_nothing(
+    paying,
+):
+    paying.send(
+        "kpis",
+        "id,name,unit,polarity,level,perspective,frequency,aggregation,target,minimum\n"
+        "seen,Seen within four weeks,%,higher,outcome,outward,monthly,mean,99,95\n",
+    )
+    under = ("seen,contract:n5,2025-04,96", "seen,contract:n5,2025-05,94", "seen,contract:n5,2025-06,93")
+    observe(paying, *under)
+    (breach,) = paying.items("/v1/breaches", subject="contract:n5")
+    assert (breach["status"], breach["opened"]["period"], breach["periods"]) == ("open", "2025-05", 2)
+    recovery = (*under, "seen,contract:n5,2025-07,97")
+    observe(paying, *recovery)
+    (closed,) = paying.items("/v1/breaches", subject="contract:n5")
+    assert (closed["id"], closed["status"], closed["closed"]["period"]) == (breach["id"], "closed", "2025-07")
+    observe(paying, *recovery)
+    assert paying.items("/v1/breaches", subject="contract:n5") == [closed]

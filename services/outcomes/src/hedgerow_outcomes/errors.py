@@ -32,6 +32,10 @@ class NoSuchKpi(OutcomesError):
     """No such KPI."""
 
 
+class NoSuchBreach(OutcomesError):
+    """No such breach."""
+
+
 class NoSuchRule(OutcomesError):
     """No such payment rule."""
 

@@ -5,15 +5,14 @@ from dataclasses import asdict, fields
 from datetime import UTC, date, datetime
 from typing import NamedTuple
 
-from hedgerow_kit.changes import Feed
 from sqlalchemy import insert, select
 from sqlalchemy.orm import Session
 
+from hedgerow_outcomes.actions import breaches
 from hedgerow_outcomes.domain.definitions import Definition
 from hedgerow_outcomes.store import learnings, numbers
-from hedgerow_outcomes.tables import Change, ChangeClock, Kpi, KpiVersion
+from hedgerow_outcomes.tables import Kpi, KpiVersion, feed
 
-FEED = Feed(Change, ChangeClock)
 _FIELDS = tuple(field.name for field in fields(Definition))
 
 
@@ -40,7 +39,7 @@ def define(
         session.add(Kpi(number=number, id=id, source=source))
         session.flush()
         _add_version(session, number, 1, definition, valid_from)
-        FEED.record(session, "kpi", id)
+        feed.record(session, "kpi", id)
         return Defined("accepted", note)
     versions = session.scalars(
         select(KpiVersion).where(KpiVersion.kpi == kpi.number).order_by(KpiVersion.version.desc())
@@ -57,7 +56,8 @@ def define(
         if of_that_day is not None and _says(of_that_day, definition):
             return Defined("unchanged", note)
     _add_version(session, kpi.number, versions[0].version + 1, definition, valid_from or today)
-    FEED.record(session, "kpi", id)
+    feed.record(session, "kpi", id)
+    breaches.follow_kpi(session, kpi.number)
     return Defined("changed", note)
 
 
@@ -71,7 +71,7 @@ def define_minimally(session: Session, ids: Sequence[str], *, source: str) -> di
     )
     for id, number in made.items():
         _add_version(session, number, 1, Definition(name=id), None)
-        FEED.record(session, "kpi", id)
+        feed.record(session, "kpi", id)
     return made
 
 

@@ -1,6 +1,6 @@
 """Importing observations: a file read in chunks, each compared with what is known and written in one go."""
 
-from collections.abc import Iterator, Set
+from collections.abc import Iterator, Sequence, Set
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -9,11 +9,10 @@ from typing import Any
 
 import numpy as np
 import polars as pl
-from hedgerow_kit.changes import Feed
 from hedgerow_kit.records import Outcome
 from sqlalchemy.orm import Session
 
-from hedgerow_outcomes.actions import kpis
+from hedgerow_outcomes.actions import breaches, kpis
 from hedgerow_outcomes.domain import comparison, csv_text, ndjson_text
 from hedgerow_outcomes.domain.chunks import COLUMNS, MEASURES, Chunk, Fault, text_frame
 from hedgerow_outcomes.domain.definitions import is_kpi_id
@@ -21,10 +20,10 @@ from hedgerow_outcomes.domain.names import Ints, Names, Vocabulary
 from hedgerow_outcomes.domain.periods import PeriodForm
 from hedgerow_outcomes.domain.rows import Checked, RowCheck, period_of_days, row_key
 from hedgerow_outcomes.errors import UnknownOption
+from hedgerow_outcomes.store import breaches as store
 from hedgerow_outcomes.store import learnings, ledger, numbers
-from hedgerow_outcomes.tables import Change, ChangeClock
+from hedgerow_outcomes.tables import feed
 
-FEED = Feed(Change, ChangeClock)
 _BLANKS = ("quarantine", "missing")
 
 
@@ -91,7 +90,10 @@ class ObservationImport:
             ledger.add(session, _columns(result.new, learning))
             if result.corrected.height:
                 ledger.correct(session, _columns(result.corrected, learning), learning=learning)
-            FEED.record(session, "observations", self.import_id)
+            feed.record(session, "observations", self.import_id)
+            judged = store.judged(session)
+            if judged:
+                breaches.follow(session, _pairs([result.new, result.corrected], judged))
         return _outcomes(checked, result)
 
     def _subject_numbers(self, session: Session, subjects: Names[str]) -> Ints:
@@ -208,6 +210,13 @@ def _with_measures(rows: pl.DataFrame, checked: Checked) -> pl.DataFrame:
     return rows.with_columns(
         pl.lit(float("nan")).alias(name) for name in MEASURES if name not in checked.measures
     )
+
+
+def _pairs(frames: Sequence[pl.DataFrame], kpis: Set[int]) -> list[tuple[int, int]]:
+    """The pairs of KPI and subject on the rows of frames, of some KPIs only."""
+    pairs = pl.concat([frame.select("kpi", "subject") for frame in frames])
+    wanted = pairs.filter(pl.col("kpi").is_in(sorted(kpis))).unique()
+    return [(int(kpi), int(subject)) for kpi, subject in wanted.iter_rows()]
 
 
 def _columns(rows: pl.DataFrame, learning: int) -> dict[str, np.ndarray]:

@@ -11,7 +11,6 @@ from hedgerow_kit.auth import ALL_AUTHORITIES, Principal
 from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
-from hedgerow_outcomes.actions.kpis import FEED
 from hedgerow_outcomes.domain.payments.earning import Counted, Step
 from hedgerow_outcomes.domain.payments.rules import Rule, faults
 from hedgerow_outcomes.domain.payments.statements import (
@@ -43,6 +42,7 @@ from hedgerow_outcomes.tables import (
     Statement,
     StatementEvent,
     StatementLine,
+    feed,
 )
 
 # Looks at the record as it stands, locked, or at `None`; refuses the write by raising.
@@ -101,7 +101,7 @@ def put_rule(
     )
     session.execute(delete(PaymentRulePayer).where(PaymentRulePayer.rule_id == id))
     session.add_all([PaymentRulePayer(rule_id=id, authority=authority) for authority in sorted(payers)])
-    FEED.record(session, "payment_rule", id)
+    feed.record(session, "payment_rule", id)
     session.flush()
     return held is None
 
@@ -117,7 +117,7 @@ def delete_rule(session: Session, id: str, *, by: Principal, when: Precondition)
     if session.scalar(select(Statement.id).where(Statement.rule_id == id).limit(1)) is not None:
         raise RuleHasStatements
     session.delete(held)
-    FEED.record(session, "payment_rule", id, deleted=True)
+    feed.record(session, "payment_rule", id, deleted=True)
 
 
 def issue(session: Session, rule_id: str, asked: Period, *, by: Principal, accept_missing: bool) -> Statement:
@@ -244,7 +244,7 @@ def _note(session: Session, id: str, state: State, by: Principal, reason: str | 
             reason=reason,
         )
     )
-    FEED.record(session, "statement", id)
+    feed.record(session, "statement", id)
 
 
 def replay(session: Session, rule: Rule, *, start: date | None, to: date | None) -> list[Computed]:

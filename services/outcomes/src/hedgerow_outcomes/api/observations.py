@@ -8,16 +8,19 @@ from fastapi import Query, Request, Response
 from hedgerow_kit import paging, problems
 from hedgerow_kit.auth import Principal, require
 from hedgerow_kit.db import Reading
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 from sqlalchemy import Row
 from sqlalchemy.orm import Session
 
 from hedgerow_outcomes.api.kpis import KpiView, kpi_in_force, kpi_number, kpi_view, today
 from hedgerow_outcomes.api.parameters import LONGEST_SUBJECT, AsOf, From, SubjectQuery, To, subject_text
+from hedgerow_outcomes.domain.breaches import attainment
+from hedgerow_outcomes.domain.lateness import GRACE_DAYS, due
 from hedgerow_outcomes.domain.latest import Point, change, latest_and_previous
 from hedgerow_outcomes.domain.periods import Period
 from hedgerow_outcomes.domain.rows import STATUSES
 from hedgerow_outcomes.store import kpis, observations
+from hedgerow_outcomes.store.breaches import level_of
 from hedgerow_outcomes.store.observations import Asked
 
 router = problems.router(tags=["observations"])
@@ -52,6 +55,24 @@ class LatestView(BaseModel):
     latest: ValueView
     previous: ValueView | None
     change: float | None
+    attainment: Annotated[
+        float | None,
+        Field(description="0 at the agreed minimum, 1 at the target, in proportion between and beyond"),
+    ]
+    due: Annotated[
+        date | None, Field(description="When the next value is to be there, by the KPI's frequency")
+    ]
+
+
+class LateView(BaseModel):
+    """A KPI whose next value is overdue. `latest_end`: the last day of its latest period with a value."""
+
+    kpi: str
+    frequency: str
+    latest_end: date
+    due: date
+    days_late: int
+    grace_days: int
 
 
 class SeriesView(paging.Page[ValueView]):
@@ -108,6 +129,46 @@ def list_latest(
     asked = _asked(session, kpi, subject)
     items, marker = ([], None) if asked is None else _latest(session, asked, as_of, after, limit)
     paging.link_next(request, response, marker)
+    return paging.Page(items=items, next=marker)
+
+
+@router.get("/v1/observations/late")
+def list_late(
+    session: Reading,
+    request: Request,
+    response: Response,
+    principal: Annotated[Principal, require("read")],
+    at: Annotated[date | None, Query(description="Late on this day; today if not given")] = None,
+    grace_days: Annotated[
+        int, Query(ge=0, le=3650, description="Days that a value may take after the end of its period")
+    ] = GRACE_DAYS,
+    after: paging.After = None,
+    limit: paging.Limit = 50,
+) -> paging.Page[LateView]:
+    """The KPIs whose next value is overdue by their own frequency, in the order of their ids.
+
+    A KPI that does not say how often it is measured, or has no value yet, cannot be late. A page may hold
+    fewer items than asked for, and still not be the last.
+    """
+    on = at or today()
+    rows, marker = kpis.page_in_force(session, on, after=after, limit=limit)
+    paging.link_next(request, response, marker)
+    ends = observations.latest_ends(session, [row.id for row in rows])
+    items = []
+    for row in rows:
+        end = ends.get(row.id)
+        expected = None if end is None else due(end, row.frequency, grace_days=grace_days)
+        if end is not None and expected is not None and expected < on:
+            items.append(
+                LateView(
+                    kpi=row.id,
+                    frequency=row.frequency,
+                    latest_end=end,
+                    due=expected,
+                    days_late=(on - expected).days,
+                    grace_days=grace_days,
+                )
+            )
     return paging.Page(items=items, next=marker)
 
 
@@ -189,6 +250,8 @@ def _latest_view(kpi: KpiView, subject: str, rows: Sequence[Row[Any]]) -> Latest
         latest=_value(rows[latest]),
         previous=None if previous is None else _value(rows[previous]),
         change=change(now, before),
+        attainment=attainment(now, level_of(kpi.minimum, kpi.target, kpi.polarity)),
+        due=None if now is None else due(points[latest].period.end, kpi.frequency),
     )
 
 

@@ -6,6 +6,7 @@ from hedgerow_outcomes import errors
 
 PROBLEMS: dict[type[Exception], ProblemType] = {
     errors.NoSuchKpi: NOT_FOUND,
+    errors.NoSuchBreach: NOT_FOUND,
     errors.NoSuchRule: NOT_FOUND,
     errors.NoSuchStatement: NOT_FOUND,
     errors.PayerOfNobody: FORBIDDEN,

@@ -74,6 +74,17 @@ def page_of_pairs(
     return pairs, marker
 
 
+def latest_ends(session: Session, kpis: Sequence[str]) -> dict[str, date]:
+    """The last day of the latest period that has a value, of each of these KPIs that has one."""
+    query = (
+        select(Kpi.id, func.max(Observation.period_end))
+        .join(Kpi, Kpi.number == Observation.kpi)
+        .where(Kpi.id.in_(kpis), Observation.value.is_not(None))
+        .group_by(Kpi.id)
+    )
+    return {id: end for id, end in session.execute(query)}
+
+
 def series(session: Session, asked: Asked, as_of: datetime | None) -> Rows:
     """All observations asked for in the order of time; for one KPI and one subject."""
     known = _known(session, as_of)

@@ -1,5 +1,6 @@
 """The rows of the outcomes database, one module a subject."""
 
+from hedgerow_outcomes.tables.breaches import Breach
 from hedgerow_outcomes.tables.measures import (
     DAY_ZERO,
     Base,
@@ -14,6 +15,7 @@ from hedgerow_outcomes.tables.measures import (
     Receipt,
     Subject,
     Superseded,
+    feed,
 )
 from hedgerow_outcomes.tables.payments import (
     PaymentRule,
@@ -27,6 +29,7 @@ from hedgerow_outcomes.tables.payments import (
 __all__ = [
     "DAY_ZERO",
     "Base",
+    "Breach",
     "Change",
     "ChangeClock",
     "Day",
@@ -44,4 +47,5 @@ __all__ = [
     "StatementLine",
     "Subject",
     "Superseded",
+    "feed",
 ]

@@ -72,6 +72,9 @@ class ChangeClock(changes.ChangeClockMixin, Base):
     pass
 
 
+feed = changes.Feed(Change, ChangeClock)
+
+
 class Kpi(Base):
     """A KPI by its id; what it means is in its versions."""
 

@@ -1,0 +1,119 @@
+"""Reading breaches, and the series and levels that they follow from."""
+
+from collections.abc import Iterator, Sequence
+from datetime import date
+from itertools import groupby
+from typing import Any
+
+from hedgerow_kit import paging
+from sqlalchemy import Row, select
+from sqlalchemy.orm import Session
+
+from hedgerow_outcomes.domain.breaches import HIGHER, LOWER, Level, Observed
+from hedgerow_outcomes.domain.periods import Period
+from hedgerow_outcomes.tables import Breach, Kpi, KpiVersion, Learning, Observation, Subject
+
+_AT_ONCE = 500
+
+
+def judged(session: Session) -> set[int]:
+    """The numbers of the KPIs for which some version agrees a minimum."""
+    return set(session.scalars(select(KpiVersion.kpi).where(KpiVersion.minimum.is_not(None)).distinct()))
+
+
+def levels(session: Session, kpi: int) -> list[tuple[date, Level | None]]:
+    """What is agreed for a KPI from which day on, in the order of its versions; the first from the beginning.
+
+    A version that does not say which way is better agrees nothing that can be judged.
+    """
+    versions = session.scalars(
+        select(KpiVersion).where(KpiVersion.kpi == kpi).order_by(KpiVersion.version)
+    ).all()
+    return [
+        (
+            date.min if one.version == 1 or one.valid_from is None else one.valid_from,
+            level_of(one.minimum, one.target, one.polarity),
+        )
+        for one in versions
+    ]
+
+
+def level_of(minimum: float | None, target: float | None, polarity: str | None) -> Level | None:
+    if minimum is None or polarity not in (HIGHER, LOWER):
+        return None
+    return Level(minimum, target, polarity)
+
+
+def series(session: Session, kpi: int, subjects: Sequence[int]) -> Iterator[tuple[int, list[Observed]]]:
+    """All observations of a KPI, subject by subject."""
+    for place in range(0, len(subjects), _AT_ONCE):
+        query = (
+            select(
+                Observation.subject,
+                Observation.period_start,
+                Observation.period_end,
+                Observation.value,
+                Learning.at,
+            )
+            .join(Learning, Learning.number == Observation.learning)
+            .where(Observation.kpi == kpi, Observation.subject.in_(subjects[place : place + _AT_ONCE]))
+            .order_by(Observation.subject)
+        )
+        for subject, rows in groupby(session.execute(query), key=lambda row: row.subject):
+            yield (
+                int(subject),
+                [Observed(Period(row.period_start, row.period_end), row.value, row.at) for row in rows],
+            )
+
+
+def subjects_of(session: Session, kpi: int) -> list[int]:
+    query = select(Observation.subject).where(Observation.kpi == kpi).distinct()
+    return sorted(session.scalars(query))
+
+
+def held(session: Session, kpi: int, subjects: Sequence[int]) -> list[Breach]:
+    return [
+        breach
+        for place in range(0, len(subjects), _AT_ONCE)
+        for breach in session.scalars(
+            select(Breach).where(Breach.kpi == kpi, Breach.subject.in_(subjects[place : place + _AT_ONCE]))
+        )
+    ]
+
+
+def page(
+    session: Session,
+    *,
+    kpi: int | None = None,
+    subjects: Sequence[int] | None = None,
+    is_open: bool | None = None,
+    start: date | None = None,
+    to: date | None = None,
+    after: str | None,
+    limit: int,
+) -> tuple[Sequence[Row[Any]], str | None]:
+    """Breaches with the ids of their KPI and subject, in the order of their ids."""
+    query = _named()
+    if kpi is not None:
+        query = query.where(Breach.kpi == kpi)
+    if subjects is not None:
+        query = query.where(Breach.subject.in_(subjects))
+    if is_open is not None:
+        query = query.where(Breach.closed_start.is_(None) if is_open else Breach.closed_start.is_not(None))
+    if start is not None:
+        query = query.where((Breach.closed_start.is_(None)) | (Breach.closed_start >= start))
+    if to is not None:
+        query = query.where(Breach.period_start <= to)
+    return paging.keyset(session, query, [Breach.id], after=after, limit=limit)
+
+
+def one(session: Session, id: str) -> Row[Any] | None:
+    return session.execute(_named().where(Breach.id == id)).one_or_none()
+
+
+def _named() -> Any:
+    return (
+        select(Breach, Kpi.id.label("kpi_id"), Subject.text.label("subject_text"))
+        .join(Kpi, Kpi.number == Breach.kpi)
+        .join(Subject, Subject.number == Breach.subject)
+    )
