@@ -5,9 +5,10 @@ from datetime import date
 import numpy as np
 import pytest
 from hedgerow_network.domain.caveats import caveats, rules_used
+from hedgerow_network.domain.exits import exits
 from hedgerow_network.domain.explain import explain
 from hedgerow_network.domain.serving import Rule
-from hedgerow_network.domain.summary import most_fragile, summary
+from hedgerow_network.domain.summary import summary
 from hedgerow_network.errors import NoSuchLevel, UnknownIndex
 
 from tests.network.world import TOWN, ask, drawn, facts, records
@@ -36,9 +37,9 @@ def test_owners_count_once_for_all_they_own():
     of = ask(facts(**TOWN), count="owners")
     # Ant and Bee belong to Zoo plc: food in North hangs on one owner.
     assert drawn(of, of.cover.depth) == {"t:debt": "2 1 1", "t:food": "1 1 0"}
-    found, ranked = most_fragile(of)
+    found = exits(of, "owner")
     # Cat: debt in East and South, 2000 + 3000. Zoo: food in North and East, 1000 + 2000.
-    assert [(of.units.names[u], found.cells[u], found.people[u]) for u in ranked] == [
+    assert [(found.names[u], found.alone.cells[u], found.alone.people[u]) for u in found.ranked] == [
         ("Cat", 2, 5000.0),
         ("Zoo plc", 2, 3000.0),
     ]
@@ -262,8 +263,8 @@ def test_renaming_ids_changes_nothing_but_names():
 
 
 def _lost(of):
-    found, ranked = most_fragile(of)
-    return [(of.units.names[u], float(found.people[u])) for u in ranked]
+    found = exits(of, "provider")
+    return [(found.names[u], float(found.alone.people[u])) for u in found.ranked]
 
 
 def test_places_with_little_in_them_have_answers():

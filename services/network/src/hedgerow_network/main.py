@@ -12,7 +12,7 @@ from hedgerow_kit.db import Database
 from hedgerow_kit.parquet import PARQUET
 
 from hedgerow_network.actions.intake import importer
-from hedgerow_network.api import access, costs, gaps, localities, projection
+from hedgerow_network.api import access, costs, fragility, gaps, localities, projection
 from hedgerow_network.api.problems import PROBLEMS
 from hedgerow_network.imports import costs as cost_file
 from hedgerow_network.jobs.follow import Follower
@@ -82,7 +82,7 @@ def create_app(
     # Where kinds of gap read what does not come from the registry: see `api.gaps.FactsBeside`.
     app.state.facts_beside = {}
     app.include_router(runs.router())
-    for resource in (localities, gaps, access, costs):
+    for resource in (localities, fragility, gaps, access, costs):
         app.include_router(resource.router)
     app.include_router(projection.router)
     return app

@@ -8,7 +8,8 @@ from hedgerow_kit import problems
 from hedgerow_kit.paging import After, Limit, link_next, window
 from pydantic import BaseModel, Field
 
-from hedgerow_network.api.asking import About, AboutCell, Asked, NeedPath
+from hedgerow_network.api.asking import About, AboutCell, NeedPath
+from hedgerow_network.api.fragility import Fragile, fragile_page
 from hedgerow_network.api.gaps import Gap, Limits, gaps_page, thresholds_of
 from hedgerow_network.api.wire import (
     Cell,
@@ -23,12 +24,11 @@ from hedgerow_network.api.wire import (
 )
 from hedgerow_network.domain.asking import find_area
 from hedgerow_network.domain.explain import explain
-from hedgerow_network.domain.fragility import without
 from hedgerow_network.domain.gap_kinds import UNLESS_SAID
 from hedgerow_network.domain.locality import Assessment
 from hedgerow_network.domain.overlap import Overlaps, overlaps, service_cells, unit_cells
-from hedgerow_network.domain.summary import most_fragile, summary
-from hedgerow_network.errors import UnknownArea, UnknownProvider
+from hedgerow_network.domain.summary import summary
+from hedgerow_network.errors import UnknownArea
 
 router = problems.router(prefix="/v1/localities/{area}", tags=["localities"])
 
@@ -248,100 +248,6 @@ def _cells_of(
     return np.unique(np.concatenate(found))
 
 
-class Fragile(Named):
-    """What hangs on one provider, or one owner, alone."""
-
-    kind: Literal["provider", "owner"]
-    cells_uncovered: int = Field(description="Cells that nobody would cover any more")
-    people_uncovered: int = Field(description="People in those cells, a person counted once for each need")
-    needs: int = Field(description="Distinct needs among those cells")
-    areas: int = Field(description="Distinct areas among those cells")
-    services: int = Field(description="Services that would go")
-
-
-class FragilePage(BaseModel):
-    items: list[Fragile]
-    next: str | None
-    computed: Computed
-
-
-By = Annotated[
-    Literal["provider", "owner"] | None,
-    Query(
-        description="Who leaves: a provider, or an ultimate owner with all it owns; as `count` unless said"
-    ),
-]
-
-
-def _counting(asked: Asked, by: str | None) -> Asked:
-    """The same question counted by whoever is to leave."""
-    return asked if by is None else asked.about(count=f"{by}s")
-
-
-@router.get("/fragility")
-def fragility(
-    request: Request, response: Response, about: About, by: By = None, after: After = None, limit: Limit = 50
-) -> FragilePage:
-    """What would fall if one provider, or one owner, left: most people first. Who carries nothing alone is
-    left out.
-    """
-    asked = _counting(about, by)
-    of = asked.assessment()
-    found, ranked = asked.answers.get((asked.key, "fragility"), lambda: most_fragile(of))
-    services = np.bincount(
-        of.incidence.unit[np.diff(of.incidence.serves.indptr) > 0], minlength=len(of.units.ids)
-    )
-
-    def rank(position: int) -> tuple[float, int, str]:
-        return -float(found.people[position]), -int(found.cells[position]), of.units.ids[position]
-
-    page, following = window(ranked, rank, after=after, limit=limit)
-    link_next(request, response, following)
-    items = [
-        Fragile(
-            **unit(of, position).model_dump(),
-            kind="owner" if asked.question.count == "owners" else "provider",
-            cells_uncovered=int(found.cells[position]),
-            people_uncovered=whole(found.people[position]),
-            needs=int(found.needs[position]),
-            areas=int(found.areas[position]),
-            services=int(services[position]),
-        )
-        for position in page
-    ]
-    return FragilePage(items=items, next=following, computed=computed(asked, of))
-
-
-class Removed(Named):
-    """The place without one provider or owner."""
-
-    cells_uncovered: int
-    people_uncovered: int
-    uncovered: list[Cell] = Field(description="Cells that nobody would cover any more, as they are now")
-    single: list[Cell] = Field(description="Cells that would be left with one, as they are now")
-    computed: Computed
-
-
-@router.get("/fragility/{id}")
-def removed(about: About, id: str, by: By = None) -> Removed:
-    """What if this provider (or owner) left: the cells newly uncovered, and those left with one."""
-    asked = _counting(about, by)
-    of = asked.assessment()
-    try:
-        position = of.units.ids.index(id)
-    except ValueError:
-        raise UnknownProvider from None
-    found = without(of.incidence, of.cover, position, of.people.count)
-    return Removed(
-        **unit(of, position).model_dump(),
-        cells_uncovered=found.uncovered.size,
-        people_uncovered=whole(found.people),
-        uncovered=[cell(of, int(place)) for place in found.uncovered],
-        single=[cell(of, int(place)) for place in found.single],
-        computed=computed(asked, of),
-    )
-
-
 class Counts(BaseModel):
     """Cells by status."""
 
@@ -413,6 +319,6 @@ def summarise(request: Request, response: Response, asked: About) -> Summary:
         largest_gaps=gaps_page(
             request, asked, UNLESS_SAID, thresholds_of(asked, Limits()), after=None, limit=FIRST
         ).items,
-        most_fragile=fragility(request, Response(), asked, limit=FIRST).items,
+        most_fragile=fragile_page(asked, None, pairs=False, after=None, limit=FIRST).items,
         computed=computed(asked, of),
     )

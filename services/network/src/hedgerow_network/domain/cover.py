@@ -213,6 +213,42 @@ def cover(of: Incidence, *, pairs_at_once: int = PAIRS_AT_ONCE) -> Cover:
     return Cover(depth=depth, services=services, only=only, n_units=of.n_units)
 
 
+@dataclass(frozen=True)
+class Doubles:
+    """The cells with exactly two units. cell: (n,) need × n_areas + area, ascending · first, second: (n,) the
+    two, first < second
+    """
+
+    cell: NDArray[np.int64]
+    first: Ints
+    second: Ints
+
+    def only(self, rows: NDArray[np.bool_]) -> "Doubles":
+        return Doubles(self.cell[rows], self.first[rows], self.second[rows])
+
+
+def doubles(of: Incidence, *, pairs_at_once: int = PAIRS_AT_ONCE) -> Doubles:
+    """The cells of depth 2 and who stands behind each: what falls if both leave, and not if one does.
+
+    >>> pairs = np.array([[0, 0], [1, 0], [1, 1]], dtype=np.int32)
+    >>> needs = np.array([[0, 0], [1, 0]], dtype=np.int32)
+    >>> doubles(incidence(service_area=pairs, service_need=needs, unit=np.array([0, 1]), n_areas=2, n_needs=1,
+    ...                   n_units=2)).cell.tolist()
+    [0]
+    """
+    cells, firsts, seconds = [np.empty(0, np.int64)], [np.empty(0, np.int32)], [np.empty(0, np.int32)]
+    for first, _, runs, run_unit in _runs(of, pairs_at_once):
+        by_cell = runs.tocsc()
+        by_cell.sum_duplicates()
+        two = np.flatnonzero(np.diff(by_cell.indptr) == 2)
+        start = by_cell.indptr[two]
+        cells.append(two.astype(np.int64) + np.int64(first) * of.n_areas)
+        # Runs are ordered by unit: of the two the first is the lower.
+        firsts.append(run_unit[by_cell.indices[start]])
+        seconds.append(run_unit[by_cell.indices[start + 1]])
+    return Doubles(np.concatenate(cells), np.concatenate(firsts), np.concatenate(seconds))
+
+
 def _runs(of: Incidence, pairs_at_once: int) -> Iterator[tuple[int, int, csr_array, Ints]]:
     """Yield (first need, last need, matrix of (need, unit) runs × cells with repeats, unit of each run)."""
     if of.n_areas == 0 or of.n_needs == 0 or of.addresses.nnz == 0 or of.serves.nnz == 0:

@@ -113,12 +113,12 @@ def serving(
         )
         whole = whole + _of_services(directory, csr_array(placed.in_area[:, areas]), by == SITED)
     if rule.name == WITHIN:
-        near = _near(directory, hierarchy, boundaries, areas, rule, costs)
+        near = near_sites(directory, hierarchy, boundaries, areas, rule, costs)
         whole = whole + _of_services(directory, near, by == WITHIN)
     return Serving(ones(whole), parts, leaf_of, leaves, unsized, by, placed)
 
 
-def _near(
+def near_sites(
     directory: Directory,
     hierarchy: Hierarchy,
     boundaries: Boundaries,

@@ -4,7 +4,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from hedgerow_network.domain.fragility import Fragility, fragility
 from hedgerow_network.domain.locality import GAP, OVERLAP, PARTIAL, SINGLE, Assessment
 
 
@@ -57,15 +56,6 @@ def summary(of: Assessment) -> Summary:
         residents=float(residents) if np.isfinite(residents) else None,
         by_need=by_need,
     )
-
-
-def most_fragile(of: Assessment) -> tuple[Fragility, list[int]]:
-    """What each unit carries alone, and the units that carry anything: most people first, then cells, then
-    id.
-    """
-    found = fragility(of.cover, of.people.count)
-    some = np.flatnonzero(found.cells > 0)
-    return found, some[np.lexsort((some, -found.cells[some], -found.people[some]))].tolist()
 
 
 def _by_status(status: np.ndarray[tuple[int, ...], np.dtype[np.object_]]) -> dict[str, int]:
