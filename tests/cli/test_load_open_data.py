@@ -125,6 +125,18 @@ def test_bristol_is_another_manifest_and_no_code(shared: Path) -> None:
     assert all(row["parent_code"].startswith("E05") and ";E02" in row["parent_code"] for row in small)
 
 
+def test_edge_lists_of_numbered_nodes_become_relations_between_names(shared: Path) -> None:
+    manifest, folder = EXAMPLES / "networks" / "manifest.toml", shared / "data" / "networks"
+    report = check_manifest(manifest, folder, quiet=True)
+    assert report.complete
+    assert [file.sent for file in report.files] == [175, 161, 447, 2708]
+    plan = plan_manifest(manifest, folder)
+    contact = rows(plan, "TCcnt_edges.csv", "relations")
+    assert contact[0]["network"] == "indiana-tobacco-contact"
+    assert (contact[0]["from"], contact[0]["to"], contact[0]["weight"]) == ("ITPC", "Promotus", "5.0")
+    assert all("source" not in job.parameters for job in plan.jobs)
+
+
 def test_a_line_of_the_long_file_is_the_line_of_its_record(shared: Path) -> None:
     folder = shared / "data" / "kpi_iod2025_long"
     plan = plan_manifest(EXAMPLES / "iod2025" / "manifest.toml", folder)

@@ -20,6 +20,8 @@ class CanonicalKind(NamedTuple):
     """Columns that take a longitude and latitude found by `place`."""
     value: str | None = None
     """Column whose blank cells the manifest's `blank` speaks of."""
+    has_source: bool = True
+    """Whether the import keeps its records by the source that brought them."""
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -70,6 +72,10 @@ TABLES: dict[str, CanonicalKind] = {
         code="area_code",
         point=("lon", "lat"),
     ),
+    "relations": CanonicalKind(
+        _words("network from to type"), optional=_words("weight from_date to_date"), has_source=False
+    ),
+    "costs": CanonicalKind(_words("from_area to_site"), optional=_words("matrix minutes km")),
     "kpis": CanonicalKind(
         _words("id name"),
         _words("unit polarity level perspective frequency aggregation description"),

@@ -179,7 +179,9 @@ def _begin(plan: Plan, bars: LoadBars) -> LoadReport:
 
 
 def _jobs(read: Manifest, file: File, folder: Path, told: str, faults: list[str]) -> Iterator[Job]:
-    parameters = {"source": file.source or read.source, **file.options}
+    table = TABLES.get(file.kind)
+    named = {"source": file.source or read.source} if table is None or table.has_source else {}
+    parameters = {**named, **file.options}
     if file.period is not None:
         parameters["period"] = file.period
     if file.blank in ("missing", "quarantine"):

@@ -12,9 +12,10 @@ from hedgerow_kit.db import Database
 from hedgerow_kit.parquet import PARQUET
 
 from hedgerow_network.actions.intake import importer
-from hedgerow_network.api import access, costs, fragility, gaps, localities, projection
+from hedgerow_network.api import access, costs, fragility, gaps, localities, projection, relations
 from hedgerow_network.api.problems import PROBLEMS
 from hedgerow_network.imports import costs as cost_file
+from hedgerow_network.imports import relations as relation_file
 from hedgerow_network.jobs.follow import Follower
 from hedgerow_network.settings import Settings
 from hedgerow_network.store import projection as held
@@ -50,7 +51,7 @@ def create_app(
         else None
     )
 
-    runs = importer([cost_file.KIND])
+    runs = importer([cost_file.KIND, relation_file.KIND])
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
@@ -82,7 +83,7 @@ def create_app(
     # Where kinds of gap read what does not come from the registry: see `api.gaps.FactsBeside`.
     app.state.facts_beside = {}
     app.include_router(runs.router())
-    for resource in (localities, fragility, gaps, access, costs):
+    for resource in (localities, fragility, gaps, access, costs, relations):
         app.include_router(resource.router)
     app.include_router(projection.router)
     return app

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from hedgerow_network.domain.cover import Floats, Ints
 from hedgerow_network.domain.eligibility import Ages, ages
 from hedgerow_network.domain.opening import Opening
+from hedgerow_network.domain.relations import Names
 
 
 @dataclass(frozen=True)
@@ -31,6 +32,7 @@ class Organisation:
     id: str
     name: str
     owners: tuple[Control, ...] = ()
+    identifiers: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -135,6 +137,11 @@ class Directory:
         self.sites: tuple[Site, ...] = tuple(
             sorted((site for site in sites if site.service in self.position), key=lambda site: site.id)
         )
+
+    @cached_property
+    def names(self) -> Names:
+        """Finds organisations by id, identifier or name."""
+        return Names((one.id, one.name, one.identifiers) for one in self.organisations.values())
 
     @cached_property
     def site_service(self) -> Ints:

@@ -173,6 +173,9 @@ def read_directory(
                 id=record["id"],
                 name=record.get("name") or record["id"],
                 owners=_controls(record),
+                identifiers=tuple(
+                    f"{one.get('scheme')}:{one.get('id')}" for one in record.get("identifiers") or ()
+                ),
             )
             for record in organisations
         ),

@@ -3,6 +3,18 @@
 from hedgerow_network.tables.base import Base
 from hedgerow_network.tables.costs import Cost, CostMatrix
 from hedgerow_network.tables.imports import Import, Receipt
+from hedgerow_network.tables.networks import Network, NetworkVersion, Relation
 from hedgerow_network.tables.projection import Feed, Record
 
-__all__ = ["Base", "Cost", "CostMatrix", "Feed", "Import", "Receipt", "Record"]
+__all__ = [
+    "Base",
+    "Cost",
+    "CostMatrix",
+    "Feed",
+    "Import",
+    "Network",
+    "NetworkVersion",
+    "Receipt",
+    "Record",
+    "Relation",
+]

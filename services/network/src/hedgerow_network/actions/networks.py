@@ -1,0 +1,95 @@
+"""Writing networks and the relations in them."""
+
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import NamedTuple
+
+from hedgerow_kit.auth import Principal
+from hedgerow_kit.db import upsert
+from sqlalchemy import select, tuple_
+from sqlalchemy.orm import Session
+
+from hedgerow_network.actions.ownership import may_write, stamp
+from hedgerow_network.errors import OfAnotherAuthority
+from hedgerow_network.tables import Network, Relation
+
+ACCEPTED, CHANGED, UNCHANGED = "accepted", "changed", "unchanged"
+
+# Five parameters a key: below what one statement may carry.
+_KEYS_AT_ONCE = 1_000
+
+
+class Key(NamedTuple):
+    """What tells relations of a network apart; from_date is empty where it is not known."""
+
+    from_id: str
+    to_id: str
+    type: str
+    from_date: str
+
+
+class Held(NamedTuple):
+    weight: float | None
+    to_date: str | None
+
+
+def claim(session: Session, id: str, principal: Principal, *, authority_code: str | None = None) -> Network:
+    """The network of this id, made without a design if it is new. Raises OfAnotherAuthority,
+    AuthorityNotNamed.
+    """
+    query = select(Network).where(Network.id == id).with_for_update()
+    held = session.scalars(query).one_or_none()
+    if held is None:
+        made: dict[str, object] = {
+            "id": id,
+            "authority_code": stamp(principal, authority_code),
+            "name": id,
+            "version": first_version(),
+            "relations_version": first_version(),
+            "design": {},
+            "updated_at": datetime.now(UTC),
+        }
+        # Two first imports at once: the key settles which of them makes it.
+        upsert(session, Network, [made], key=["id"], update=[])
+        held = session.scalars(query).one()
+    if not may_write(principal, held.authority_code):
+        raise OfAnotherAuthority
+    return held
+
+
+def first_version() -> int:
+    """Where the versions of a new network begin: one made anew under an old id must not pass for the old."""
+    return time.time_ns() // 1_000_000
+
+
+def relate(session: Session, network: Network, relations: Mapping[Key, Held]) -> dict[Key, str]:
+    """Write relations of a network; what became of each. Those that are not named stay as they are."""
+    held = _held(session, network.id, list(relations))
+    verdicts = {
+        key: ACCEPTED if key not in held else UNCHANGED if held[key] == value else CHANGED
+        for key, value in relations.items()
+    }
+    rows = [
+        {"network": network.id, **key._asdict(), **relations[key]._asdict()}
+        for key in sorted(relations)
+        if verdicts[key] != UNCHANGED
+    ]
+    if rows:
+        upsert(session, Relation, rows, key=["network", *Key._fields])
+        network.relations_version += 1
+        network.updated_at = datetime.now(UTC)
+    return verdicts
+
+
+def _held(session: Session, network: str, keys: Sequence[Key]) -> dict[Key, Held]:
+    columns = (Relation.from_id, Relation.to_id, Relation.type, Relation.from_date)
+    found: dict[Key, Held] = {}
+    for start in range(0, len(keys), _KEYS_AT_ONCE):
+        wanted: Iterable[tuple[str, ...]] = [tuple(key) for key in keys[start : start + _KEYS_AT_ONCE]]
+        query = select(*columns, Relation.weight, Relation.to_date).where(
+            Relation.network == network, tuple_(*columns).in_(wanted)
+        )
+        for *key, weight, to_date in session.execute(query):
+            found[Key(*key)] = Held(weight, to_date)
+    return found
