@@ -13,32 +13,11 @@ from hedgerow_registry.actions.provenance import Provenance
 from hedgerow_registry.actions.records import ACCEPTED, CHANGED, QUARANTINED, UNCHANGED, Written
 from hedgerow_registry.domain.hsds import NeedTerm, Normalised, Organisation, Service, Site
 from hedgerow_registry.domain.ids import record_id
-from hedgerow_registry.store.directory import known_needs, known_organisations
+from hedgerow_registry.store.directory import known_needs, known_organisations, whole_organisations
 from hedgerow_registry.store.held import chunks
-from hedgerow_registry.tables import Organisation as OrganisationRow
-from hedgerow_registry.tables import OrganisationAlias, OrganisationIdentifier, OrganisationOwner
 from hedgerow_registry.tables import Service as ServiceRow
 from hedgerow_registry.tables import Site as SiteRow
 
-_ORGANISATION_FIELDS = (
-    "id",
-    "source_id",
-    "name",
-    "sector",
-    "legal_form",
-    "size",
-    "status",
-    "url",
-    "email",
-    "description",
-    "head_office_area_code",
-    "user_led",
-    "user_led_evidence",
-    "user_led_on",
-    "supported_business",
-    "supported_business_evidence",
-    "supported_business_on",
-)
 DIFFERS = "the organisation was described otherwise by an earlier record of this import: the first stands"
 
 
@@ -133,7 +112,7 @@ def _write_organisations(
     described: set[str],
 ) -> None:
     spoken = {one.organisation.id for one, _ in sent if one.organisation is not None}
-    held = _held_organisations(session, spoken)
+    held = whole_organisations(session, spoken)
     merged: dict[str, dict[str, Any]] = {}
     first_of: dict[str, _Taken] = {}
     for one, outcome in sent:
@@ -182,37 +161,6 @@ def _merged(
             differs = True
     kept["identifiers"] = sorted({*(tuple(one) for one in kept.get("identifiers", ())), *identifiers})
     return kept, differs
-
-
-def _held_organisations(session: Session, ids: Iterable[str]) -> dict[str, dict[str, Any]]:
-    columns = [getattr(OrganisationRow, name) for name in _ORGANISATION_FIELDS]
-    held: dict[str, dict[str, Any]] = {}
-    for piece in chunks(sorted(ids)):
-        for row in session.execute(select(*columns).where(OrganisationRow.id.in_(piece))):
-            held[row[0]] = {
-                **dict(zip(_ORGANISATION_FIELDS, row, strict=True)),
-                "identifiers": [],
-                "aliases": [],
-                "owner_ids": [],
-            }
-        identifier = select(
-            OrganisationIdentifier.organisation_id,
-            OrganisationIdentifier.scheme,
-            OrganisationIdentifier.identifier,
-        ).where(OrganisationIdentifier.organisation_id.in_(piece))
-        for organisation_id, scheme, value in session.execute(identifier):
-            held[organisation_id]["identifiers"].append((scheme, value))
-        alias = select(OrganisationAlias.organisation_id, OrganisationAlias.alias)
-        for organisation_id, value in session.execute(
-            alias.where(OrganisationAlias.organisation_id.in_(piece))
-        ):
-            held[organisation_id]["aliases"].append(value)
-        owner = select(OrganisationOwner.organisation_id, OrganisationOwner.owner_id)
-        for organisation_id, value in session.execute(
-            owner.where(OrganisationOwner.organisation_id.in_(piece))
-        ):
-            held[organisation_id]["owner_ids"].append(value)
-    return held
 
 
 def _service_fields(

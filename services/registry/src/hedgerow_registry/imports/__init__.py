@@ -4,6 +4,7 @@ from hedgerow_kit.bulk import Kind
 
 from hedgerow_registry.imports import (
     areas,
+    bods,
     boundaries,
     figures,
     hsds,
@@ -28,6 +29,7 @@ def kinds(*, feed_hosts: frozenset[str] = frozenset()) -> tuple[Kind, ...]:
         needs.CROSSWALK,
         organisations.KIND,
         ownership.KIND,
+        bods.KIND,
         services.KIND,
         sites.KIND,
         ocds.KIND,

@@ -69,6 +69,40 @@ def organisations_named(session: Session, source: str, name_keys: Iterable[str])
     return found
 
 
+_WHOLE = tuple(
+    column.name
+    for column in Organisation.__table__.columns
+    if column.name
+    not in {
+        "name_key",
+        "legal_form_code",
+        "size_band",
+        "source",
+        "first_import_id",
+        "last_import_id",
+        "updated_at",
+        "digest",
+    }
+)
+
+
+def whole_organisations(session: Session, ids: Iterable[str]) -> dict[str, dict[str, Any]]:
+    """Organisations as their own records say them, with their parts: as they are written."""
+    found: dict[str, dict[str, Any]] = {}
+    wanted = sorted(set(ids))
+    parts = own_parts(session, wanted)
+    columns = [getattr(Organisation, name) for name in _WHOLE]
+    for piece in chunks(wanted):
+        for row in session.execute(select(*columns).where(Organisation.id.in_(piece))):
+            found[row.id] = {
+                **dict(zip(_WHOLE, row, strict=True)),
+                "identifiers": parts.identifiers.get(row.id, []),
+                "aliases": parts.aliases.get(row.id, []),
+                "owner_ids": parts.owner_ids.get(row.id, []),
+            }
+    return found
+
+
 def organisations_identified(
     session: Session, wanted: Iterable[tuple[str, str]], source: str
 ) -> dict[tuple[str, str], str]:

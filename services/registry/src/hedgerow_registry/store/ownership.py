@@ -11,15 +11,24 @@ from sqlalchemy.orm import Session
 from hedgerow_registry.domain.effective_form import Body, EffectiveForm, effective_form
 from hedgerow_registry.domain.forms import UNKNOWN, OwnForm, own_form
 from hedgerow_registry.domain.interests import ORGANISATION, Interest, Share
+from hedgerow_registry.domain.interests import UNKNOWN as UNKNOWN_OWNER
 from hedgerow_registry.domain.ownership import Period, Structure, control_periods
 from hedgerow_registry.store import merges
 from hedgerow_registry.store.held import chunks
 from hedgerow_registry.tables import Interest as InterestRow
-from hedgerow_registry.tables import Membership, Organisation, OrganisationIdentifier, OrganisationOwner
+from hedgerow_registry.tables import (
+    Membership,
+    Organisation,
+    OrganisationIdentifier,
+    OrganisationOwner,
+    OwnershipStatement,
+)
 
 MOST_INTERESTS = 20_000
 """So many interests at most are read above a body: what lies beyond is said not to have been followed."""
 MOST_BELOW = 20_000
+NONE_DECLARED = "noBeneficialOwners"
+"""The reason of BODS why nobody is named: that there is nobody who has to be. It is no unknown owner."""
 _DEEPEST = 100
 
 
@@ -35,10 +44,15 @@ class Stated(NamedTuple):
 
 @dataclass
 class Web:
-    """The interests in some bodies and in all bodies above them. cut: whether not all were read."""
+    """The interests in some bodies and in all bodies above them.
+
+    none_declared: bodies of which statements say that nobody has to be declared · cut: whether not all was
+    read.
+    """
 
     interests: dict[str, list[Interest]] = field(default_factory=dict)
     stated: dict[str, Stated] = field(default_factory=dict)
+    none_declared: dict[str, list[Stated]] = field(default_factory=dict)
     cut: bool = False
 
     def above(self, subject: str) -> list[Interest]:
@@ -130,10 +144,13 @@ def _interests_in(session: Session, subjects: Sequence[str], web: Web) -> list[I
     for piece in chunks(subjects):
         query = select(*_COLUMNS).where(InterestRow.subject_id.in_(piece)).order_by(InterestRow.id)
         for row in session.execute(query):
-            found.append(_interest(row))
-            web.stated[row.id] = Stated(
+            web.stated[row.id] = stated = Stated(
                 row.statement_id, row.stated_on, row.evidence, row.evidence_url, row.reason
             )
+            if row.reason == NONE_DECLARED and row.owner_kind == UNKNOWN_OWNER:
+                web.none_declared.setdefault(row.subject_id, []).append(stated)
+            else:
+                found.append(_interest(row))
     return found
 
 
@@ -220,6 +237,18 @@ def body_of(session: Session, web: Web, ids: Iterable[str]) -> Known:
         wanted.add(subject)
         wanted.update(one.owner for one in held if one.owner_kind == ORGANISATION)
     return Known(bodies(session, wanted))
+
+
+def known_records(session: Session, keys: Iterable[str]) -> set[str]:
+    """Which records of parties some statement describes."""
+    table = OwnershipStatement
+    return {
+        key
+        for piece in chunks(sorted(set(keys)))
+        for key in session.scalars(
+            select(table.record_key).where(table.record_key.in_(piece), table.node_kind.is_not(None))
+        )
+    }
 
 
 class Standing(NamedTuple):
