@@ -272,3 +272,59 @@ def test_an_observation_under_the_msl_opens_one_breach_recovery_closes_it_re_sen
     assert (closed["id"], closed["status"], closed["closed"]["period"]) == (breach["id"], "closed", "2025-07")
     observe(paying, *recovery)
     assert paying.items("/v1/breaches", subject="contract:n5") == [closed]
+
+
+def test_cost_per_outcome_with_interval_per_provider_suppressed_when_n_is_below_5(paying):
+    observe(
+        paying,
+        "jobs,service:s4,2025-Q2,40",
+        "spend,service:s4,2025-Q2,20000",
+        "jobs,service:few,2025-Q2,4",
+        "spend,service:few,2025-Q2,20000",
+    )
+    shown, few = paying.get(
+        "/v1/evaluations/cost-per-outcome",
+        cost="spend",
+        outcome="jobs",
+        subject=["service:s4", "service:few"],
+    )["items"]
+    assert shown["lower"] < shown["cost_per_outcome"] == 500.0 < shown["upper"]
+    assert (few["cost_per_outcome"], few["withheld"]) == (None, "fewer than 5 outcomes: too few to show")
+
+
+def test_who_invests_who_saves(paying):
+    done = paying.send(
+        "ledger",
+        "scheme,party,kind,period,amount_gbp\n"
+        f"falls,{TRAVELLING},invest,2024/25,100000\n"
+        "falls,organisation:NHS,save,2025/26,160000\n",
+    )
+    assert done.json()["counts"]["accepted"] == 2
+    scheme = paying.get("/v1/ledgers/falls")
+    nets = {party["party"]: party["net"] for party in scheme["parties"]}
+    assert nets == {TRAVELLING: -100_000.0, "organisation:NHS": 160_000.0}
+    assert scheme["together"]["break_even"] == "2025/26"
+
+
+def test_a_staggered_start_with_a_comparison_cohort(paying):
+    wobble = (0.1, -0.2, 0.3, 0.0, -0.1, 0.2)
+    rows = [
+        f"reconvictions,cohort:p12-{place},{year},{50 + place + wobble[(place + year) % 6] - 5 * treated}"
+        for place in range(9)
+        for year in range(2019, 2026)
+        for treated in [(place < 3 and year >= 2022) or (3 <= place < 6 and year >= 2024)]
+    ]
+    observe(paying, *rows)
+    first = [{"subject": f"cohort:p12-{place}", "start": "2022-01-01"} for place in range(3)]
+    second = [{"subject": f"cohort:p12-{place}", "start": "2024-01-01"} for place in range(3, 6)]
+    body = {
+        "kpi": "reconvictions",
+        "treated": first + second,
+        "comparison": [f"cohort:p12-{place}" for place in range(6, 9)],
+    }
+    answer = paying.client.post("/v1/evaluations/difference-in-differences", json=body)
+    assert answer.status_code == 200, answer.text
+    found = answer.json()
+    assert [(cohort["start"], cohort["treated"]) for cohort in found["cohorts"]] == [("2022", 3), ("2024", 3)]
+    assert found["effect"]["lower"] < -5 < found["effect"]["upper"] < -4
+    assert found["pre_trend"] is not None

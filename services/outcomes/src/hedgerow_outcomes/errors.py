@@ -36,6 +36,14 @@ class NoSuchBreach(OutcomesError):
     """No such breach."""
 
 
+class NoSuchScheme(OutcomesError):
+    """No such scheme has a ledger."""
+
+
+class UnfitForEvaluation(OutcomesError):
+    """Nothing can be compared with these subjects and periods."""
+
+
 class NoSuchRule(OutcomesError):
     """No such payment rule."""
 

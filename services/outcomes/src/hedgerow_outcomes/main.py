@@ -11,7 +11,16 @@ from hedgerow_kit.db import Database
 from hedgerow_kit.parquet import PARQUET
 
 from hedgerow_outcomes.actions.intake import importer
-from hedgerow_outcomes.api import breaches, charts, kpis, observations, payment_rules, standing, statements
+from hedgerow_outcomes.api import (
+    breaches,
+    charts,
+    evaluations,
+    kpis,
+    observations,
+    payment_rules,
+    standing,
+    statements,
+)
 from hedgerow_outcomes.api.problems import PROBLEMS
 from hedgerow_outcomes.settings import Settings
 
@@ -37,6 +46,6 @@ def create_app(settings: Settings, database: Database, *, verifier: Verifier | N
     app.state.database = database
     app.state.verifier = verifier or Verifier(settings.identity_keys, audience="outcomes")
     app.include_router(runs.router())
-    for resource in (observations, charts, standing, kpis, payment_rules, statements, breaches):
+    for resource in (observations, charts, standing, kpis, payment_rules, statements, breaches, evaluations):
         app.include_router(resource.router)
     return app

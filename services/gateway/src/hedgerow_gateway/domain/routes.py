@@ -65,6 +65,8 @@ PREFIXES: Mapping[str, Route] = {
     "/v1/breaches": _OUTCOMES,
     "/v1/payment-rules": Route("outcomes", ANALYSIS_SECONDS),
     "/v1/statements": _OUTCOMES,
+    "/v1/evaluations": Route("outcomes", ANALYSIS_SECONDS),
+    "/v1/ledgers": _OUTCOMES,
     "/v1/keys": _GATEWAY,
     "/v1/imports": _GATEWAY,
 }
@@ -91,7 +93,7 @@ IMPORT_KINDS: Mapping[str, str] = {
         ),
         "registry",
     ),
-    **dict.fromkeys(("kpis", "observations"), "outcomes"),
+    **dict.fromkeys(("kpis", "observations", "ledger"), "outcomes"),
     **dict.fromkeys(("relations", "costs"), "network"),
 }
 

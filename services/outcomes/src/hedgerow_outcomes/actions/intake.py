@@ -16,7 +16,7 @@ from hedgerow_kit.records import (
 from hedgerow_kit.spool import Upload
 from sqlalchemy.orm import Session
 
-from hedgerow_outcomes.actions import kpis, observations
+from hedgerow_outcomes.actions import kpis, ledgers, observations
 from hedgerow_outcomes.domain import definitions
 from hedgerow_outcomes.domain.definitions import Definition
 from hedgerow_outcomes.domain.periods import PeriodForm
@@ -72,6 +72,7 @@ def importer(*, batch_rows: int) -> Importer:
                     "define": "`true`: a KPI that is not defined yet is made, and marked as incomplete",
                 },
             ),
+            ledgers.KIND,
         ],
     )
 

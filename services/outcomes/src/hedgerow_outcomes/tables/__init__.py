@@ -1,6 +1,7 @@
 """The rows of the outcomes database, one module a subject."""
 
 from hedgerow_outcomes.tables.breaches import Breach
+from hedgerow_outcomes.tables.ledger import LedgerEntry
 from hedgerow_outcomes.tables.measures import (
     DAY_ZERO,
     Base,
@@ -37,6 +38,7 @@ __all__ = [
     "Kpi",
     "KpiVersion",
     "Learning",
+    "LedgerEntry",
     "Observation",
     "PaymentRule",
     "PaymentRulePayer",
