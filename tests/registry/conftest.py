@@ -6,6 +6,7 @@ from hedgerow_kit.db import Database
 from hedgerow_registry.main import create_app
 from hedgerow_registry.settings import Settings
 
+from tests.registry.publisher import Answering, Publish, Publisher
 from tests.support.databases import Databases
 from tests.support.http import Client, running
 from tests.support.identity import SIGNER, identity
@@ -25,3 +26,17 @@ def registry(database: Database) -> Iterator[Client]:
     app = create_app(Settings(), database, verifier=Verifier(SIGNER.jwks, audience="registry"))
     with running(app, headers=identity("registry")) as client:
         yield client
+
+
+@pytest.fixture
+def publish() -> Iterator[Publish]:
+    """Starts publishers of feeds, and stops them."""
+    made: list[Publisher] = []
+
+    def start(answering: Answering) -> Publisher:
+        made.append(Publisher(answering))
+        return made[-1]
+
+    yield start
+    for publisher in made:
+        publisher.close()

@@ -1,13 +1,9 @@
 import gzip
 import socket
 import threading
-import time
-from collections.abc import Callable, Iterator, Mapping
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any, NamedTuple
-from urllib.parse import parse_qs, urlsplit
+from collections.abc import Iterator
+from typing import Any
 
-import orjson
 import pytest
 from hedgerow_kit.auth import Verifier
 from hedgerow_kit.db import Database
@@ -19,105 +15,9 @@ from hedgerow_registry.upstream.feed import Feed
 from hedgerow_registry.upstream.guarded import is_public
 
 from tests.registry.files import counts, receipts
+from tests.registry.publisher import Answer, Publish, Publisher, full, page, paged, shallow
 from tests.support.http import running
 from tests.support.identity import SIGNER, identity
-
-
-class Answer(NamedTuple):
-    body: Any
-    status: int = 200
-    headers: Mapping[str, str] = {}
-    delay_s: float = 0.0
-
-
-Answering = Callable[[str, dict[str, str]], Answer]
-
-
-class Publisher:
-    """A real HTTP server on the loopback that answers as a test says, and counts what it was asked."""
-
-    def __init__(self, answering: Answering) -> None:
-        self.asked: list[str] = []
-        publisher = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_GET(self) -> None:
-                publisher.asked.append(self.path)
-                split = urlsplit(self.path)
-                query = {name: found[-1] for name, found in parse_qs(split.query).items()}
-                answer = answering(split.path, query)
-                time.sleep(answer.delay_s)
-                body = answer.body if isinstance(answer.body, bytes) else orjson.dumps(answer.body)
-                self.send_response(answer.status)
-                for name, value in answer.headers.items():
-                    self.send_header(name, value)
-                self.send_header("Content-Length", str(len(body)))
-                self.end_headers()
-                self.wfile.write(body)
-
-            def log_message(self, *_: object) -> None:
-                pass
-
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self._server.daemon_threads = True
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,), daemon=True)
-        self._thread.start()
-        self.host = f"127.0.0.1:{self._server.server_address[1]}"
-        self.url = f"http://{self.host}/api/services"
-
-    def close(self) -> None:
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
-
-
-Publish = Callable[[Answering], Publisher]
-
-
-@pytest.fixture
-def publish() -> Iterator[Publish]:
-    made: list[Publisher] = []
-
-    def start(answering: Answering) -> Publisher:
-        made.append(Publisher(answering))
-        return made[-1]
-
-    yield start
-    for publisher in made:
-        publisher.close()
-
-
-def full(number: int) -> dict[str, Any]:
-    return {"id": f"s{number}", "name": f"Service {number}", "status": "active", "contacts": []}
-
-
-def shallow(number: int) -> dict[str, Any]:
-    return {"id": f"s{number}", "name": f"Service {number}", "status": "active"}
-
-
-def page(numbers: range, number: int, pages: int, total: int, **other: Any) -> dict[str, Any]:
-    """A page object of 3.x."""
-    return {
-        "total_items": total,
-        "total_pages": pages,
-        "page_number": number,
-        "size": len(numbers),
-        "first_page": number == 1,
-        "last_page": number == pages,
-        "empty": not numbers,
-        "contents": [full(one) for one in numbers],
-        **other,
-    }
-
-
-def paged(of: dict[int, Any]) -> Answering:
-    """Pages by their number; another number is not found."""
-
-    def answer(_path: str, query: dict[str, str]) -> Answer:
-        found = of.get(int(query.get("page", min(of))))
-        return Answer({"error": "no"}, 404) if found is None else Answer(found)
-
-    return answer
 
 
 def pulled(publisher: Publisher, url: str | None = None, **settings: Any) -> tuple[list[str], list[str]]:

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from hedgerow_cli import answers, doctor, imports, keys, up
+from hedgerow_cli import answers, doctor, feeds, imports, keys, up
 from hedgerow_cli.errors import CommandError
 from hedgerow_cli.load import load
 from hedgerow_cli.settings import Settings, shared_options_first
@@ -79,6 +79,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
 }
 for name, command in COMMANDS.items():
     app.command(name, epilog=EVERYWHERE)(command)
+app.add_typer(feeds.app, name="feeds", epilog=EVERYWHERE)
 app.add_typer(keys.app, name="keys", epilog=EVERYWHERE)
 
 

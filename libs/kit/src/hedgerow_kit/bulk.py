@@ -9,10 +9,10 @@ import inspect
 import logging
 import os
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from itertools import chain
 from typing import Annotated, Any
 
 from anyio import CapacityLimiter, to_thread
@@ -168,80 +168,81 @@ class Importer:
         run = Run(new_id(self._app), kind.name, options, principal)
         batches = kind.read(upload, run)
         first = next(batches, Batch([]))
-        self._start(database, run)
+        with database.writing() as session:
+            self.begin(session, run)
         try:
-            with self._counted(database, run) as write_batch:
-                write_batch(first)
-                for batch in batches:
-                    write_batch(batch)
+            self._write(database, run, first, batches)
         except Exception as error:
-            self._end(database, run, "failed", _words(error))
+            with database.writing() as session:
+                self.end(session, run.id, "failed", _words(error))
             if isinstance(error, Problem):
                 raise
             log.error("import failed", exc_info=error, extra={"import_id": run.id, "kind": kind.name})
             raise
-        self._end(database, run, "completed", None)
+        with database.writing() as session:
+            self.end(session, run.id, "completed", None)
         return run.id
 
-    @contextmanager
-    def _counted(self, database: Database, run: Run) -> Iterator[Callable[[Batch], None]]:
+    def _write(self, database: Database, run: Run, first: Batch, rest: Iterable[Batch]) -> None:
         kind = self.kinds[run.kind]
-        written = 0
-
-        def keep(session: Session, outcomes: Iterable[Outcome], notes: list[str], *, counted: bool) -> None:
-            nonlocal written
-            listed = list(outcomes)
-            rows = _receipt_rows(listed, run.id, written + 1)
-            if rows:
-                session.execute(insert(self._receipts), rows)
-            written += len(rows)
-            sums = dict.fromkeys(VERDICTS, 0)
-            for outcome in listed if counted else ():
-                sums[outcome.verdict] += outcome.records
-            self._count(session, run.id, sums, written, notes)
-
-        def write_batch(batch: Batch) -> None:
+        for batch in chain([first], rest):
             with database.writing() as session:
                 outcomes = [*batch.outcomes, *kind.write(session, batch.records, run)]
-                outcomes.sort(key=_place)
-                keep(session, outcomes, batch.notes, counted=True)
-
-        yield write_batch
+                self.keep(session, run.id, outcomes, batch.notes)
         if kind.finish is not None:
             with database.writing() as session:
-                keep(session, kind.finish(session, run), [], counted=False)
+                self.keep(session, run.id, kind.finish(session, run), [], counted=False)
 
-    def _start(self, database: Database, run: Run) -> None:
+    def begin(self, session: Session, run: Run) -> None:
+        """Say that an import is under way; one that was begun before goes on."""
         now = datetime.now(UTC)
-        with database.writing() as session:
-            session.execute(
-                insert(self._imports).values(
-                    id=run.id,
-                    kind=run.kind,
-                    status="running",
-                    notes=[],
-                    options=dict(run.options),
-                    subject=run.principal.subject,
-                    started_at=now,
-                    touched_at=now,
-                )
+        row = session.get(self._imports, run.id)
+        if row is not None:
+            row.status, row.detail, row.touched_at = "running", None, now
+            return
+        session.execute(
+            insert(self._imports).values(
+                id=run.id,
+                kind=run.kind,
+                status="running",
+                notes=[],
+                options=dict(run.options),
+                subject=run.principal.subject,
+                started_at=now,
+                touched_at=now,
             )
+        )
 
-    def _count(
-        self, session: Session, import_id: str, sums: Mapping[str, int], receipts: int, notes: list[str]
-    ) -> None:
+    def keep(
+        self,
+        session: Session,
+        import_id: str,
+        outcomes: Iterable[Outcome],
+        notes: Sequence[str] = (),
+        *,
+        counted: bool = True,
+    ) -> dict[str, int]:
+        """Write the receipts of some records, in their order, and count their verdicts; gives the counts."""
+        listed = sorted(outcomes, key=_place)
         row = session.get_one(self._imports, import_id)
+        receipts = _receipt_rows(listed, import_id, row.receipts + 1)
+        if receipts:
+            session.execute(insert(self._receipts), receipts)
+        sums = dict.fromkeys(VERDICTS, 0)
+        for outcome in listed if counted else ():
+            sums[outcome.verdict] += outcome.records
         for verdict, number in sums.items():
             setattr(row, verdict, getattr(row, verdict) + number)
-        row.receipts = receipts
+        row.receipts += len(receipts)
         row.touched_at = datetime.now(UTC)
         if notes:
             row.notes = [*row.notes, *notes]
+        return sums
 
-    def _end(self, database: Database, run: Run, status: str, detail: str | None) -> None:
-        with database.writing() as session:
-            row = session.get_one(self._imports, run.id)
-            row.status, row.detail, row.touched_at = status, detail, datetime.now(UTC)
+    def end(self, session: Session, import_id: str, status: str, detail: str | None) -> None:
+        """Say how an import ended: `completed` or `failed`."""
+        row = session.get_one(self._imports, import_id)
+        row.status, row.detail, row.touched_at = status, detail, datetime.now(UTC)
 
     def mark_interrupted(self, database: Database) -> None:
         """At start: say of imports that died with their process that they did."""

@@ -94,4 +94,24 @@ class FeedRefused(RegistryError):
 
 
 class FeedFailed(RegistryError):
-    """The feed gave no usable answer."""
+    """The feed gave no usable answer. `lasting`: asking again later would not help."""
+
+    def __init__(self, reason: str, *, lasting: bool = False) -> None:
+        super().__init__(reason)
+        self.lasting = lasting
+
+
+class SourceHasFeed(RegistryError):
+    """Another feed brings the records of this source: each feed has a source of its own."""
+
+
+class FeedKeepsSource(RegistryError):
+    """A feed keeps its source: remove the feed and register another for a new one."""
+
+
+class PullHasEnded(RegistryError):
+    """The pull does not wait for a confirmation."""
+
+
+class FeedIsOff(RegistryError):
+    """The feed is switched off: enable it to pull it."""

@@ -11,20 +11,39 @@ from hedgerow_kit.db import Database
 from hedgerow_kit.parquet import PARQUET
 
 from hedgerow_registry.actions.intake import importer
-from hedgerow_registry.api import areas, changes, hsds, merges, needs, organisations, services, sites, sources
+from hedgerow_registry.actions.pulls import Puller
+from hedgerow_registry.api import (
+    areas,
+    changes,
+    feeds,
+    hsds,
+    merges,
+    needs,
+    organisations,
+    services,
+    sites,
+    sources,
+)
 from hedgerow_registry.api.problems import PROBLEMS
 from hedgerow_registry.imports import kinds
+from hedgerow_registry.jobs.pulling import Pulling
 from hedgerow_registry.settings import Settings
 
 
 def create_app(settings: Settings, database: Database, *, verifier: Verifier | None = None) -> FastAPI:
     """The registry over a migrated database."""
     runs = importer(kinds(feed_hosts=settings.feed_hosts))
+    puller = Puller(database, runs, allowed_hosts=settings.feed_hosts, pauses=settings.feed_pauses)
+    pulling = Pulling(database, puller, look_seconds=settings.feed_look_seconds, replica=settings.replica)
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
         await to_thread.run_sync(runs.mark_interrupted, database)
+        if settings.pulls:
+            pulling.start()
         yield
+        if settings.pulls:
+            await to_thread.run_sync(pulling.stop)
         database.dispose()
 
     app = serving.create(
@@ -36,9 +55,11 @@ def create_app(settings: Settings, database: Database, *, verifier: Verifier | N
         more_formats=(PARQUET,),
     )
     app.state.database = database
+    app.state.importer = runs
+    app.state.pulling = pulling
     app.state.public_url = settings.public_url
     app.state.verifier = verifier or Verifier(settings.identity_keys, audience="registry")
-    for resource in (areas, organisations, merges, services, sites, needs, sources, changes, hsds):
+    for resource in (areas, organisations, merges, services, sites, needs, sources, changes, hsds, feeds):
         app.include_router(resource.router)
     app.include_router(runs.router())
     return app

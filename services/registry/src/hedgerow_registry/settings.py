@@ -25,6 +25,15 @@ class Settings(BaseSettings):
         default=frozenset(), validation_alias="HEDGEROW_REGISTRY_ALLOWED_HOSTS"
     )
 
+    # By what the pauses between the tries of a pull are multiplied: a minute, two, four …
+    feed_pauses: float = Field(default=1.0, gt=0, le=100)
+    # Whether this process works on pulls; another on the same database may.
+    pulls: bool = True
+    # How often it is looked whether a feed is due.
+    feed_look_seconds: float = Field(default=5.0, gt=0, le=3600)
+    # The name of this process among several on one database, the same after a restart; by default the host's.
+    replica: str | None = Field(default=None, max_length=200)
+
     @field_validator("feed_hosts", mode="before")
     @classmethod
     def _named(cls, given: object) -> object:

@@ -20,5 +20,10 @@ PROBLEMS = {
     errors.UnplacedPostcode: ProblemType(404, "unplaced-postcode", "Not a postcode that is known here"),
     errors.TooBroad: ProblemType(422, "too-broad", "Too broad a question"),
     errors.InvalidReference: UNPROCESSABLE,
+    errors.SourceHasFeed: ProblemType(409, "source-has-feed", "The source has a feed already"),
+    errors.FeedKeepsSource: ProblemType(409, "feed-keeps-source", "A feed keeps its source"),
+    errors.PullHasEnded: ProblemType(409, "pull-has-ended", "Nothing waits for a confirmation"),
+    errors.FeedIsOff: ProblemType(409, "feed-is-off", "The feed is switched off"),
+    errors.FeedRefused: UNPROCESSABLE,
     errors.Malformed: UNPROCESSABLE,
 }

@@ -1,8 +1,6 @@
 """The kind `hsds`: services of Open Referral UK 1.0 and 3.0 and of HSDS 3.x, from a file or a live feed."""
 
 from collections.abc import Iterable, Iterator
-from hashlib import blake2b
-from typing import Any, NamedTuple
 
 import orjson
 from hedgerow_kit.bulk import JSON, NDJSON, Kind, Run
@@ -11,9 +9,7 @@ from hedgerow_kit.records import Batch, Outcome, Record, json_records, ndjson_re
 from hedgerow_kit.spool import Upload
 from sqlalchemy.orm import Session
 
-from hedgerow_registry.actions.records import QUARANTINED, Written
-from hedgerow_registry.actions.service_records import write_service_records
-from hedgerow_registry.domain.hsds import Normalised, normalise, summary
+from hedgerow_registry.actions.service_intake import Earlier, Sent, outcomes, take_in
 from hedgerow_registry.errors import FeedFailed, FeedRefused
 from hedgerow_registry.imports.rows import OPTIONS, provenance, source_of
 from hedgerow_registry.upstream.feed import Feed
@@ -23,15 +19,6 @@ LISTS = ("contents", "content", "services", "items", "data")
 BATCH = 500
 # An organisation with its services inside is one object: beyond this it is read as a plain list.
 LARGEST_OBJECT = 20_000_000
-
-
-class Sent(NamedTuple):
-    """A record as it was sent, and where it stood."""
-
-    value: Any
-    line: int | None
-    pointer: str | None
-    note: str | None = None
 
 
 def kind(*, allowed_hosts: frozenset[str] = frozenset()) -> Kind:
@@ -95,7 +82,7 @@ def _pulled(url: str, allowed_hosts: frozenset[str]) -> Iterator[Batch]:
         feed = Feed(url, allowed_hosts=allowed_hosts)
         try:
             for page in feed.pages():
-                sent = [Sent(one.value, None, one.pointer, one.note) for one in page.records]
+                sent = [Sent(one.value, None, one.pointer, one.note, one.partial) for one in page.records]
                 yield Batch(sent, notes=page.notes)
         finally:
             feed.close()
@@ -105,71 +92,10 @@ def _pulled(url: str, allowed_hosts: frozenset[str]) -> Iterator[Batch]:
         raise Problem(BAD_GATEWAY, f"The feed could not be read to its end: {error}.") from None
 
 
-class _Earlier:
-    """The services that an import has met so far."""
-
-    def __init__(self) -> None:
-        self._first: dict[bytes, tuple[bytes, str]] = {}
-        self.described: set[str] = set()
-
-    @classmethod
-    def of(cls, run: Run) -> "_Earlier":
-        earlier: _Earlier = run.kept.setdefault("hsds", cls())
-        return earlier
-
-    def meets(self, one: Normalised, place: str) -> tuple[str, bool] | None:
-        """Where a service of this id was met before, and whether it was the same; `None` for a new one."""
-        own_id = blake2b(str(one.key).encode(), digest_size=12).digest()
-        content = blake2b(orjson.dumps(one.document, option=orjson.OPT_SORT_KEYS), digest_size=12).digest()
-        first = self._first.setdefault(own_id, (content, place))
-        return None if first[1] == place else (first[1], first[0] == content)
-
-
 def _write(session: Session, batch: Iterable[Sent], run: Run) -> list[Outcome]:
-    source = source_of(run)
     by = provenance(session, run)
-    earlier = _Earlier.of(run)
-    outcomes: dict[int, Outcome] = {}
-    new: list[tuple[int, Sent, Normalised]] = []
-    for place, sent in enumerate(batch):
-        one = normalise(sent.value, source=source)
-        if one.problems:
-            reason = "; ".join(dict.fromkeys(problem.reason for problem in one.problems))
-            outcomes[place] = _outcome(sent, one, "quarantined", reason, at=one.problems[0].pointer)
-            continue
-        met = earlier.meets(one, _place(sent))
-        if met is None:
-            new.append((place, sent, one))
-        elif met[1]:
-            outcomes[place] = _outcome(
-                sent, one, "unchanged", f"the same record was sent before, at {met[0]}"
-            )
-        else:
-            reason = (
-                f"a service of this id was sent before, at {met[0]}, and says otherwise: the first stands"
-            )
-            outcomes[place] = _outcome(sent, one, "quarantined", reason, at="/id")
-    written = write_service_records(session, [one for _, _, one in new], by, described=earlier.described)
-    for (place, sent, one), taken in zip(new, written, strict=True):
-        outcomes[place] = _taken(sent, one, taken)
-    return [outcomes[place] for place in sorted(outcomes)]
-
-
-def _taken(sent: Sent, one: Normalised, taken: Written) -> Outcome:
-    if taken.verdict == QUARANTINED:
-        at = f"/{taken.column}" if taken.column else ""
-        return _outcome(sent, one, taken.verdict, taken.reason, at=at)
-    said = (taken.reason, sent.note, summary(one.notes))
-    return _outcome(sent, one, taken.verdict, "; ".join(filter(None, said)) or None)
-
-
-def _outcome(sent: Sent, one: Normalised, verdict: str, reason: str | None, *, at: str = "") -> Outcome:
-    pointer = None if sent.pointer is None and not at else f"{sent.pointer or ''}{at}"
-    return Outcome(verdict, sent.line, pointer=pointer, key=one.key, reason=reason)
-
-
-def _place(sent: Sent) -> str:
-    return f"line {sent.line}" if sent.line is not None else sent.pointer or "/"
+    earlier: Earlier = run.kept.setdefault("hsds", Earlier())
+    return outcomes(take_in(session, batch, by, source=source_of(run), earlier=earlier))
 
 
 KIND = kind()

@@ -23,6 +23,10 @@ from hedgerow_registry.tables.directory import ServiceArea as ServiceArea
 from hedgerow_registry.tables.directory import ServiceNeed as ServiceNeed
 from hedgerow_registry.tables.directory import ServiceOpening as ServiceOpening
 from hedgerow_registry.tables.directory import Site as Site
+from hedgerow_registry.tables.feeds import Feed as Feed
+from hedgerow_registry.tables.feeds import FeedPage as FeedPage
+from hedgerow_registry.tables.feeds import FeedPull as FeedPull
+from hedgerow_registry.tables.feeds import FeedRecord as FeedRecord
 from hedgerow_registry.tables.intake import Change as Change
 from hedgerow_registry.tables.intake import ChangeClock as ChangeClock
 from hedgerow_registry.tables.intake import Import as Import

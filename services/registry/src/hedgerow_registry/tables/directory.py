@@ -176,6 +176,7 @@ class Site(Provenance, Base):
     __table_args__ = (
         Index("ix_sites_service", "service_id", "id"),
         Index("ix_sites_area", "area_code", "id"),
+        Index("ix_sites_postcode", "postcode", "id"),
         CheckConstraint("(lon IS NULL) = (lat IS NULL)", name="whole_point"),
     )
 

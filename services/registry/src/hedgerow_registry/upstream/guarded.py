@@ -124,7 +124,8 @@ class PublicTransport(httpx.BaseTransport):
         try:
             answer = self._pool.handle_request(sent)
         except (httpcore.TimeoutException, httpcore.NetworkError, httpcore.ProtocolError) as error:
-            raise httpx.TransportError(type(error).__name__) from None
+            # What is wrong with a certificate stands in what caused the error.
+            raise httpx.TransportError(type(error).__name__) from error.__cause__
         return httpx.Response(
             answer.status, headers=answer.headers, stream=_Body(answer), extensions=answer.extensions
         )
