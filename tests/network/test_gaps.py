@@ -11,7 +11,7 @@ from tests.network.feeding import feed
 from tests.network.world import TODAY, TOWN, ask, facts, records
 
 AT = "/v1/localities/E06000001"
-LIMITS = Thresholds(reach_km=5.0, until=TODAY)
+LIMITS = Thresholds(reach=5.0, until=TODAY)
 
 
 def look(of, *kinds, **known):

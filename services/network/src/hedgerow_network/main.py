@@ -12,7 +12,17 @@ from hedgerow_kit.db import Database
 from hedgerow_kit.parquet import PARQUET
 
 from hedgerow_network.actions.intake import importer
-from hedgerow_network.api import access, costs, fragility, gaps, localities, projection, relations
+from hedgerow_network.api import (
+    access,
+    bottlenecks,
+    costs,
+    fragility,
+    gaps,
+    horizon,
+    localities,
+    projection,
+    relations,
+)
 from hedgerow_network.api.problems import PROBLEMS
 from hedgerow_network.imports import costs as cost_file
 from hedgerow_network.imports import relations as relation_file
@@ -83,7 +93,7 @@ def create_app(
     # Where kinds of gap read what does not come from the registry: see `api.gaps.FactsBeside`.
     app.state.facts_beside = {}
     app.include_router(runs.router())
-    for resource in (localities, fragility, gaps, access, costs, relations):
+    for resource in (localities, fragility, gaps, horizon, bottlenecks, access, costs, relations):
         app.include_router(resource.router)
     app.include_router(projection.router)
     return app

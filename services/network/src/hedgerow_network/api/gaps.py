@@ -1,6 +1,6 @@
 """`/v1/localities/{area}/gaps`: every kind of gap in one ranked list."""
 
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Hashable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
 from typing import Annotated, Any
@@ -28,14 +28,13 @@ from hedgerow_network.api.wire import (
     whole,
 )
 from hedgerow_network.domain import gaps as domain
+from hedgerow_network.domain.access import USUAL_LIMIT
 from hedgerow_network.domain.gap_kinds import GAP_KINDS, UNLESS_SAID
 from hedgerow_network.domain.gaps import Gaps, Inquiry
 from hedgerow_network.domain.locality import Assessment
 
 router = problems.router(prefix="/v1/localities/{area}", tags=["localities"])
 
-REACH_KM = 5.0
-"""The distance standard unless another is asked for."""
 AHEAD_DAYS = 365
 """How far ahead is looked unless a day is asked for."""
 
@@ -82,21 +81,38 @@ def _kinds(
 class Limits:
     """The thresholds as they were asked for."""
 
-    reach_km: float = REACH_KM
+    reach: float | None = None
     until: date | None = None
+    access_below: float | None = None
 
 
 def _limits(
-    reach_km: Annotated[
-        float,
-        Query(gt=0, le=500, description="The distance standard for `out-of-reach`, in kilometres"),
-    ] = REACH_KM,
+    reach: Annotated[
+        float | None,
+        Query(
+            gt=0,
+            le=500,
+            allow_inf_nan=False,
+            description="The distance standard for `out-of-reach`: kilometres in a straight line (5 unless "
+            "said), or with `costs` in the unit of that matrix (30 minutes, 5 km)",
+        ),
+    ] = None,
+    access_below: Annotated[
+        float | None,
+        Query(
+            gt=0,
+            le=1e6,
+            allow_inf_nan=False,
+            description="For `out-of-reach` also cells with fewer places per person than this, by two-step "
+            "floating catchments (2SFCA) within the distance standard",
+        ),
+    ] = None,
     until: Annotated[
         date | None,
         Query(description="The last day looked at for `future`; a year after the date unless said"),
     ] = None,
 ) -> Limits:
-    return Limits(reach_km, until)
+    return Limits(reach, until, access_below)
 
 
 def thresholds_of(asked: Asked, limits: Limits) -> domain.Thresholds:
@@ -107,7 +123,11 @@ def thresholds_of(asked: Asked, limits: Limits) -> domain.Thresholds:
         raise Problem(UNPROCESSABLE, f"until: {reason}.", errors=[{"parameter": "until", "reason": reason}])
     latest = date.max.toordinal()
     ahead = date.fromordinal(min(at.toordinal() + AHEAD_DAYS, latest))
-    return domain.Thresholds(reach_km=limits.reach_km, until=until or ahead)
+    matrix = asked.question.costs
+    usual = USUAL_LIMIT["km" if matrix is None else matrix.unit(None)]
+    return domain.Thresholds(
+        reach=limits.reach or usual, until=until or ahead, access_below=limits.access_below
+    )
 
 
 Kinds = Annotated[tuple[str, ...], Depends(_kinds)]
@@ -148,7 +168,11 @@ class Gap(BaseModel):
 
 class GapThresholds(Thresholds):
     kinds: list[str] = Field(description="The kinds of gap that were looked for")
-    reach_km: float | None = Field(default=None, description="The distance standard of `out-of-reach`")
+    reach: float | None = Field(
+        default=None,
+        description="The distance standard of `out-of-reach`, in kilometres or the unit of the matrix",
+    )
+    access_below: float | None = Field(default=None, description="Places per person below which is a gap")
     until: date | None = Field(default=None, description="The last day looked at for `future`")
 
 
@@ -212,7 +236,7 @@ def gaps_page(
     return GapPage(
         items=[_gap(request, asked, of, found, place) for place in page],
         next=following,
-        computed=_computed(asked, of, kinds, thresholds),
+        computed=_computed(asked, of, kinds, thresholds, found.caveats),
     )
 
 
@@ -227,13 +251,18 @@ def _found(request: Request, asked: Asked, kinds: tuple[str, ...], thresholds: d
 
 
 def _computed(
-    asked: Asked, of: Assessment, kinds: tuple[str, ...], thresholds: domain.Thresholds
+    asked: Asked,
+    of: Assessment,
+    kinds: tuple[str, ...],
+    thresholds: domain.Thresholds,
+    caveats: Iterable[str],
 ) -> GapsComputed:
     rested_on = {name for kind in kinds for name in GAP_KINDS[kind].thresholds}
     said = computed(asked, of)
     more = {name: getattr(thresholds, name) for name in sorted(rested_on)}
     return GapsComputed(
-        **said.model_dump(exclude={"thresholds"}),
+        **said.model_dump(exclude={"thresholds", "caveats"}),
+        caveats=[*said.caveats, *caveats],
         thresholds=GapThresholds(**said.thresholds.model_dump(), kinds=sorted(kinds), **more),
     )
 

@@ -146,8 +146,7 @@ def service_named(of: Assessment, row: int) -> Named:
 
 
 def need_name(of: Assessment, id: str) -> str:
-    found = of.facts.taxonomies.needs.get(id)
-    return found.name if found is not None else id
+    return of.facts.taxonomies.name_of(id)
 
 
 def unit(of: Assessment, position: int) -> Named:

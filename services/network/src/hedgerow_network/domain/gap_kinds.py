@@ -4,9 +4,13 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from hedgerow_network.domain.capacity import capacity_caveats, under_capacity
 from hedgerow_network.domain.caveats import listed
 from hedgerow_network.domain.gaps import Found, Inquiry, Kind, Told, of_cells
+from hedgerow_network.domain.holes import cohort_holes
+from hedgerow_network.domain.horizon import future
 from hedgerow_network.domain.locality import GAP, PARTIAL, SINGLE, Assessment
+from hedgerow_network.domain.out_of_reach import out_of_reach, reach_caveats
 
 
 def _uncovered(inquiry: Inquiry) -> Found:
@@ -87,6 +91,29 @@ GAP_KINDS: Mapping[str, Kind] = {
     "single": Kind("One provider (or owner, as counted) serves the area for the need.", _single),
     "fragile": Kind(
         "The cell hangs on one provider, or on several that all have one ultimate owner.", _fragile
+    ),
+    "under-capacity": Kind(
+        "The cell is served, but its services have too few places for the people with the need.",
+        under_capacity,
+        caveats=lambda inquiry: capacity_caveats(inquiry.of),
+    ),
+    "out-of-reach": Kind(
+        "The nearest site open to the area is further away than the distance standard (or, if asked for, its "
+        "places per person are too few).",
+        out_of_reach,
+        thresholds=("reach", "access_below"),
+        caveats=reach_caveats,
+    ),
+    "future": Kind(
+        "The cell is covered on the date, but not until the last day looked at: a service or contract ends "
+        "and nothing follows.",
+        future,
+        thresholds=("until",),
+    ),
+    "cohort": Kind(
+        "The cell is served, but no service there accepts people of certain ages or circumstances, whom the "
+        "need is met for elsewhere in the locality.",
+        cohort_holes,
     ),
 }
 

@@ -4,7 +4,7 @@ A *kind* looks at an inquiry and gives what it found as columns, one entry per g
 made only for those that are shown. `gap_kinds` names all kinds there are: a new kind is an entry there.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
@@ -26,12 +26,14 @@ Figure = float | int | str | None
 class Thresholds:
     """What kinds of gap rest on beside the question itself.
 
-    reach_km: distance standard, > 0: a site further than this from where people live is out of reach · until:
-    the last day looked at for what ends
+    reach: distance standard, > 0, in kilometres, or in the unit of the matrix that the question names: a site
+    further than this from where people live is out of reach · access_below: places per person, None = not
+    looked at · until: the last day looked at for what ends
     """
 
-    reach_km: float
+    reach: float
     until: date
+    access_below: float | None = None
 
 
 @dataclass(frozen=True)
@@ -87,13 +89,15 @@ class Kind:
     """A kind of gap.
 
     means: what it is, in a sentence · find: looks for it · thresholds: names of the thresholds it rests on ·
-    reads: names of the facts in `Inquiry.known` that it needs; without them it is not looked for
+    reads: names of the facts in `Inquiry.known` that it needs; without them it is not looked for · caveats:
+    what to know before relying on it, beside the caveats of the assessment
     """
 
     means: str
     find: Callable[[Inquiry], Found]
     thresholds: tuple[str, ...] = ()
     reads: tuple[str, ...] = ()
+    caveats: Callable[[Inquiry], Iterable[str]] = lambda _: ()
 
 
 @dataclass(frozen=True)
@@ -116,13 +120,15 @@ class Gaps:
     """Gaps in their order: most people affected first, people not known last; equal ones by need, area,
     kind, cohort, id.
 
-    kind: (n,) position in `kinds` · entry: (n,) position in what that kind found
+    kind: (n,) position in `kinds` · entry: (n,) position in what that kind found · caveats: of the kinds,
+    each once
     """
 
     kinds: tuple[str, ...]
     found: tuple[Found, ...]
     kind: Ints
     entry: NDArray[np.intp]
+    caveats: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return int(self.kind.size)
@@ -156,8 +162,9 @@ def gaps(inquiry: Inquiry, kinds: Mapping[str, Kind]) -> Gaps:
     sizes = [len(one) for one in found]
     kind = np.repeat(np.arange(len(names), dtype=np.int32), sizes)
     entry = np.concatenate([np.arange(size) for size in sizes]) if names else np.empty(0, np.intp)
+    caveats = tuple(dict.fromkeys(said for name in names for said in kinds[name].caveats(inquiry)))
     if not kind.size:
-        return Gaps(names, found, kind, entry.astype(np.intp))
+        return Gaps(names, found, kind, entry.astype(np.intp), caveats)
     people = np.concatenate([one.people for one in found])
     unknown = np.isnan(people)
     # Positions follow the ids of needs and areas, so that sorting by them is sorting by id.
@@ -172,7 +179,7 @@ def gaps(inquiry: Inquiry, kinds: Mapping[str, Kind]) -> Gaps:
             unknown,
         )
     )
-    return Gaps(names, found, kind[order], entry[order].astype(np.intp))
+    return Gaps(names, found, kind[order], entry[order].astype(np.intp), caveats)
 
 
 def _texts(found: Sequence[Found], column: str) -> NDArray[np.intp]:

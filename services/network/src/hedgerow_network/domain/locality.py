@@ -1,9 +1,10 @@
 """A locality's cells: the question, the answer, and what the answer rests on."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import date
 from functools import cached_property
+from typing import Any, TypeVar, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +20,8 @@ from hedgerow_network.domain.people import BASES, Basis, Figures, People, people
 from hedgerow_network.domain.serving import DEFAULT_RULE, Rule, Serving, ones, serving
 from hedgerow_network.domain.standing import Standing, standing
 from hedgerow_network.errors import NoSuchLevel, UnknownIndex
+
+T = TypeVar("T")
 
 PROVIDERS, OWNERS = "providers", "owners"
 
@@ -88,6 +91,13 @@ class Assessment:
     cover: Cover
     people: People
     figures: Figures
+    _kept: dict[str, Any] = field(default_factory=dict, init=False, repr=False, compare=False)
+
+    def once(self, name: str, work_out: Callable[[], T]) -> T:
+        """What several answers about these cells share, worked out for the first of them."""
+        if name not in self._kept:
+            self._kept[name] = work_out()
+        return cast(T, self._kept[name])
 
     @property
     def locality(self) -> int:

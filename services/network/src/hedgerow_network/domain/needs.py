@@ -76,6 +76,11 @@ class Taxonomies:
                     queue.append(narrower)
         return found
 
+    def name_of(self, need: str) -> str:
+        """The name of a need; its id where only that is known."""
+        found = self.needs.get(need)
+        return found.name if found is not None else need
+
     def matching(self, said: str) -> list[str]:
         """Ids of the needs meant by an id, or by a bare term; several if the term is ambiguous."""
         if said in self.needs:

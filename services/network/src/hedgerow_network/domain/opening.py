@@ -1,7 +1,7 @@
 """When services are open, from the opening times that they state."""
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, time
 
@@ -92,14 +92,15 @@ def not_open(openings: Sequence[Opening], day: date, moment: Moment | None) -> s
             return f"Its opening times begin on {min(later).isoformat()}."
         ended = max(one.last for one in openings if one.last is not None)
         return f"Its opening times ended on {ended.isoformat()}."
-    if moment is None or any(_open_then(one, moment) for one in current):
+    if moment is None or any(open_then(one, moment) for one in current):
         return None
     if all(not one.days or (moment.at and (one.opens is None or one.closes is None)) for one in current):
         return f"Whether it is open {moment.named} is not stated."
     return f"It is not open {moment.named}."
 
 
-def _open_then(one: Opening, moment: Moment) -> bool:
+def open_then(one: Opening, moment: Moment) -> bool:
+    """Whether an opening time holds at a moment of the week; hours not stated do not answer a time."""
     if moment.at is None:
         return moment.day in one.days
     if one.opens is None or one.closes is None:
@@ -111,9 +112,3 @@ def _open_then(one: Opening, moment: Moment) -> bool:
     return (moment.day in one.days and one.opens <= moment.at) or (
         before in one.days and moment.at < one.closes
     )
-
-
-def last_day(openings: Iterable[Opening]) -> date | None:
-    """The last day on which a service that states its times is open; None if no end is stated."""
-    lasts = [one.last for one in openings]
-    return max(last for last in lasts if last is not None) if lasts and None not in lasts else None
