@@ -27,7 +27,7 @@ def mode(path: Path) -> int:
 
 def test_a_first_start_makes_keys_that_only_the_owner_can_read(database: Database, tmp_path: Path) -> None:
     actions.prepare(database, tmp_path, now=NOW)
-    for secret in ("admin.key", "network.key", "gateway/signing.key"):
+    for secret in ("admin.key", "network.key", "outcomes.key", "gateway/signing.key"):
         assert mode(tmp_path / secret) == 0o600
     assert mode(tmp_path / "gateway" / "identity.jwks.json") == 0o644
     published = json.loads((tmp_path / "gateway" / "identity.jwks.json").read_bytes())
@@ -35,14 +35,15 @@ def test_a_first_start_makes_keys_that_only_the_owner_can_read(database: Databas
     assert "d" not in published["keys"][0]
     with database.reading() as session:
         roles = {key.name: (key.roles, key.authorities) for key in session.scalars(select(ApiKey))}
-        for file in ("admin.key", "network.key"):
+        for file in ("admin.key", "network.key", "outcomes.key"):
             text = (tmp_path / file).read_text().strip()
             held = keys.held(session, identifier_of(text) or "")
             assert held is not None
             assert is_good(held, digest(text), now=NOW)
     assert roles == {
         actions.FIRST_KEY_NAME: (["administrator"], ["*"]),
-        actions.NETWORK_KEY_NAME: (["reader"], ["*"]),
+        "network app": (["follower"], ["*"]),
+        "outcomes app": (["follower"], ["*"]),
     }
 
 
@@ -55,7 +56,7 @@ def test_a_second_start_changes_nothing(database: Database, tmp_path: Path) -> N
     actions.prepare(database, tmp_path, now=NOW)
     assert everything() == before
     with database.reading() as session:
-        assert len(session.scalars(select(ApiKey)).all()) == 2
+        assert len(session.scalars(select(ApiKey)).all()) == 3
 
 
 def test_an_administrator_key_that_was_put_away_is_not_made_again(database: Database, tmp_path: Path) -> None:
@@ -67,11 +68,11 @@ def test_an_administrator_key_that_was_put_away_is_not_made_again(database: Data
 
 def test_an_empty_database_beside_old_files_gets_new_keys(database: Database, tmp_path: Path) -> None:
     actions.prepare(database, tmp_path, now=NOW)
-    before = [(tmp_path / name).read_text() for name in ("admin.key", "network.key")]
+    before = [(tmp_path / name).read_text() for name in ("admin.key", "network.key", "outcomes.key")]
     with database.writing() as session:
         session.execute(delete(ApiKey))
     actions.prepare(database, tmp_path, now=NOW)
-    after = [(tmp_path / name).read_text() for name in ("admin.key", "network.key")]
+    after = [(tmp_path / name).read_text() for name in ("admin.key", "network.key", "outcomes.key")]
     assert not set(before) & set(after)
 
 
@@ -155,4 +156,4 @@ def test_the_migrations_go_down_and_up_over_rows(database: Database, tmp_path: P
     migrations.upgrade(database, "hedgerow_gateway")
     actions.prepare(database, tmp_path, now=NOW)
     with database.reading() as session:
-        assert len(session.scalars(select(ApiKey)).all()) == 2
+        assert len(session.scalars(select(ApiKey)).all()) == 3

@@ -73,7 +73,7 @@ def test_only_the_hash_is_kept(made: Gateway, url: str, tmp_path: Path) -> None:
     with database.reading() as session:
         rows = [str(row) for row in session.execute(text("SELECT * FROM api_keys"))]
     database.dispose()
-    assert len(rows) == 3
+    assert len(rows) == 4
     for row in rows:
         assert secret not in row
         assert made.key.split("_", 2)[2] not in row
@@ -177,8 +177,8 @@ def test_the_list_is_paged_in_the_order_of_making(made: Gateway) -> None:
         following = answer.links.get("next")
         path = following["url"] if following else None
         assert (answer.json()["next"] is None) == (path is None)
-    assert found[2:] == names
-    assert set(found[:2]) == {actions.FIRST_KEY_NAME, actions.NETWORK_KEY_NAME}
+    assert found[3:] == names
+    assert set(found[:3]) == {actions.FIRST_KEY_NAME, "network app", "outcomes app"}
 
 
 @pytest.mark.parametrize(

@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 from hedgerow_kit.auth import Verifier
 from hedgerow_kit.db import Database
+from hedgerow_kit.following import ChangeReader
 from hedgerow_network.main import create_app
 from hedgerow_network.settings import Settings
-from hedgerow_network.upstream.registry import Registry
+from hedgerow_network.upstream.registry import registry as registry_reader
 
 from tests.network.world import TODAY
 from tests.support.databases import Databases
@@ -25,11 +26,11 @@ def database(made_databases: Databases) -> Iterator[Database]:
 
 
 @pytest.fixture
-def registry_at(tmp_path: Path) -> Callable[[str], Registry]:
+def registry_at(tmp_path: Path) -> Callable[[str], ChangeReader]:
     """A client of the registry at an address, with a key that the stand-in takes."""
     key = tmp_path / "network.key"
     key.write_text("network-key\n")
-    return lambda url: Registry(url, key)
+    return lambda url: registry_reader(url, key)
 
 
 Network = Callable[..., AbstractContextManager[Client]]
@@ -40,7 +41,7 @@ def network(database: Database) -> Network:
     """Runs the app over the database; by default nobody is followed."""
 
     @contextmanager
-    def run(registry: Registry | None = None, **caller: object) -> Iterator[Client]:
+    def run(registry: ChangeReader | None = None, **caller: object) -> Iterator[Client]:
         app = create_app(
             Settings(poll_seconds=0.05, longest_pause_seconds=0.2),
             database,

@@ -3,8 +3,8 @@
 from datetime import UTC, datetime
 
 from hedgerow_kit.db import Database
-from hedgerow_network import actions
-from hedgerow_network.upstream.registry import Change, Changes
+from hedgerow_kit.following import Change, Changes
+from hedgerow_network.store.projection import PROJECTION
 
 from tests.network.world import Records
 
@@ -16,5 +16,5 @@ def feed(database: Database, records: Records, *, after: int = 0) -> int:
     items = tuple(Change(after + n, kind, id, data) for n, (kind, id, data) in enumerate(records, start=1))
     position = after + len(items)
     with database.writing() as session:
-        actions.apply(session, Changes(items, position, position), after=after, heard_at=NOW)
+        PROJECTION.apply(session, Changes(items, position, position), after=after, heard_at=NOW)
     return position

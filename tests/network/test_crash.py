@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 
 from hedgerow_kit.db import Database
-from hedgerow_network.store import projection
+from hedgerow_network.store.projection import PROJECTION
 from hedgerow_network.tables import Record
 from sqlalchemy import select
 
@@ -39,7 +39,7 @@ def started(url: str, upstream: str, folder: Path) -> "subprocess.Popen[bytes]":
 
 def position(database: Database) -> int:
     with database.reading() as session:
-        return projection.feed(session).position
+        return PROJECTION.feed(session).position
 
 
 def wait_for(database: Database, wanted: int, process: "subprocess.Popen[bytes]", log: Path) -> None:

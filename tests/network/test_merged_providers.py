@@ -6,8 +6,9 @@ from typing import Any
 import pytest
 from hedgerow_kit.auth import Verifier
 from hedgerow_kit.db import Database
-from hedgerow_network.jobs.follow import Follower
-from hedgerow_network.upstream.registry import Registry
+from hedgerow_kit.following import Follower
+from hedgerow_network.store.projection import PROJECTION
+from hedgerow_network.upstream.registry import registry as registry_reader
 from hedgerow_registry.domain.ids import record_id
 from hedgerow_registry.main import create_app as create_registry
 from hedgerow_registry.settings import Settings as RegistrySettings
@@ -41,8 +42,8 @@ def registry(made_databases) -> Iterator[Client]:
 def follower(registry: Client, database, tmp_path) -> Follower:
     key = tmp_path / "network.key"
     key.write_text("any")
-    upstream = Registry("http://registry", key, transport=Over(registry))
-    return Follower(database, upstream, poll_seconds=1, longest_pause_seconds=1)
+    upstream = registry_reader("http://registry", key, transport=Over(registry))
+    return Follower(database, upstream, PROJECTION, poll_seconds=1, longest_pause_seconds=1)
 
 
 def _depth(client: Client, follower: Follower) -> tuple[int, list[Any]]:

@@ -3,8 +3,8 @@
 import time
 
 import pytest
-from hedgerow_network.jobs.follow import Follower
-from hedgerow_network.store import projection
+from hedgerow_kit.following import Follower
+from hedgerow_network.store.projection import PROJECTION
 from hedgerow_network.store.snapshots import Snapshots
 
 from tests.network.feeding import feed
@@ -78,7 +78,7 @@ def test_a_feed_of_many_pages_is_read_page_by_page(database, registry_at):
     standin.put(*[("area", f"area-{n}", area(f"area-{n}", f"Area {n}", "other")) for n in range(2500)])
     with serving(standin) as url:
         registry = registry_at(url)
-        follower = Follower(database, registry, poll_seconds=1, longest_pause_seconds=1)
+        follower = Follower(database, registry, PROJECTION, poll_seconds=1, longest_pause_seconds=1)
         assert [follower.step(), follower.step(), follower.step(), follower.step()] == [
             True,
             True,
@@ -106,7 +106,7 @@ def test_a_page_that_somebody_else_applied_is_dropped(database):
     feed(database, records(**TOWN))
     feed(database, [("service", "s1", service("s1", needs=["t:food"]))], after=0)
     with database.reading() as session:
-        assert projection.feed(session).position == 20
+        assert PROJECTION.feed(session).position == 20
     assert Snapshots(database).current().facts.directory.services[0].areas == ("E05000001", "E05000002")
 
 

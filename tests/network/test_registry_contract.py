@@ -9,8 +9,9 @@ import httpx
 import pytest
 from hedgerow_kit.auth import Verifier
 from hedgerow_kit.db import Database
-from hedgerow_network.jobs.follow import Follower
-from hedgerow_network.upstream.registry import Registry
+from hedgerow_kit.following import Follower
+from hedgerow_network.store.projection import PROJECTION
+from hedgerow_network.upstream.registry import registry as registry_reader
 from hedgerow_registry.main import create_app as create_registry
 from hedgerow_registry.settings import Settings as RegistrySettings
 
@@ -74,8 +75,8 @@ def borough(registry: Client, database, tmp_path) -> Follower:
     """A follower of the registry that has read nothing yet."""
     key = tmp_path / "network.key"
     key.write_text("any")
-    upstream = Registry("http://registry", key, transport=Over(registry))
-    return Follower(database, upstream, poll_seconds=1, longest_pause_seconds=1)
+    upstream = registry_reader("http://registry", key, transport=Over(registry))
+    return Follower(database, upstream, PROJECTION, poll_seconds=1, longest_pause_seconds=1)
 
 
 def test_network_reads_the_registry_to_its_end_and_answers_for_the_borough(taken, borough, registry, network):

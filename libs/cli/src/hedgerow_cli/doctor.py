@@ -16,7 +16,7 @@ from hedgerow_cli.errors import AlreadyRunning, AnswerIsAnError, CommandError
 from hedgerow_cli.settings import KEY_FILE, Settings
 from hedgerow_cli.terminal import out, plain, print_raw
 
-SECRETS = (KEY_FILE, "network.key", "gateway/signing.key")
+SECRETS = (KEY_FILE, "network.key", "outcomes.key", "gateway/signing.key")
 LARGEST_CLOCK_DIFFERENCE_SECONDS = 60
 
 

@@ -20,7 +20,6 @@ from hedgerow_cli.settings import ADDRESS_FILE, KEY_FILE, Settings
 from hedgerow_cli.supervisor import PREPARING, App, Supervisor, python_app
 from hedgerow_cli.terminal import err, out, plain, progress, say
 
-NETWORK_KEY_FILE = "network.key"
 IDENTITY_KEYS_FILE = "gateway/identity.jwks.json"
 CAUGHT_UP_SECONDS = 600.0
 WATCH_SECONDS = 0.5
@@ -105,12 +104,14 @@ def plan(
     )
     own: dict[str, dict[str, str]] = {
         "registry": keys,
-        "network": {
-            **keys,
-            "HEDGEROW_NETWORK_GATEWAY_URL": f"http://{inside}:{port}",
-            "HEDGEROW_NETWORK_KEY_FILE": str(folder / NETWORK_KEY_FILE),
+        **{
+            name: {
+                **keys,
+                f"HEDGEROW_{name.upper()}_GATEWAY_URL": f"http://{inside}:{port}",
+                f"HEDGEROW_{name.upper()}_KEY_FILE": str(folder / f"{name}.key"),
+            }
+            for name in ("network", "outcomes")
         },
-        "outcomes": keys,
         "gateway": {
             "HEDGEROW_GATEWAY_DATA_DIR": str(folder),
             **{

@@ -35,6 +35,8 @@ PERMISSIONS: dict[str, frozenset[str]] = {
     "coordinator": frozenset({"open", "read", "design"}),
     "system": frozenset({"open", "read", "design", "write"}),
     "commissioner": frozenset({"open", "read", "design", "write", "money"}),
+    # An app that follows another: sees all of it, and changes nothing.
+    "follower": frozenset({"open", "read", "money"}),
     "administrator": frozenset({"open", "read", "design", "write", "money", "administer"}),
 }
 

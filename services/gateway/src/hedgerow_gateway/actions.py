@@ -27,7 +27,9 @@ from hedgerow_gateway.tables import ApiKey
 
 ADMINISTRATOR = "administrator"
 FIRST_KEY_NAME = "administrator, made at the first start"
-NETWORK_KEY_NAME = "network app"
+# The apps that read the registry through the gateway, each with a key of its own.
+FOLLOWERS = ("network", "outcomes")
+FOLLOWER = "follower"
 SIGNING_KEY_FILE = "signing.key"
 PUBLIC_KEYS_FILE = "identity.jwks.json"
 
@@ -89,7 +91,7 @@ def _administrators(session: Session, now: datetime) -> list[ApiKey]:
 
 
 def prepare(database: Database, data_dir: Path, *, now: datetime) -> Signer:
-    """Leave behind what a first start must: signing key, public keys, administrator's and network app's key.
+    """Leave behind what a first start must: signing key, public keys, first API keys.
 
     Doing it again changes nothing. There is always at least one live administrator key afterwards.
     """
@@ -107,24 +109,26 @@ def prepare(database: Database, data_dir: Path, *, now: datetime) -> Signer:
             # Written before the commit: a file without its row is replaced at the next start,
             # a row without its file would lock everybody out.
             write_secret(data_dir / "admin.key", f"{text}\n".encode())
-        _prepare_network_key(session, data_dir / "network.key", now=now)
+        for app in FOLLOWERS:
+            _prepare_app_key(session, app, data_dir / f"{app}.key", now=now)
     return signer
 
 
-def _prepare_network_key(session: Session, path: Path, *, now: datetime) -> None:
-    """The network app reads the registry through the gateway with a key of its own, which may only read.
+def _prepare_app_key(session: Session, app: str, path: Path, *, now: datetime) -> None:
+    """An app reads the registry through the gateway with a key of its own, which changes nothing.
 
     Another live key of that name is left alone: it may belong to a replica with a data directory of its own.
     """
     text = path.read_text().strip() if path.exists() else ""
     identifier = domain.identifier_of(text)
     known = keys.held(session, identifier) if identifier else None
-    if known is not None and domain.is_good(known, domain.digest(text), now=now):
+    is_good = known is not None and domain.is_good(known, domain.digest(text), now=now)
+    if known is not None and is_good and known.roles == (FOLLOWER,):
         return
     _, text = give_key(
         session,
-        name=NETWORK_KEY_NAME,
-        roles=["reader"],
+        name=f"{app} app",
+        roles=[FOLLOWER],
         authorities=[auth.ALL_AUTHORITIES],
         expires_at=None,
         now=now,

@@ -53,10 +53,6 @@ class NotThatNewYet(NetworkError):
     """Network has not read the registry up to the state asked for yet. Ask again shortly."""
 
 
-class FeedUnreadable(NetworkError):
-    """The registry's change feed could not be read."""
-
-
 class MalformedDecay(NetworkError):
     """A decay is `binary`, `step` (or `step:20=1,40=0.68`, costs ascending, weights from 0 to 1), `gaussian`
     (or `gaussian:<bandwidth>`), or `gravity` (or `gravity:<scale>,<power>`, the power below 0).

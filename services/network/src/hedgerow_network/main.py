@@ -9,6 +9,7 @@ from fastapi import FastAPI
 from hedgerow_kit import serving
 from hedgerow_kit.auth import Verifier
 from hedgerow_kit.db import Database
+from hedgerow_kit.following import ChangeReader, Follower
 from hedgerow_kit.parquet import PARQUET
 
 from hedgerow_network.actions.intake import importer
@@ -26,13 +27,11 @@ from hedgerow_network.api import (
 from hedgerow_network.api.problems import PROBLEMS
 from hedgerow_network.imports import costs as cost_file
 from hedgerow_network.imports import relations as relation_file
-from hedgerow_network.jobs.follow import Follower
 from hedgerow_network.settings import Settings
-from hedgerow_network.store import projection as held
 from hedgerow_network.store.answers import Answers
 from hedgerow_network.store.costs import Matrices
+from hedgerow_network.store.projection import PROJECTION
 from hedgerow_network.store.snapshots import Snapshots
-from hedgerow_network.upstream.registry import Registry
 
 APP = "network"
 
@@ -46,7 +45,7 @@ def create_app(
     database: Database,
     *,
     verifier: Verifier | None = None,
-    registry: Registry | None = None,
+    registry: ChangeReader | None = None,
     today: Callable[[], date] = _today,
 ) -> FastAPI:
     """Network over a migrated database; without a registry to follow it answers from what it holds."""
@@ -54,6 +53,7 @@ def create_app(
         Follower(
             database,
             registry,
+            PROJECTION,
             poll_seconds=settings.poll_seconds,
             longest_pause_seconds=settings.longest_pause_seconds,
         )
@@ -105,7 +105,7 @@ def _projection_answers(database: Database, follower: Follower | None) -> servin
     def check() -> str | None:
         try:
             with database.reading() as session:
-                feed = held.feed(session)
+                feed = PROJECTION.feed(session)
         except Exception:
             # The check of the database says so already.
             return None

@@ -8,6 +8,7 @@ from fastapi import FastAPI
 from hedgerow_kit import serving
 from hedgerow_kit.auth import Verifier
 from hedgerow_kit.db import Database
+from hedgerow_kit.following import ChangeReader, Follower
 from hedgerow_kit.parquet import PARQUET
 
 from hedgerow_outcomes.actions.intake import importer
@@ -23,16 +24,38 @@ from hedgerow_outcomes.api import (
 )
 from hedgerow_outcomes.api.problems import PROBLEMS
 from hedgerow_outcomes.settings import Settings
+from hedgerow_outcomes.store.registry import PROJECTION
 
 
-def create_app(settings: Settings, database: Database, *, verifier: Verifier | None = None) -> FastAPI:
-    """Outcomes over a migrated database."""
+def create_app(
+    settings: Settings,
+    database: Database,
+    *,
+    verifier: Verifier | None = None,
+    registry: ChangeReader | None = None,
+) -> FastAPI:
+    """Outcomes over a migrated database; without a registry to follow it answers from what it holds."""
+    follower = (
+        Follower(
+            database,
+            registry,
+            PROJECTION,
+            poll_seconds=settings.poll_seconds,
+            longest_pause_seconds=settings.longest_pause_seconds,
+        )
+        if registry is not None
+        else None
+    )
     runs = importer(batch_rows=settings.batch_rows)
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
         await to_thread.run_sync(runs.mark_interrupted, database)
+        if follower is not None:
+            follower.start()
         yield
+        if follower is not None:
+            follower.stop()
         database.dispose()
 
     app = serving.create(

@@ -17,5 +17,12 @@ class Settings(BaseSettings):
     host: str = "127.0.0.1"
     port: int = Field(default=8003, ge=0, le=65535)
     identity_keys: Path = Field(default=Path("identity.jwks.json"), validation_alias="HEDGEROW_IDENTITY_KEYS")
+    # Where the registry's change feed is read, and the API key to read it with.
+    gateway_url: str = "http://127.0.0.1:8000"
+    key_file: Path = Path("outcomes.key")
+    # How long the follower rests when it has read all there is.
+    poll_seconds: float = Field(default=1.0, gt=0)
+    # The longest rest while the registry cannot be reached.
+    longest_pause_seconds: float = Field(default=10.0, gt=0)
     # One transaction each. Fewer rows cost more commits, more rows more memory and a longer wait for writers.
     batch_rows: int = Field(default=200_000, ge=1)

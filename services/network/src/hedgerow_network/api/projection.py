@@ -10,9 +10,8 @@ from hedgerow_kit.db import Reading, Writing
 from pydantic import BaseModel, Field
 from sqlalchemy.orm import Session
 
-from hedgerow_network import actions
 from hedgerow_network.api.asking import Follows
-from hedgerow_network.store import projection
+from hedgerow_network.store.projection import PROJECTION
 
 router = problems.router(prefix="/v1/projection", tags=["projection"])
 
@@ -50,7 +49,7 @@ def rebuild(
     What is held goes on answering, with a caveat, until the end is reached; then records that the feed no
     longer brings are dropped.
     """
-    actions.begin_round(session, because="An administrator asked for it.", at=datetime.now(UTC))
+    PROJECTION.begin_round(session, because="An administrator asked for it.", at=datetime.now(UTC))
     session.flush()
     shown = _shown(request, session)
     follower: Follows | None = request.app.state.follower
@@ -60,7 +59,7 @@ def rebuild(
 
 
 def _shown(request: Request, session: Session) -> Projection:
-    feed = projection.feed(session)
+    feed = PROJECTION.feed(session)
     follower: Follows | None = request.app.state.follower
     return Projection(
         position=feed.position,
@@ -73,5 +72,5 @@ def _shown(request: Request, session: Session) -> Projection:
         rebuilt_because=feed.rebuilt_because,
         heard_at=feed.heard_at,
         trouble=follower.trouble if follower is not None else None,
-        records=projection.counts(session),
+        records=PROJECTION.counts(session),
     )

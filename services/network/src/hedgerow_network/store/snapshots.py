@@ -12,7 +12,7 @@ from hedgerow_kit.db import Database
 from hedgerow_network.domain import facts
 from hedgerow_network.domain.facts import Facts
 from hedgerow_network.domain.places import Boundaries
-from hedgerow_network.store import projection
+from hedgerow_network.store.projection import PROJECTION
 
 T = TypeVar("T")
 
@@ -54,12 +54,12 @@ class Snapshots:
 
     def current(self) -> Snapshot:
         with self._lock, self._database.reading() as session:
-            feed = projection.feed(session)
+            feed = PROJECTION.feed(session)
             if feed.settled != self._settled:
                 # A finished round has swept records without a trace of each.
                 self._held, self._outlines, self._batch, self._facts = {}, {}, -1, None
             if feed.batch != self._batch or self._facts is None:
-                self._facts = self._read(projection.records(session, newer_than=self._batch))
+                self._facts = self._read(PROJECTION.records(session, newer_than=self._batch))
                 self._batch, self._settled = feed.batch, feed.settled
             return Snapshot(
                 facts=self._facts,

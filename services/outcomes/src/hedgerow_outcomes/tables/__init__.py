@@ -26,6 +26,7 @@ from hedgerow_outcomes.tables.payments import (
     StatementEvent,
     StatementLine,
 )
+from hedgerow_outcomes.tables.projection import Feed, Record
 
 __all__ = [
     "DAY_ZERO",
@@ -34,6 +35,7 @@ __all__ = [
     "Change",
     "ChangeClock",
     "Day",
+    "Feed",
     "Import",
     "Kpi",
     "KpiVersion",
@@ -44,6 +46,7 @@ __all__ = [
     "PaymentRulePayer",
     "PaymentRuleVersion",
     "Receipt",
+    "Record",
     "Statement",
     "StatementEvent",
     "StatementLine",

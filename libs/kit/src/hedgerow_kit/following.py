@@ -1,0 +1,227 @@
+"""Following another app: its change feed read through the gateway, page by page, for as long as we run."""
+
+import logging
+import threading
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Protocol
+
+import httpx
+import orjson
+from sqlalchemy.exc import SQLAlchemyError
+
+from hedgerow_kit.db import Database
+
+log = logging.getLogger(__name__)
+
+PAGE = 1000
+FIRST_PAUSE_SECONDS = 0.25
+
+
+class FeedUnreadable(Exception):
+    """The change feed could not be read."""
+
+
+@dataclass(frozen=True)
+class Change:
+    """One entity in its present state; data None = it was deleted."""
+
+    seq: int
+    kind: str
+    id: str
+    data: dict[str, Any] | None
+
+
+@dataclass(frozen=True)
+class Changes:
+    """A page of the feed. position: the last change it speaks for · last: the last change of all."""
+
+    items: tuple[Change, ...]
+    position: int
+    last: int
+
+
+class ChangeReader:
+    """Reads `/v1/changes`. The key file is read for each call: it may appear, or change, while we run.
+
+    followed: how the messages name the app that is followed · kinds: what is read of it
+    """
+
+    def __init__(
+        self,
+        gateway_url: str,
+        key_file: Path,
+        *,
+        followed: str,
+        kinds: Collection[str],
+        transport: httpx.BaseTransport | None = None,
+    ) -> None:
+        self._key_file = key_file
+        self._followed = followed
+        self._kinds = frozenset(kinds)
+        self._client = httpx.Client(
+            base_url=gateway_url, timeout=httpx.Timeout(30.0, connect=3.0), transport=transport
+        )
+
+    def close(self) -> None:
+        self._client.close()
+
+    def changes(self, after: int) -> Changes:
+        """The changes after a number, oldest first, at most a page; raises FeedUnreadable with the reason."""
+        try:
+            key = self._key_file.read_text().strip()
+        except OSError as error:
+            raise FeedUnreadable("The file with this app's API key cannot be read.") from error
+        try:
+            answer = self._client.get(
+                "/v1/changes",
+                params={"after": str(after), "limit": str(PAGE)},
+                headers={"Authorization": f"Bearer {key}"},
+            )
+        except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
+            said = f"The {self._followed} cannot be reached ({type(error).__name__})."
+            raise FeedUnreadable(said) from error
+        if answer.status_code != 200:
+            raise FeedUnreadable(
+                f"The {self._followed}'s change feed answers with status {answer.status_code}."
+            )
+        try:
+            return self._page(orjson.loads(answer.content), after)
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            said = f"The {self._followed}'s change feed gives an answer of an unknown shape."
+            raise FeedUnreadable(said) from error
+
+    def _page(self, body: Any, after: int) -> Changes:
+        items = []
+        position = after
+        for event in body["items"]:
+            seq = int(event["id"])
+            if seq <= position:
+                raise ValueError("the feed is out of order")
+            position = seq
+            family, kind, what = event["type"].split(".")
+            if family == "hedgerow" and kind in self._kinds:
+                data = event["data"] if what == "updated" else None
+                items.append(Change(seq, kind, str(event["subject"]), data))
+        last = int(body["last"])
+        if not items and body["next"] is None:
+            # An empty page at the end speaks for all changes up to the last, whatever was left out of it.
+            position = max(position, last)
+        return Changes(tuple(items), position, last)
+
+
+class Reader(Protocol):
+    """What gives the pages of a feed."""
+
+    def changes(self, after: int) -> Changes: ...
+
+    def close(self) -> None: ...
+
+
+@dataclass(frozen=True)
+class Position:
+    """How far the feed was read. complete: to its end, at least once"""
+
+    position: int
+    last: int
+    complete: bool
+
+
+class Kept(Protocol):
+    """Where the pages go: see `hedgerow_kit.projection`."""
+
+    def position(self, database: Database) -> int: ...
+
+    def take(self, database: Database, page: Changes, *, after: int, heard_at: datetime) -> Position: ...
+
+
+class Follower:
+    """A thread that takes in the changes as they come.
+
+    What is taken in and how far it was read are committed together, so a process that dies at any moment goes
+    on where it was. While the feed cannot be read the pauses grow, up to a limit; `nudge` ends a pause.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        reader: Reader,
+        kept: Kept,
+        *,
+        poll_seconds: float,
+        longest_pause_seconds: float,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self._database = database
+        self._reader = reader
+        self._kept = kept
+        self._poll_seconds = poll_seconds
+        self._longest_pause_seconds = longest_pause_seconds
+        self._now = now
+        self._wake = threading.Event()
+        self._stopping = False
+        self._complete = False
+        self._thread = threading.Thread(target=self._follow, name="follow", daemon=True)
+        self.position = 0
+        self.trouble: str | None = None
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End after the page in hand; a page that hangs upstream is left behind with its thread."""
+        self._stopping = True
+        self._wake.set()
+        self._thread.join(timeout=5)
+        self._reader.close()
+
+    def nudge(self) -> None:
+        """Look for changes now."""
+        self._wake.set()
+
+    @property
+    def alive(self) -> bool:
+        return self._thread.is_alive()
+
+    def step(self) -> bool:
+        """Read and take in one page; whether there is more to read at once."""
+        after = self._kept.position(self._database)
+        page = self._reader.changes(after)
+        reached = self._kept.take(self._database, page, after=after, heard_at=self._now())
+        self.position, self._complete = reached.position, reached.complete
+        return reached.position < reached.last
+
+    def _follow(self) -> None:
+        pause = FIRST_PAUSE_SECONDS
+        while not self._stopping:
+            self._wake.clear()
+            try:
+                more = self.step()
+            except (FeedUnreadable, SQLAlchemyError) as error:
+                said = str(error) if isinstance(error, FeedUnreadable) else "The database cannot be written."
+                self._tell(said)
+                self._wake.wait(pause)
+                pause = min(2 * pause, self._longest_pause())
+            except Exception:
+                # The thread must outlive what nobody foresaw; /readyz and the log tell of it.
+                log.exception("the feed cannot be applied")
+                self.trouble = "A page of the change feed cannot be applied: see the log."
+                self._wake.wait(self._longest_pause_seconds)
+            else:
+                self._tell(None)
+                pause = FIRST_PAUSE_SECONDS
+                if not more:
+                    self._wake.wait(self._poll_seconds)
+
+    def _longest_pause(self) -> float:
+        # At the first start the other apps are still coming up, and nobody has an answer until they have.
+        return self._longest_pause_seconds if self._complete else FIRST_PAUSE_SECONDS
+
+    def _tell(self, trouble: str | None) -> None:
+        if trouble != self.trouble:
+            log.info("following again") if trouble is None else log.warning(
+                "the feed cannot be followed", extra={"reason": trouble}
+            )
+        self.trouble = trouble

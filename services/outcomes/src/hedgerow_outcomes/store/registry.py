@@ -1,0 +1,38 @@
+"""What is held of the registry: the tree of areas, organisations and contracts."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from hedgerow_kit.projection import Projection
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from hedgerow_outcomes.tables import Feed, Record
+
+
+def is_readable(kind: str, data: Mapping[str, Any]) -> bool:
+    """Whether a record carries what is read of it here."""
+    if kind == "area":
+        return isinstance(data.get("code"), str) and isinstance(data.get("parents") or [], list)
+    return isinstance(data.get("id"), str)
+
+
+PROJECTION = Projection(Record, Feed, is_readable=is_readable)
+
+
+def one(session: Session, kind: str, id: str) -> dict[str, Any] | None:
+    """A record of the registry as last heard, or None."""
+    query = select(Record.data).where(Record.kind == kind, Record.id == id, Record.deleted.is_(False))
+    return session.scalar(query)
+
+
+def several(session: Session, kind: str, ids: Sequence[str]) -> dict[str, dict[str, Any]]:
+    query = select(Record.id, Record.data).where(
+        Record.kind == kind, Record.id.in_(ids), Record.deleted.is_(False)
+    )
+    return {id: data for id, data in session.execute(query) if data is not None}
+
+
+def position(session: Session) -> int:
+    """The registry's state that answers rest on."""
+    return PROJECTION.feed(session).position

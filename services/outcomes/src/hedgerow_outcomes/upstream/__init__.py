@@ -1,0 +1,1 @@
+"""What outcomes reads of other apps."""

@@ -1,0 +1,15 @@
+"""What outcomes reads of the registry."""
+
+from pathlib import Path
+
+import httpx
+from hedgerow_kit.following import ChangeReader
+
+KINDS = frozenset(("area", "organisation", "contract"))
+
+
+def registry(
+    gateway_url: str, key_file: Path, *, transport: httpx.BaseTransport | None = None
+) -> ChangeReader:
+    """The registry's change feed, read through the gateway."""
+    return ChangeReader(gateway_url, key_file, followed="registry", kinds=KINDS, transport=transport)
