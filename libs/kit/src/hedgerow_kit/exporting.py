@@ -23,18 +23,19 @@ _OF_JSON = frozenset({"content-length", "content-type", "etag", "last-modified",
 
 
 async def answer(request: Request, handle: Handle, listing: Listing, format: Format) -> Response:
-    """The list in a format: every item from `after` on, or the one page where a `limit` is given.
+    """The list in a format: every item from `after` on, or the one page where its length is given.
 
     Whatever is wrong is found on the first page, before anything is sent. A list of one page is sent whole; a
     longer one as a stream, which breaks off unfinished if a later page fails.
     """
     asked = parse_qsl(request.scope["query_string"].decode("latin-1"), keep_blank_values=True)
-    whole = all(name != "limit" for name, _ in asked)
-    first = await _page(request, handle, _limited(asked) if whole else asked)
+    whole = all(name != listing.length for name, _ in asked)
+    longest = (listing.length, str(PAGE))
+    first = await _page(request, handle, [*asked, longest] if whole else asked)
     if first.status_code != 200:
         return first
     page = orjson.loads(first.body)
-    headers = _headers(request, first, page, format, whole=whole)
+    headers = _headers(request, first, page, format, listing, whole=whole)
     writer = await to_thread.run_sync(format.writer, listing)
     following = page["next"] if whole else None
     if following is None:
@@ -51,7 +52,7 @@ async def answer(request: Request, handle: Handle, listing: Listing, format: For
                     yield piece
                 if marker is None:
                     break
-                later = await _page(request, handle, _after(_limited(asked), marker))
+                later = await _page(request, handle, _after([*asked, longest], marker))
                 if later.status_code != 200:
                     raise RuntimeError(f"a later page answered with status {later.status_code}")
                 held = orjson.loads(later.body)
@@ -84,10 +85,6 @@ def _written(writer: Writer, page: dict[str, Any]) -> bytes:
         writer.close()
 
 
-def _limited(asked: list[tuple[str, str]]) -> list[tuple[str, str]]:
-    return [*asked, ("limit", str(PAGE))]
-
-
 def _after(asked: list[tuple[str, str]], marker: str) -> list[tuple[str, str]]:
     return [*((name, value) for name, value in asked if name != "after"), ("after", marker)]
 
@@ -101,17 +98,23 @@ async def _page(request: Request, handle: Handle, asked: list[tuple[str, str]]) 
 
 
 def _headers(
-    request: Request, first: Response, page: dict[str, Any], format: Format, *, whole: bool
+    request: Request,
+    first: Response,
+    page: dict[str, Any],
+    format: Format,
+    listing: Listing,
+    *,
+    whole: bool,
 ) -> dict[str, str]:
     kept = {name: value for name, value in first.headers.items() if name not in _OF_JSON}
     links = [] if whole or "link" not in first.headers else [first.headers["link"]]
     asked = [
         (name, value)
         for name, value in request.query_params.multi_items()
-        if name not in (formats.PARAMETER, "limit", "after")
+        if name not in (formats.PARAMETER, listing.length, "after")
     ]
     if formats.about(page):
-        query = urlencode([*asked, ("limit", "1")])
+        query = urlencode([*asked, (listing.length, "1")])
         links.append(f'<{request.url.path}?{query}>; rel="describedby"; type="application/json"')
     name = re.sub(r"[^A-Za-z0-9-]+", "-", request.url.path.rpartition("/")[2]).strip("-") or "list"
     return {

@@ -27,12 +27,19 @@ LONGEST_ABOUT = 6_000
 COLUMNS, PLACE = "columns", "place"
 
 
+# How long a page is says this parameter; the second, where the first means something of the field.
+LIMIT, ROWS = "limit", "rows"
+
+
 @dataclass(frozen=True)
 class Listing:
-    """What is known of a list before it is asked: the columns of its rows, and whether items have a place."""
+    """What is known of a list before it is asked: the columns of its rows, whether items have a place, and
+    the parameter that says how long a page is.
+    """
 
     columns: tuple[Column, ...]
     has_place: bool
+    length: str = LIMIT
 
     @property
     def gives(self) -> frozenset[str]:
@@ -338,7 +345,8 @@ def _describe(operation: dict[str, Any], offered: Sequence[Format]) -> None:
             "in": "query",
             "required": False,
             "description": "The format of the answer; goes before an Accept header. Other formats than json "
-            "give every item from `after` on, or with `limit` that page, and flatten nested fields",
+            "give every item from `after` on, or with a length of the page that page, and flatten nested "
+            "fields",
             "schema": {
                 "type": "string",
                 "enum": [format.name for format in offered],

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
+from dataclasses import replace
 from email.message import Message
 from http import HTTPStatus
 from typing import Any, NamedTuple
@@ -278,7 +279,10 @@ class StrictRoute(APIRoute):
         """What this route lists; None if it gives no list, or chooses its formats itself."""
         if self.methods != {"GET"} or formats.PARAMETER in _query_names(self.dependant):
             return None
-        return Listing.of(self.response_model)
+        listing = Listing.of(self.response_model)
+        if listing is None or formats.ROWS not in _query_names(self.dependant):
+            return listing
+        return replace(listing, length=formats.ROWS)
 
     def _gives_json_alone(self) -> bool:
         return (

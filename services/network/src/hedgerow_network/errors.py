@@ -95,3 +95,11 @@ class MalformedCohort(NetworkError):
 
 class MalformedMoment(NetworkError):
     """A moment is a day of the week, and perhaps a time on it: `SA`, or `SA 18:30`."""
+
+
+class UnknownRules(NetworkError):
+    """No adequacy rules of this id are held: see `GET /v1/adequacy-rules`, or write them first."""
+
+
+class RulesNotNamed(NetworkError):
+    """Several sets of adequacy rules are held: name one with rules=."""

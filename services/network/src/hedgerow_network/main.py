@@ -15,6 +15,8 @@ from hedgerow_kit.parquet import PARQUET
 from hedgerow_network.actions.intake import importer
 from hedgerow_network.api import (
     access,
+    adequacy,
+    adequacy_rules,
     bottlenecks,
     costs,
     fragility,
@@ -93,7 +95,18 @@ def create_app(
     # Where kinds of gap read what does not come from the registry: see `api.gaps.FactsBeside`.
     app.state.facts_beside = {}
     app.include_router(runs.router())
-    for resource in (localities, fragility, gaps, horizon, bottlenecks, access, costs, relations):
+    for resource in (
+        localities,
+        fragility,
+        gaps,
+        horizon,
+        bottlenecks,
+        access,
+        adequacy,
+        adequacy_rules,
+        costs,
+        relations,
+    ):
         app.include_router(resource.router)
     app.include_router(projection.router)
     return app

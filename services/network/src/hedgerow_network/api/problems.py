@@ -20,6 +20,8 @@ PROBLEMS: dict[type[Exception], ProblemType] = {
     errors.NeedsMatrix: UNPROCESSABLE,
     errors.NoSuchUnit: UNPROCESSABLE,
     errors.NeedsSpeed: UNPROCESSABLE,
+    errors.UnknownRules: NOT_FOUND,
+    errors.RulesNotNamed: UNPROCESSABLE,
     errors.AuthorityNotNamed: UNPROCESSABLE,
     errors.OfAnotherAuthority: FORBIDDEN,
     errors.MalformedCohort: UNPROCESSABLE,

@@ -114,7 +114,7 @@ def access(of: Assessment, asked: AccessQuestion) -> Access:
     sites = offered[directory.site_service] if directory.sites else np.zeros(0, bool)
     everywhere = np.flatnonzero((hierarchy.level == of.level) & ~hierarchy.superseded).astype(np.int32)
     rows = _concerned(reach, of.areas, everywhere, sites, asked.decay.limit)
-    costs = _open(of, rows, reach.costs(rows, sites, limit=asked.decay.limit))
+    costs = open_to(of, rows, reach.costs(rows, sites, limit=asked.decay.limit))
     here = np.searchsorted(rows, of.areas)
     demand = _demand(of, rows, asked)
     ratio, within = np.zeros(shape), np.zeros(shape, np.int32)
@@ -156,7 +156,7 @@ def _concerned(reach: Reach, areas: Ints, everywhere: Ints, sites: NDArray[np.bo
     return np.asarray(np.union1d(areas, others[sharing]), np.int32)
 
 
-def _open(of: Assessment, rows: Ints, costs: csr_array) -> csr_array:
+def open_to(of: Assessment, rows: Ints, costs: csr_array) -> csr_array:
     """The costs without the pairs of a service that states areas, none of which meets the area."""
     directory = of.facts.directory
     states = np.array([bool(service.areas) for service in directory.services], dtype=bool)

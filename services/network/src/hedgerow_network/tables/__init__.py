@@ -1,5 +1,6 @@
 """The rows of network's database, a module a subject."""
 
+from hedgerow_network.tables.adequacy import AdequacyRules
 from hedgerow_network.tables.base import Base
 from hedgerow_network.tables.costs import Cost, CostMatrix
 from hedgerow_network.tables.imports import Import, Receipt
@@ -7,6 +8,7 @@ from hedgerow_network.tables.networks import Network, NetworkVersion, Relation
 from hedgerow_network.tables.projection import Feed, Record
 
 __all__ = [
+    "AdequacyRules",
     "Base",
     "Cost",
     "CostMatrix",
