@@ -81,3 +81,14 @@ def test_the_open_identity_is_made_anew_before_it_runs_out(database: Database) -
     now += timedelta(minutes=2)
     verifier = Verifier(signer.jwks, audience="registry", clock=lambda: now.timestamp())
     assert verifier.principal(identities.open_token(app="registry")).subject == "open"
+
+
+def test_the_pipeline_is_for_anybody_and_a_key_shows_who_asks(behind: Gateway, app: App) -> None:
+    with behind.stranger() as anybody:
+        assert anybody.get("/v1/pipeline").status_code == 200
+        assert asker(behind, app).roles == {"open"}
+        assert anybody.put("/v1/pipeline/1", json={}).status_code == 401
+    assert behind.client.get("/v1/pipeline").status_code == 200
+    assert asker(behind, app).roles == {"administrator"}
+    wrong = {"Authorization": "Bearer nonsense"}
+    assert behind.client.get("/v1/pipeline", headers=wrong).status_code == 401

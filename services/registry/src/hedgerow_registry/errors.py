@@ -48,6 +48,10 @@ class MergedIntoItself(RegistryError):
     """An organisation cannot be merged into itself."""
 
 
+class OrganisationHasContracts(RegistryError):
+    """The organisation has a part in contracts: take it out of them first, or merge it into another."""
+
+
 class SourceOfAnotherAuthority(RegistryError):
     """The source is not one of your authority."""
 

@@ -15,11 +15,13 @@ from hedgerow_registry.actions.pulls import Puller
 from hedgerow_registry.api import (
     areas,
     changes,
+    contracts,
     feeds,
     hsds,
     merges,
     needs,
     organisations,
+    pipeline,
     services,
     sites,
     sources,
@@ -59,7 +61,10 @@ def create_app(settings: Settings, database: Database, *, verifier: Verifier | N
     app.state.pulling = pulling
     app.state.public_url = settings.public_url
     app.state.verifier = verifier or Verifier(settings.identity_keys, audience="registry")
-    for resource in (areas, organisations, merges, services, sites, needs, sources, changes, hsds, feeds):
+    for resource in (
+        *(areas, organisations, merges, services, sites, needs, sources, changes),
+        *(pipeline, contracts, hsds, feeds),
+    ):
         app.include_router(resource.router)
     app.include_router(runs.router())
     return app

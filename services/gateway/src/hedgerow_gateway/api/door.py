@@ -47,7 +47,7 @@ class Door:
             raise Problem(BAD_REQUEST, "The path holds dot segments, empty segments or encoded slashes.")
         path: str = scope["path"]
         route = self._table.find(path)
-        if route is not None and route.is_open:
+        if route is not None and (route.is_open or (route.also_open and _is_stranger(scope))):
             await self._let_anyone_in(scope, receive, send, route)
             return
         if path != "/v1" and not path.startswith("/v1/"):
@@ -98,6 +98,12 @@ def _is_export(scope: Scope) -> bool:
         return True
     accept = [value for name, value in scope["headers"] if name == b"accept"]
     return bool(accept) and not any(b"json" in value or b"*/*" in value for value in accept)
+
+
+def _is_stranger(scope: Scope) -> bool:
+    """Whether a request that carries no key at all is to read, or asks whether it may be made."""
+    keyed = any(name == b"authorization" for name, _ in scope["headers"])
+    return not keyed and scope["method"] in ("GET", "OPTIONS")
 
 
 def _authorization(scope: Scope) -> str | None:

@@ -17,12 +17,14 @@ EXPORT_SECONDS = 600.0
 class Route(NamedTuple):
     """Where a request goes, how long the app may be silent before the gateway gives up, and for whom it is.
 
-    is_open: anyone may read it, without a key.
+    is_open: anyone may read it, and a key that is sent is not looked at.
+    also_open: anyone may read it without a key; who sends one is who it says, and may be shown more.
     """
 
     app: str
     read_seconds: float = QUICK_SECONDS
     is_open: bool = False
+    also_open: bool = False
 
 
 _REGISTRY = Route("registry")
@@ -47,7 +49,7 @@ PREFIXES: Mapping[str, Route] = {
     "/v1/crosswalk": _REGISTRY,
     "/v1/contracts": _REGISTRY,
     "/v1/contracts/*/performance-notice": _OUTCOMES,
-    "/v1/pipeline": _REGISTRY,
+    "/v1/pipeline": Route("registry", also_open=True),
     "/v1/spend": _REGISTRY_ANALYSIS,
     "/v1/duplicates": _REGISTRY_ANALYSIS,
     "/v1/feeds": _REGISTRY_ANALYSIS,

@@ -1,10 +1,11 @@
 """Which organisation a party of a contracting process is: a known one by a stated rule, or a new one.
 
 The rules, in their order; nothing is merged by any other:
-1. an identifier of the party is an organisation's, of whatever source; of several, one of the same source;
-2. the source has an organisation under the party's own id;
-3. the source has one organisation of that name, and no identifier of the two contradicts;
-4. a new organisation of the source.
+1. the party's id is the id of an organisation here;
+2. an identifier of the party is an organisation's, of whatever source; of several, one of the same source;
+3. the source has an organisation under the party's own id;
+4. the source has one organisation of that name, and no identifier of the two contradicts;
+5. a new organisation of the source.
 """
 
 from collections.abc import Iterable, Sequence
@@ -20,7 +21,7 @@ from hedgerow_registry.domain.identifiers import Identifier
 from hedgerow_registry.domain.ocds.parties import Party
 from hedgerow_registry.domain.words import name_key
 from hedgerow_registry.store import contracts as store
-from hedgerow_registry.store.directory import organisation_parts, organisations_named
+from hedgerow_registry.store.directory import known_organisations, organisations_named, own_parts
 
 
 class Organisations:
@@ -29,6 +30,7 @@ class Organisations:
     def __init__(self, session: Session, source: str, parties: Iterable[Party]) -> None:
         spoken = list(parties)
         self._source = source
+        self._here = known_organisations(session, (p.id for p in spoken if p.id and ids.is_uuid(p.id)))
         self._by_identifier = store.organisations_identified(
             session, source, (one for party in spoken for one in party.identifiers)
         )
@@ -37,12 +39,14 @@ class Organisations:
         held = [id for named in self._named.values() for id in named]
         self._identifiers: dict[str, set[Identifier]] = {
             id: {Identifier(*one) for one in known}
-            for id, known in organisation_parts(session, held).identifiers.items()
+            for id, known in own_parts(session, held).identifiers.items()
         }
         self.made: dict[str, dict[str, Any]] = {}
 
     def find(self, party: Party) -> str:
         """The id of the organisation a party is; remembered as one to be made if it is new."""
+        if party.id in self._here:
+            return self._learn(str(party.id), party)
         for identifier in party.identifiers:
             if identifier in self._by_identifier:
                 return self._by_identifier[identifier]

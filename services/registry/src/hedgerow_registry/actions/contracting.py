@@ -44,7 +44,8 @@ class _New(NamedTuple):
 
 
 def process_id(source: str, ocid: str) -> str:
-    return ids.record_id(source, "process", f"ocid\x1f{ocid}")
+    """The id of a process: its `ocid` where that is a UUID, else one made of source and `ocid`."""
+    return ids.record_id(source, "process", ocid)
 
 
 def contract_id(source: str, process: str, own: str) -> str:
@@ -111,7 +112,13 @@ def _derive(
         id: process(release, needs={term: term for term in terms[id] if term in known})
         for id, release in compiled.items()
     }
-    refused = _refused(session, told, by.source)
+    before = store.processes_held(session, told)
+    refused = {
+        id: "a process of this id belongs to another source"
+        for id, held in before.items()
+        if held.source != by.source
+    }
+    refused |= _refused(session, told, by.source)
     told = {id: one for id, one in told.items() if id not in refused}
     organisations = Organisations(
         session, by.source, (party for one in told.values() for party in one.known.by_key.values())
@@ -121,10 +128,9 @@ def _derive(
         for id, one in told.items()
     }
     unmade = organisations.write(session, by)
-    before = store.processes_held(session, told)
     process_rows, contract_rows = [], []
     for id in sorted(told):
-        was_published = before.get(id, False) or told[id].fields["published"]
+        was_published = told[id].fields["published"] or (id in before and before[id].was_published)
         rows = [
             _process_row(id, told[id], compiled[id], parties[id], was_published),
             *(

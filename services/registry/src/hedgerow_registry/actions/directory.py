@@ -16,10 +16,11 @@ from hedgerow_registry.errors import (
     InvalidReference,
     Malformed,
     OrganisationAnswersForOthers,
+    OrganisationHasContracts,
     OrganisationHasServices,
     UnknownRecord,
 )
-from hedgerow_registry.store import directory, merges
+from hedgerow_registry.store import contracts, directory, merges
 from hedgerow_registry.store.directory import OrganisationParts
 
 # Looks at the record as it stands, locked, or at `None`; refuses the write by raising.
@@ -75,7 +76,7 @@ def put_site(
 def delete_organisation(session: Session, id: str, *, by: Principal, when: Precondition) -> None:
     """Delete an organisation that has no services, is not merged and that none is merged into.
 
-    Raises OrganisationHasServices, AlreadyMerged, OrganisationAnswersForOthers.
+    Raises OrganisationHasServices, OrganisationHasContracts, AlreadyMerged, OrganisationAnswersForOthers.
     """
     _held(session, ORGANISATIONS, id, by, when)
     _require_standing(session, id)
@@ -84,6 +85,8 @@ def delete_organisation(session: Session, id: str, *, by: Principal, when: Preco
     services = directory.services_of(session, id)
     if services:
         raise OrganisationHasServices(services)
+    if contracts.has_part(session, id):
+        raise OrganisationHasContracts
     records.remove(session, ORGANISATIONS, [(id,)])
 
 

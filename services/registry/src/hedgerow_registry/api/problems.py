@@ -13,6 +13,9 @@ PROBLEMS = {
     errors.AlreadyMerged: ProblemType(409, "already-merged", "It was merged into another"),
     errors.NotMerged: ProblemType(409, "not-merged", "It is not merged"),
     errors.MergedIntoItself: UNPROCESSABLE,
+    errors.OrganisationHasContracts: ProblemType(
+        409, "organisation-has-contracts", "It has a part in contracts"
+    ),
     errors.SourceOfAnotherAuthority: FORBIDDEN,
     errors.AuthorityNotNamed: UNPROCESSABLE,
     errors.AmbiguousNeed: ProblemType(422, "ambiguous-need", "Several taxonomies have this term"),

@@ -1,15 +1,19 @@
 """Contracting processes, releases and contracts: what is held, and how it is looked up."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime
+from dataclasses import dataclass
+from datetime import date, datetime
 from typing import Any, NamedTuple
 
-from sqlalchemy import or_, select, tuple_
+from hedgerow_kit.paging import keyset
+from sqlalchemy import ColumnElement, Date, Select, and_, func, literal, or_, select, tuple_
 from sqlalchemy.orm import Session
 
+from hedgerow_registry.domain.contracts import CHARITY_REGISTERS, THIRD_SECTORS
 from hedgerow_registry.domain.identifiers import Identifier
 from hedgerow_registry.domain.ocds.agreements import organisations_in, with_organisations
-from hedgerow_registry.store import merges
+from hedgerow_registry.store import areas, merges
+from hedgerow_registry.store.directory import own_parts
 from hedgerow_registry.store.held import chunks, lists
 from hedgerow_registry.store.sight import Sight
 from hedgerow_registry.tables import (
@@ -19,6 +23,7 @@ from hedgerow_registry.tables import (
     ContractNeed,
     ContractParty,
     ContractService,
+    Merged,
     Organisation,
     OrganisationIdentifier,
     ProcessArea,
@@ -79,20 +84,26 @@ def histories(
     columns = (Release.process_id, Release.release_id, Release.date, Release.document)
     for piece in chunks(sorted(processes)):
         query = select(*columns).where(Release.process_id.in_(piece))
-        for process, release, date, document in session.execute(query):
-            found.setdefault(process, {})[release] = (date, document)
+        for process, release, at, document in session.execute(query):
+            found.setdefault(process, {})[release] = (at, document)
     return found
 
 
-def processes_held(session: Session, ids: Iterable[str]) -> dict[str, bool]:
-    """Of the processes that are held, whether they ever were published."""
+class HeldProcess(NamedTuple):
+    """Whose a process is, and whether it ever was published."""
+
+    source: str
+    was_published: bool
+
+
+def processes_held(session: Session, ids: Iterable[str]) -> dict[str, HeldProcess]:
+    """The processes among these that are held."""
+    table = ContractingProcess
     return {
-        id: was_published
+        id: HeldProcess(source, was_published)
         for piece in chunks(ids)
-        for id, was_published in session.execute(
-            select(ContractingProcess.id, ContractingProcess.was_published).where(
-                ContractingProcess.id.in_(piece)
-            )
+        for id, source, was_published in session.execute(
+            select(table.id, table.source, table.was_published).where(table.id.in_(piece))
         )
     }
 
@@ -294,3 +305,223 @@ def _seen(session: Session, table: Any, ids: Sequence[str], sight: Sight) -> tup
             elif not row.was_published:
                 hidden.add(row.id)
     return rows, hidden
+
+
+def locked(session: Session, table: Any, id: str) -> Any:
+    """A process or contract, held until the transaction ends."""
+    query = select(table).where(table.id == id).with_for_update()
+    return session.scalars(query, execution_options={"populate_existing": True}).one_or_none()
+
+
+def has_part(session: Session, organisation: str) -> bool:
+    """Whether an organisation has a part in any contract or process."""
+    in_contracts = select(ContractParty.contract_id).where(ContractParty.organisation_id == organisation)
+    in_processes = select(ProcessParty.process_id).where(ProcessParty.organisation_id == organisation)
+    return any(session.scalars(query.limit(1)).first() for query in (in_contracts, in_processes))
+
+
+def last_release(session: Session, process: str) -> datetime | None:
+    """The moment of the last release held of a process."""
+    return session.scalar(select(func.max(Release.date)).where(Release.process_id == process))
+
+
+def whole(session: Session, row: Any) -> Json:
+    """What a contract says of itself that has amounts in it."""
+    return {"amount": row.amount, "currency": row.currency, **row.details}
+
+
+def bodies(session: Session, ids: Iterable[str]) -> dict[str, Json]:
+    """Organisations as parties of a process: named by their id here, with their names and identifiers."""
+    wanted = list(ids)
+    known = own_parts(session, wanted).identifiers
+    return {
+        row.id: {
+            "id": row.id,
+            "name": row.name,
+            "identifiers": [tuple(one) for one in known.get(row.id, [])],
+        }
+        for piece in chunks(wanted)
+        for row in session.execute(
+            select(Organisation.id, Organisation.name).where(Organisation.id.in_(piece))
+        )
+    }
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What is asked of contracts; all of it has to hold. party: in any role, or in `role`."""
+
+    buyer: str | None = None
+    supplier: str | None = None
+    party: str | None = None
+    role: str | None = None
+    need: str | None = None
+    area: str | None = None
+    service: str | None = None
+    stage: str | None = None
+    status: str | None = None
+    in_force_at: date | None = None
+    ending_before: date | None = None
+    reserved: bool | None = None
+    third_sector_short_term: bool = False
+    programme: str | None = None
+    ocid: str | None = None
+    source: str | None = None
+
+
+def contract_query(wanted: Wanted, sight: Sight) -> Select[Any]:
+    """The contracts that meet every condition, of those that may be seen."""
+    query: Select[Any] = sight.of_contracts(select(Contract))
+    for id, role in ((wanted.buyer, "buyer"), (wanted.supplier, "supplier"), (wanted.party, wanted.role)):
+        if id is not None:
+            query = query.where(_has_party(id, role))
+    if wanted.need is not None:
+        named = select(ContractNeed.contract_id).where(ContractNeed.need_id == wanted.need)
+        query = query.where(Contract.id.in_(named))
+    if wanted.area is not None:
+        query = query.where(Contract.id.in_(_for_area(ContractArea.contract_id, ContractArea, wanted.area)))
+    if wanted.service is not None:
+        named = select(ContractService.contract_id).where(ContractService.service_id == wanted.service)
+        query = query.where(Contract.id.in_(named))
+    for column, value in (
+        (Contract.stage, wanted.stage),
+        (Contract.status, wanted.status),
+        (Contract.programme, wanted.programme),
+        (Contract.ocid, wanted.ocid),
+        (Contract.source, wanted.source),
+        (Contract.is_reserved, wanted.reserved),
+    ):
+        if value is not None:
+            query = query.where(column == value)
+    if wanted.in_force_at is not None:
+        query = query.where(_in_force(wanted.in_force_at))
+    if wanted.ending_before is not None:
+        query = query.where(Contract.ends < wanted.ending_before)
+    if wanted.third_sector_short_term:
+        query = query.where(Contract.is_under_three_years.is_(True), Contract.id.in_(_with_third_sector()))
+    return query
+
+
+def contract_page(
+    session: Session, wanted: Wanted, sight: Sight, *, after: str | None, limit: int
+) -> tuple[list[Contract], str | None]:
+    """A page of contracts in the order of their ids."""
+    rows, marker = keyset(session, contract_query(wanted, sight), [Contract.id], after=after, limit=limit)
+    return [row[0] for row in rows], marker
+
+
+def contract(session: Session, id: str, sight: Sight) -> Contract | None:
+    """A contract, if it may be seen."""
+    return session.scalars(sight.of_contracts(select(Contract).where(Contract.id == id))).one_or_none()
+
+
+def _has_party(id: str, role: str | None) -> ColumnElement[bool]:
+    named = select(ContractParty.contract_id).where(ContractParty.organisation_id.in_(merges.under(id)))
+    if role is not None:
+        named = named.where(ContractParty.role == role)
+    return Contract.id.in_(named)
+
+
+def _for_area(owner: Any, table: Any, area: str) -> Select[Any]:
+    inside, outside = areas.within(area), areas.around(area)
+    return select(owner).where(
+        or_(
+            table.area_code.in_(select(inside.c.code)),
+            table.area_code.in_(select(outside.c.code)),
+        )
+    )
+
+
+def _in_force(at: date) -> ColumnElement[bool]:
+    # The same rule as `domain.contracts.in_force`.
+    return and_(
+        or_(
+            Contract.status.is_(None),
+            Contract.status == "active",
+            and_(Contract.status == "terminated", Contract.ends.is_not(None)),
+        ),
+        or_(Contract.starts.is_(None), Contract.starts <= at),
+        or_(Contract.ends.is_(None), Contract.ends >= at),
+    )
+
+
+def _with_third_sector() -> Select[Any]:
+    # The same rule as `domain.contracts.is_third_sector`.
+    registered = select(OrganisationIdentifier.organisation_id).where(
+        OrganisationIdentifier.scheme.in_(CHARITY_REGISTERS)
+    )
+    answering = func.coalesce(Merged.canonical_id, ContractParty.organisation_id)
+    return (
+        select(ContractParty.contract_id)
+        .outerjoin(Merged, Merged.organisation_id == ContractParty.organisation_id)
+        .join(Organisation, Organisation.id == answering)
+        .where(
+            ContractParty.role == "supplier",
+            or_(
+                Organisation.sector.in_(THIRD_SECTORS),
+                and_(
+                    Organisation.sector.is_(None),
+                    or_(Organisation.id.in_(registered), ContractParty.vcse == "yes"),
+                ),
+            ),
+        )
+    )
+
+
+@dataclass(frozen=True)
+class Planned:
+    """What is asked of the pipeline; all of it has to hold."""
+
+    need: str | None = None
+    area: str | None = None
+    buyer: str | None = None
+    programme: str | None = None
+    starting_from: date | None = None
+    starting_before: date | None = None
+    source: str | None = None
+
+
+# Where nothing came of it, or it was taken back, nothing is to come.
+_ENDED = ("cancelled", "unsuccessful", "complete", "withdrawn")
+
+
+def _to_come() -> ColumnElement[bool]:
+    table = ContractingProcess
+    return and_(
+        table.stage.in_(("planning", "tender")), or_(table.status.is_(None), table.status.not_in(_ENDED))
+    )
+
+
+def pipeline_page(
+    session: Session, wanted: Planned, sight: Sight, *, after: str | None, limit: int
+) -> tuple[list[ContractingProcess], str | None]:
+    """A page of what is to come by its start; what has none is last."""
+    table = ContractingProcess
+    query: Select[Any] = sight.of_processes(select(table)).where(_to_come())
+    if wanted.need is not None:
+        named = select(ProcessNeed.process_id).where(ProcessNeed.need_id == wanted.need)
+        query = query.where(table.id.in_(named))
+    if wanted.area is not None:
+        query = query.where(table.id.in_(_for_area(ProcessArea.process_id, ProcessArea, wanted.area)))
+    if wanted.buyer is not None:
+        named = select(ProcessParty.process_id).where(
+            ProcessParty.role == "buyer", ProcessParty.organisation_id.in_(merges.under(wanted.buyer))
+        )
+        query = query.where(table.id.in_(named))
+    for column, value in ((table.programme, wanted.programme), (table.source, wanted.source)):
+        if value is not None:
+            query = query.where(column == value)
+    if wanted.starting_from is not None:
+        query = query.where(table.starts >= wanted.starting_from)
+    if wanted.starting_before is not None:
+        query = query.where(table.starts < wanted.starting_before)
+    soonest = func.coalesce(table.starts, literal(date.max, Date))
+    rows, marker = keyset(session, query, [soonest, table.id], after=after, limit=limit)
+    return [row[0] for row in rows], marker
+
+
+def plan(session: Session, id: str, sight: Sight) -> ContractingProcess | None:
+    """An entry of the pipeline, if it may be seen."""
+    table = ContractingProcess
+    query = sight.of_processes(select(table).where(table.id == id, _to_come()))
+    return session.scalars(query).one_or_none()

@@ -312,3 +312,14 @@ def service(session: Session, id: str) -> Service | None:
 
 def site(session: Session, id: str) -> Site | None:
     return session.get(Site, id)
+
+
+def organisation_names(session: Session, ids: Iterable[str]) -> dict[str, str]:
+    """The names of organisations by their ids."""
+    return {
+        id: name
+        for piece in chunks(dict.fromkeys(ids))
+        for id, name in session.execute(
+            select(Organisation.id, Organisation.name).where(Organisation.id.in_(piece))
+        )
+    }

@@ -169,6 +169,7 @@ class Contract(Provenance, Base):
     term_days: Mapped[int | None] = mapped_column(Integer)
     lead_in_days: Mapped[int | None] = mapped_column(Integer)
     is_under_three_years: Mapped[bool | None] = mapped_column(Boolean)
+    is_reserved: Mapped[bool] = mapped_column(Boolean)
     published: Mapped[bool] = mapped_column(Boolean)
     was_published: Mapped[bool] = mapped_column(Boolean)
     successor_ocid: Mapped[str | None] = mapped_column(String(300))

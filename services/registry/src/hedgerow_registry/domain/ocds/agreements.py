@@ -76,7 +76,7 @@ def with_organisations(value: Any, ids: Mapping[str, str]) -> Any:
         if name in _ONE_PARTY:
             made[name] = ids.get(part) if part is not None else None
         elif name in _PARTIES:
-            made[name] = list(dict.fromkeys(ids[key] for key in part if key in ids))
+            made[name] = sorted({ids[key] for key in part if key in ids})
         else:
             made[name] = with_organisations(part, ids)
     return made
@@ -105,6 +105,14 @@ def process(release: Mapping[str, Any], *, needs: Mapping[str, str]) -> Process:
     release: in the standard's shape (see `shape`) · needs: of those classifications that are needs, the need.
     """
     return _Reading(release, needs).process()
+
+
+def told(release: Mapping[str, Any]) -> Any:
+    """All that is read of a compiled release, to compare two: how it is written may differ."""
+    of = process(release, needs={})
+    named = {key: (party.name, party.identifiers) for key, party in of.known.by_key.items()}
+    parts = [(one.own_id, one.fields, one.parties) for one in of.agreements]
+    return of.fields, of.parties, parts, {key: named[key] for _, key in of.parties}
 
 
 class _Reading:
@@ -263,6 +271,7 @@ class _Reading:
                 "flags": [],
             },
         }
+        fields["is_reserved"] = fields["details"]["reserved"] is not None
         fields["details"]["flags"] = flags.rows()
         parties = [("buyer", key) for key in buyers] + [("supplier", key) for key in suppliers]
         parties += [("subcontractor", one["to_id"]) for one in subcontracts if one["to_id"]]
@@ -278,7 +287,7 @@ class _Reading:
             return [own]
         first = self.parties.key(self.release.get("buyer"))
         found = [*([first] if first else []), *self.parties.with_role("buyer")]
-        return list(dict.fromkeys(found or self.parties.keys([self.tender.get("procuringEntity") or {}])))
+        return sorted(set(found) or self.parties.keys([self.tender.get("procuringEntity") or {}]))
 
     def _suppliers(self, award: Json, contract: Json, flags: Flags) -> list[str]:
         named = contract.get("suppliers") or award.get("suppliers") or ()
@@ -287,9 +296,7 @@ class _Reading:
         for amendment in amendments:
             gone = self.parties.keys(_objects(amendment.get("suppliersRemoved")))
             found = [key for key in found if key not in gone]
-            found += [
-                k for k in self.parties.keys(_objects(amendment.get("suppliersAdded"))) if k not in found
-            ]
+            found = sorted({*found, *self.parties.keys(_objects(amendment.get("suppliersAdded")))})
         if not named:
             flags.add("no-supplier", "no supplier is named")
         elif len(found) < len(named) and not amendments:

@@ -71,9 +71,9 @@ class Parties:
         return None if id is not None or name is None else self._by_name.get(name_key(name))
 
     def keys(self, references: Sequence[Ref] | None) -> list[str]:
-        """The keys of the parties that references mean, in order, without repeats."""
-        found = (self.key(reference) for reference in references or ())
-        return list(dict.fromkeys(key for key in found if key is not None))
+        """The keys of the parties that references mean, sorted: their order says nothing."""
+        found = {self.key(reference) for reference in references or ()}
+        return sorted(key for key in found if key is not None)
 
     def with_role(self, role: str) -> list[str]:
         return [key for key, party in self.by_key.items() if role in party.roles]

@@ -101,6 +101,7 @@ def upgrade() -> None:
         sa.Column("term_days", sa.Integer(), nullable=True),
         sa.Column("lead_in_days", sa.Integer(), nullable=True),
         sa.Column("is_under_three_years", sa.Boolean(), nullable=True),
+        sa.Column("is_reserved", sa.Boolean(), nullable=False),
         sa.Column("published", sa.Boolean(), nullable=False),
         sa.Column("was_published", sa.Boolean(), nullable=False),
         sa.Column("successor_ocid", sa.String(length=300), nullable=True),

@@ -1,0 +1,214 @@
+"""Writing and deleting single contracts and plans, as one who has read them before.
+
+A write becomes a release of its process like any other: whole, and dated now. So history, export and change
+feed need no second way in.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+import orjson
+from hedgerow_kit.auth import Principal
+from sqlalchemy.orm import Session
+
+from hedgerow_registry.actions import records
+from hedgerow_registry.actions.contracting import process_id, take_in
+from hedgerow_registry.actions.directory import Precondition
+from hedgerow_registry.actions.entities import CONTRACTS, PROCESSES
+from hedgerow_registry.actions.provenance import Provenance, claim, lock
+from hedgerow_registry.actions.records import QUARANTINED, Written
+from hedgerow_registry.domain.ocds import writing
+from hedgerow_registry.domain.ocds.agreements import told
+from hedgerow_registry.domain.ocds.releases import taken_in
+from hedgerow_registry.errors import InvalidReference, Malformed, UnknownRecord
+from hedgerow_registry.store import contracts as store
+from hedgerow_registry.store import merges
+from hedgerow_registry.tables import Contract, ContractingProcess
+
+Fields = Mapping[str, Any]
+# What the process of a contract reads like with the contract written into it.
+Change = Callable[[dict[str, Any]], dict[str, Any]]
+
+
+def put_contract(
+    session: Session, id: str, fields: Fields, *, source: str, by: Principal, when: Precondition
+) -> bool:
+    """Write a contract; tells whether it is new. Raises InvalidReference for an unknown organisation.
+
+    Who may not see what it costs does not change that: amounts left out stay as they are.
+    """
+    held = store.locked(session, Contract, id)
+    writer = claim(session, source if held is None else held.source, by)
+    if held is None:
+        lock(session, source)
+        held = store.locked(session, Contract, id)
+    when(held)
+    if held is not None and not by.may("money"):
+        fields = _with_amounts(fields, store.whole(session, held))
+    ocid = held.ocid if held is not None else fields.get("ocid") or f"hedgerow-{id}"
+    process = store.locked(session, ContractingProcess, process_id(writer.source, ocid))
+    award_id, own_id = (id, id) if held is None else (held.award_id or held.own_id, held.own_id)
+    whole = _with_bodies(session, fields, process)
+    _write(
+        session,
+        ocid,
+        lambda release: writing.with_contract(release, award_id, own_id, whole),
+        writer,
+        tag="contract" if held is None else "contractUpdate",
+    )
+    return held is None
+
+
+def delete_contract(session: Session, id: str, *, by: Principal, when: Precondition) -> None:
+    """Delete a contract; its process goes with its last contract."""
+    held = store.locked(session, Contract, id)
+    if held is None:
+        raise UnknownRecord("contract")
+    when(held)
+    writer = claim(session, held.source, by)
+    if store.contracts_of(session, [held.process_id]) == {id}:
+        remove_process(session, held.process_id)
+        return
+    _write(
+        session,
+        held.ocid,
+        lambda release: writing.without_contract(release, held.award_id, held.own_id),
+        writer,
+        tag="contractTermination",
+    )
+
+
+def put_plan(
+    session: Session, id: str, fields: Fields, *, source: str, by: Principal, when: Precondition
+) -> bool:
+    """Write what is planned; tells whether it is new. Raises InvalidReference for an unknown organisation."""
+    held = store.locked(session, ContractingProcess, id)
+    writer = claim(session, source if held is None else held.source, by)
+    if held is None:
+        lock(session, source)
+        held = store.locked(session, ContractingProcess, id)
+    when(held)
+    if held is not None and not by.may("money"):
+        fields = {**fields, "value": fields["value"] or {"amount": held.amount, "currency": held.currency}}
+    # The id of a process follows from its source and its ocid: a UUID is its own.
+    ocid = id if held is None else held.ocid
+    whole = _with_bodies(session, fields, held)
+    _write(
+        session,
+        ocid,
+        lambda release: writing.with_plan(release, whole),
+        writer,
+        tag="planning" if held is None else "planningUpdate",
+    )
+    return held is None
+
+
+def delete_plan(session: Session, id: str, *, by: Principal, when: Precondition) -> None:
+    """Delete a process that no contract has come of yet."""
+    held = store.locked(session, ContractingProcess, id)
+    if held is None or store.contracts_of(session, [id]):
+        raise UnknownRecord("plan")
+    when(held)
+    claim(session, held.source, by)
+    remove_process(session, id)
+
+
+def remove_process(session: Session, id: str) -> None:
+    """Delete a process with its releases and contracts; each leaves a tombstone."""
+    records.remove(session, CONTRACTS, [(one,) for one in sorted(store.contracts_of(session, [id]))])
+    records.remove(session, PROCESSES, [(id,)])
+
+
+def write_change(session: Session, ocid: str, change: Change, by: Provenance, *, tag: str) -> Written:
+    """Change what the compiled release of a process says, by a whole release; none where nothing changes."""
+    process = store.locked(session, ContractingProcess, process_id(by.source, ocid))
+    before = writing.new_process(ocid) if process is None else process.release
+    after = change(before)
+    if process is not None and told(after) == told(before):
+        return Written(records.UNCHANGED)
+    last = None if process is None else store.last_release(session, process.id)
+    document = writing.whole_release(after, at=datetime.now(UTC), after=last, tag=tag)
+    (written,) = take_in(session, [taken_in(document, serialise=orjson.dumps)], by)
+    if written.verdict == QUARANTINED or process is None:
+        return written
+    return Written(records.CHANGED)
+
+
+def _write(session: Session, ocid: str, change: Change, by: Provenance, *, tag: str) -> None:
+    written = write_change(session, ocid, change, by, tag=tag)
+    if written.verdict == QUARANTINED:
+        raise Malformed(str(written.reason))
+
+
+def _with_bodies(session: Session, fields: Fields, process: Any) -> dict[str, Any]:
+    """The fields with bodies in the place of organisation ids, each as the process names it where it does."""
+    wanted = dict.fromkeys(_ids_in(fields))
+    known = store.bodies(session, wanted)
+    missing = [id for id in wanted if id not in known]
+    if missing:
+        raise InvalidReference("organisation", f"no such organisation: {missing[0]}")
+    if process is not None:
+        answering = merges.canonical(session, process.organisations.values())
+        own = {answering[id]: key for key, id in sorted(process.organisations.items(), reverse=True)}
+        parties = {str(one.get("id")): one for one in process.release.get("parties") or ()}
+        for id in known:
+            if id in own and own[id] in parties:
+                party = parties[own[id]]
+                known[id] = {"id": party.get("id"), "name": party.get("name"), "identifiers": []}
+    whole: dict[str, Any] = _replaced(fields, known)
+    return whole
+
+
+_SINGLE = {"from_id": "from", "to_id": "to", "organisation_id": "funder"}
+_SEVERAL = {"buyer_ids": "buyers", "supplier_ids": "suppliers", "bidder_ids": "bidders"}
+
+
+def _ids_in(value: Any) -> Iterable[str]:
+    if isinstance(value, list):
+        for one in value:
+            yield from _ids_in(one)
+    elif isinstance(value, Mapping):
+        for name, part in value.items():
+            if name in _SINGLE:
+                yield from [] if part is None else [part]
+            elif name in _SEVERAL:
+                yield from part
+            else:
+                yield from _ids_in(part)
+
+
+def _replaced(value: Any, bodies: Mapping[str, Any]) -> Any:
+    if isinstance(value, list):
+        return [_replaced(one, bodies) for one in value]
+    if not isinstance(value, Mapping):
+        return value
+    made: dict[str, Any] = {}
+    for name, part in value.items():
+        if name in _SINGLE:
+            made[_SINGLE[name]] = None if part is None else bodies[part]
+        elif name in _SEVERAL:
+            made[_SEVERAL[name]] = [bodies[id] for id in part]
+        else:
+            made[name] = _replaced(part, bodies)
+    return made
+
+
+def _with_amounts(fields: Any, held: Any) -> Any:
+    """The fields with the amounts of the held ones where they name none; items of lists meet by their ids."""
+    if isinstance(fields, list):
+        by_id = {one["id"]: one for one in held or () if isinstance(one, Mapping) and "id" in one}
+        return [
+            _with_amounts(one, by_id.get(one.get("id"))) if isinstance(one, Mapping) else one
+            for one in fields
+        ]
+    if not isinstance(fields, Mapping) or not isinstance(held, Mapping):
+        return fields
+    made: dict[str, Any] = {}
+    for name, part in fields.items():
+        if name == "value" and part is None:
+            kept = {"amount": held.get("amount"), "currency": held.get("currency")}
+            made[name] = kept if kept["amount"] is not None else None
+        else:
+            made[name] = _with_amounts(part, held.get(name))
+    return made
