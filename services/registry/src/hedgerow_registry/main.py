@@ -21,6 +21,7 @@ from hedgerow_registry.api import (
     merges,
     needs,
     organisations,
+    ownership,
     pipeline,
     services,
     sites,
@@ -62,7 +63,7 @@ def create_app(settings: Settings, database: Database, *, verifier: Verifier | N
     app.state.public_url = settings.public_url
     app.state.verifier = verifier or Verifier(settings.identity_keys, audience="registry")
     for resource in (
-        *(areas, organisations, merges, services, sites, needs, sources, changes),
+        *(areas, organisations, ownership, merges, services, sites, needs, sources, changes),
         *(pipeline, contracts, hsds, feeds),
     ):
         app.include_router(resource.router)

@@ -1,6 +1,7 @@
 """`/v1/organisations`: the bodies that provide services, or are paid for them."""
 
 from collections.abc import Callable
+from datetime import date
 from typing import Annotated, Any, Literal
 
 from fastapi import Query, Request, Response
@@ -9,28 +10,32 @@ from hedgerow_kit.auth import Principal, require
 from hedgerow_kit.conditional import etag
 from hedgerow_kit.db import Reading, Writing
 from hedgerow_kit.problems import UNPROCESSABLE, Problem
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 from sqlalchemy.orm import Session
 
 from hedgerow_registry.actions import directory as actions
 from hedgerow_registry.api.services import ServiceItem, service_items
 from hedgerow_registry.api.wire import (
+    AsOf,
     Body,
     LongText,
     Name,
+    OwnerId,
     RecordId,
     ShortText,
     SourceName,
     StandingId,
     Text,
     View,
+    day_asked,
     if_unchanged,
     name_start,
+    owned_by,
 )
 from hedgerow_registry.domain import directory as terms
-from hedgerow_registry.domain import identifiers
+from hedgerow_registry.domain import gss, identifiers
 from hedgerow_registry.errors import Malformed, UnknownRecord
-from hedgerow_registry.store import directory, merges
+from hedgerow_registry.store import directory, merges, ownership
 
 router = problems.router(tags=["organisations"])
 
@@ -58,6 +63,26 @@ class OrganisationBody(Body):
     identifiers: list[Identifier] = Field(default=[], max_length=100)
     aliases: list[Name] = Field(default=[], max_length=100)
     owner_ids: list[Annotated[str, Field(max_length=36)]] = Field(default=[], max_length=100)
+    head_office_area_code: Annotated[str, Field(max_length=64)] | None = None
+    user_led: bool | None = None
+    user_led_evidence: LongText | None = None
+    user_led_on: date | None = None
+    supported_business: bool | None = None
+    supported_business_evidence: LongText | None = None
+    supported_business_on: date | None = None
+
+    @field_validator("head_office_area_code")
+    @classmethod
+    def _a_code(cls, sent: str | None) -> str | None:
+        return None if sent is None else gss.area_code(sent)
+
+    @model_validator(mode="after")
+    def _with_evidence(self) -> "OrganisationBody":
+        terms.evidenced(self.user_led, self.user_led_evidence or None, self.user_led_on)
+        terms.evidenced(
+            self.supported_business, self.supported_business_evidence or None, self.supported_business_on
+        )
+        return self
 
     @field_validator("identifiers")
     @classmethod
@@ -78,7 +103,18 @@ class OrganisationItem(View):
     name: str
     sector: str | None
     legal_form: str | None
+    legal_form_code: str | None = Field(description="The code of the legal form, where its words are known")
     size: str | None
+    size_band: str | None = Field(
+        description="micro, small, medium, large; sme where it is only known to be one of the first three"
+    )
+    head_office_area_code: str | None
+    user_led: bool | None
+    user_led_evidence: str | None
+    user_led_on: date | None
+    supported_business: bool | None
+    supported_business_evidence: str | None
+    supported_business_on: date | None
     status: str
     url: str | None
     email: str | None
@@ -87,6 +123,14 @@ class OrganisationItem(View):
     aliases: list[str] = Field(default_factory=list)
     owner_ids: list[str] = Field(default_factory=list)
     merged_ids: list[str] = Field(default_factory=list)
+    effective_form: str = Field(
+        default="unknown",
+        description="What it is in effect by who stands behind it: for-profit, not-for-profit, mutual, "
+        "public, unknown; `/ownership` tells why. It certifies nothing",
+    )
+    ultimate_owner_ids: list[str] = Field(
+        default_factory=list, description="The organisations that control it in the end"
+    )
 
 
 @router.get("/v1/organisations")
@@ -98,22 +142,29 @@ def list_organisations(
     source: Annotated[str | None, Query(max_length=200)] = None,
     sector: Sector | None = None,
     identifier: Annotated[str | None, Query(max_length=250, description="Such as GB-COH:01234567")] = None,
+    owner: OwnerId = None,
+    at: AsOf = None,
     text: Text = None,
     after: paging.After = None,
     limit: paging.Limit = 50,
 ) -> paging.Page[OrganisationItem]:
-    """Organisations in the order of their ids."""
+    """Organisations in the order of their ids.
+
+    `owner` gives those that an organisation controls, directly or ultimately, on the day `at`; `at` is also
+    the day for which effective forms and ultimate owners are told.
+    """
     rows, marker = directory.organisation_page(
         session,
         source=source,
         sector=sector,
         identifier=_identifier(identifier),
+        among=None if owner is None else owned_by(session, owner, at),
         name_starts=name_start(text),
         after=after,
         limit=limit,
     )
     paging.link_next(request, response, marker)
-    return paging.Page(items=_items(session, rows), next=marker)
+    return paging.Page(items=_items(session, rows, day_asked(at)), next=marker)
 
 
 @router.get("/v1/organisations/{id}")
@@ -180,8 +231,9 @@ def _identifier(said: str | None) -> tuple[str, str] | None:
         raise Problem(UNPROCESSABLE, errors=[{"parameter": "identifier", "reason": error.reason}]) from None
 
 
-def _items(session: Session, rows: list[Any]) -> list[OrganisationItem]:
+def _items(session: Session, rows: list[Any], at: date | None = None) -> list[OrganisationItem]:
     ids = [row.id for row in rows]
+    behind = ownership.standings(session, ids, day_asked(at))
     parts = directory.organisation_parts(session, ids)
     members, gaps = merges.members(session, ids), merges.gaps(session, ids)
     made = []
@@ -192,6 +244,8 @@ def _items(session: Session, rows: list[Any]) -> list[OrganisationItem]:
             "aliases": parts.aliases.get(row.id, []),
             "owner_ids": parts.owner_ids.get(row.id, []),
             "merged_ids": members.get(row.id, []),
+            "effective_form": behind[row.id].form.form,
+            "ultimate_owner_ids": behind[row.id].ultimate,
         }
         update |= {name: value for name, value in gaps.get(row.id, {}).items() if getattr(row, name) is None}
         made.append(OrganisationItem.model_validate(row).model_copy(update=update))

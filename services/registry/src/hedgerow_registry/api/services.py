@@ -15,10 +15,12 @@ from sqlalchemy.orm import Session
 from hedgerow_registry.actions import directory as actions
 from hedgerow_registry.api.wire import (
     AreaCode,
+    AsOf,
     Body,
     LongText,
     Name,
     NeedName,
+    OwnerId,
     RecordId,
     ShortText,
     SourceName,
@@ -28,6 +30,7 @@ from hedgerow_registry.api.wire import (
     known_area,
     known_need,
     name_start,
+    owned_by,
     tag_of,
 )
 from hedgerow_registry.domain import eligibility, gss, ids, taxonomy
@@ -121,6 +124,8 @@ def list_services(
     need: NeedName = None,
     area: AreaCode = None,
     organisation: Annotated[str | None, Query(max_length=36)] = None,
+    owner: OwnerId = None,
+    at: AsOf = None,
     status: Status | None = None,
     source: Annotated[str | None, Query(max_length=200)] = None,
     text: Text = None,
@@ -130,13 +135,14 @@ def list_services(
     """Services in the order of their ids; conditions add up.
 
     `area` gives the services that say they serve it, one inside it or one around it, and those with a
-    site in it.
+    site in it. `owner` gives the services of an organisation and of all that it controls on the day `at`.
     """
     rows, marker = directory.service_page(
         session,
         need=known_need(session, need),
         area=known_area(session, area, "area"),
         organisation=organisation,
+        providers=None if owner is None else [*owned_by(session, owner, at), owner.lower()],
         status=status,
         source=source,
         name_starts=name_start(text),

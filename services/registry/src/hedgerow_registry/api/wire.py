@@ -1,7 +1,7 @@
 """What the resources share on the wire: provenance, texts, tags, and parameters that name a record."""
 
 from collections.abc import Callable
-from datetime import datetime
+from datetime import UTC, date, datetime
 from typing import Annotated, Any
 
 from fastapi import Depends, Path, Query, Request
@@ -14,6 +14,8 @@ from sqlalchemy.orm import Session
 from hedgerow_registry.domain import gss, ids, words
 from hedgerow_registry.errors import Malformed, UnknownRecord
 from hedgerow_registry.store import areas, merges, reference
+from hedgerow_registry.store.directory import known_organisations
+from hedgerow_registry.store.ownership import owned_directly_or_ultimately
 
 Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=500)]
 ShortText = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
@@ -74,6 +76,29 @@ NeedName = Annotated[
     str | None,
     Query(max_length=300, description="`taxonomy:term`, or the term where it is unambiguous"),
 ]
+
+
+OwnerId = Annotated[
+    str | None,
+    Query(max_length=36, description="Of what this organisation owns or controls, directly or ultimately"),
+]
+AsOf = Annotated[
+    date | None,
+    Query(description="As of which day owners are told; today unless said", examples=["2026-04-01"]),
+]
+
+
+def day_asked(at: date | None) -> date:
+    """The day an answer is as of: today unless said."""
+    return at or datetime.now(UTC).date()
+
+
+def owned_by(session: Session, owner: str, at: date | None) -> list[str]:
+    """The organisations that an owner controls on a day. Raises UnknownRecord."""
+    answering = merges.answering(session, owner.lower())
+    if not known_organisations(session, [answering]):
+        raise UnknownRecord("organisation")
+    return owned_directly_or_ultimately(session, answering, day_asked(at))
 
 
 def name_start(text: str | None) -> str | None:

@@ -1,5 +1,6 @@
 """The words in which organisations and services are described: sectors, sizes, statuses."""
 
+from datetime import date
 from typing import Final
 
 from hedgerow_registry.errors import Malformed
@@ -29,6 +30,33 @@ def service_status(text: str) -> str:
     if said and said not in SERVICE_STATUSES:
         raise Malformed(f"unknown status: one of {', '.join(SERVICE_STATUSES)}")
     return said or "active"
+
+
+def yes_or_no(text: str) -> bool:
+    """Whether a cell says yes or no. Raises Malformed for anything else.
+
+    >>> yes_or_no("Yes"), yes_or_no("0")
+    (True, False)
+    """
+    said = text.strip().casefold()
+    if said in ("yes", "y", "true", "1"):
+        return True
+    if said in ("no", "n", "false", "0"):
+        return False
+    raise Malformed("yes or no")
+
+
+def evidenced(said: bool | None, evidence: str | None, on: date | None) -> None:
+    """Require that a status of an organisation stands with its evidence and the day of it, or not at all.
+
+    Raises Malformed.
+
+    >>> evidenced(True, "https://example.org/register", date(2025, 4, 1))
+    """
+    if said is not None and (evidence is None or on is None):
+        raise Malformed("a status needs its evidence (in words or as an address) and the day of it")
+    if said is None and (evidence is not None or on is not None):
+        raise Malformed("evidence without the status it is of")
 
 
 def organisation_status(text: str) -> str:

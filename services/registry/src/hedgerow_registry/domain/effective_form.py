@@ -7,7 +7,7 @@ itself, nor that nobody else stands behind it.
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Final, NamedTuple
+from typing import Final, Literal, NamedTuple
 
 from hedgerow_registry.domain.forms import FOR_PROFIT, MUTUAL, NOT_FOR_PROFIT, PUBLIC, UNKNOWN, OwnForm
 from hedgerow_registry.domain.interests import ARRANGEMENT, FEE, ORGANISATION, PERSON
@@ -20,6 +20,7 @@ from hedgerow_registry.domain.ownership import (
     SURPLUS,
     UNSURE,
     Structure,
+    Verdict,
 )
 
 CONTROL: Final = "control"
@@ -27,7 +28,22 @@ PROFIT_TAKEN: Final = "profit-taken"
 UNKNOWN_OWNERS: Final = "unknown-owner"
 TRADING_ARM: Final = "has-trading-arm"
 IS_TRADING_ARM: Final = "is-trading-arm"
-GROUNDS: Final = (CONTROL, BOARD, PROFIT, SURPLUS)
+FindingKind = Literal[
+    "control",
+    "board",
+    "profit",
+    "surplus_assets",
+    "profit-taken",
+    "unknown-owner",
+    "has-trading-arm",
+    "is-trading-arm",
+]
+GROUNDS: Final[tuple[Literal["control", "board", "profit", "surplus_assets"], ...]] = (
+    CONTROL,
+    BOARD,
+    PROFIT,
+    SURPLUS,
+)
 
 EXPOSES: Final = (
     "This shows what statements on record say on the date. It certifies nothing: neither that a body is what "
@@ -54,8 +70,8 @@ class Finding(NamedTuple):
     it concerns · path: from the body to them · interests: ids of what it rests on · says: in words
     """
 
-    kind: str
-    verdict: str
+    kind: FindingKind
+    verdict: Verdict
     owner: str
     path: tuple[str, ...]
     interests: tuple[str, ...]
@@ -185,7 +201,7 @@ _SAYS: Final = {
 
 
 def _finding(
-    kind: str, verdict: str, owner: str, subject: str, structure: Structure, body: BodyOf
+    kind: FindingKind, verdict: Verdict, owner: str, subject: str, structure: Structure, body: BodyOf
 ) -> Finding:
     path = structure.path_to(subject, owner)
     steps = pairwise(path)

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
-from typing import Final, NamedTuple
+from typing import Final, Literal, NamedTuple
 
 from hedgerow_registry.domain import words
 from hedgerow_registry.errors import Malformed
@@ -13,6 +13,8 @@ ORGANISATION: Final = "organisation"
 PERSON: Final = "person"
 UNKNOWN: Final = "unknown"
 ARRANGEMENT: Final = "arrangement"
+Directness = Literal["direct", "indirect", "unknown"]
+OwnerKind = Literal["organisation", "person", "unknown", "arrangement"]
 OWNER_KINDS: Final = (ORGANISATION, PERSON, UNKNOWN, ARRANGEMENT)
 """What an owner may be. A person is only ever "a person"; an arrangement (a trust, a joint holding, a
 nomination) has parties of its own; unknown is an answer, not a gap."""
@@ -206,10 +208,10 @@ class Interest:
     owner: str
     type: str = OWNERSHIP
     share: Share | None = None
-    directness: str = "unknown"
+    directness: Directness = "unknown"
     start: date | None = None
     until: date | None = None
-    owner_kind: str = ORGANISATION
+    owner_kind: OwnerKind = ORGANISATION
     source: str = ""
     plain: bool = False
 

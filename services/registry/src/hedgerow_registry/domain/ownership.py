@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from functools import cached_property
-from typing import Final, NamedTuple
+from typing import Final, Literal, NamedTuple
 
 from hedgerow_registry.domain.interests import (
     ANY,
@@ -21,6 +21,7 @@ from hedgerow_registry.domain.interests import (
     UNSPECIFIED,
     WHOLE,
     Interest,
+    OwnerKind,
     Share,
     handed_over,
 )
@@ -36,6 +37,8 @@ CERTAIN: Final = "certain"
 POSSIBLE: Final = "possible"
 NO: Final = "no"
 UNSURE: Final = "unknown"
+Verdict = Literal["certain", "possible", "no", "unknown"]
+End = Literal["person", "unknown", "circle", "no owner known"]
 
 MAJORITY: Final = 50.0
 SIGNIFICANT: Final = 25.0
@@ -81,7 +84,7 @@ class Path(NamedTuple):
     """
 
     nodes: tuple[str, ...]
-    end: str
+    end: End
 
 
 @dataclass(frozen=True)
@@ -117,7 +120,7 @@ class Structure:
         self.majority = majority
         self.significant = significant
         self._stated: dict[str, list[Interest]] = {}
-        self._kind: dict[str, str] = {}
+        self._kind: dict[str, OwnerKind] = {}
         self._groups: dict[tuple[str, bool], frozenset[str]] = {}
         self._holdings: dict[tuple[str, str], Mapping[str, Holding]] = {}
         known = handed_over(interests)
@@ -144,7 +147,7 @@ class Structure:
             self.__dict__.pop(worked_out, None)
         self._holdings.clear()
 
-    def kind(self, node: str) -> str:
+    def kind(self, node: str) -> OwnerKind:
         """What a node is, as far as the interests tell: `organisation` unless one says otherwise."""
         return self._kind.get(node, ORGANISATION)
 
@@ -230,7 +233,7 @@ class Structure:
             )
         return made
 
-    def right(self, owner: str, subject: str, right: str) -> str:
+    def right(self, owner: str, subject: str, right: str) -> Verdict:
         """Whether an owner, with all that it controls, holds the majority of a right in a subject.
 
         `certain` whatever the shares are within their ranges, `possible`, `no`; `unknown` where it hangs on
@@ -242,7 +245,7 @@ class Structure:
 
     def _majority(
         self, sure: frozenset[str], perhaps: frozenset[str], holdings: Mapping[str, Holding]
-    ) -> str:
+    ) -> Verdict:
         certain = _sum([held.share for owner, held in holdings.items() if owner in sure])
         others = sum(
             held.share.low for owner, held in holdings.items() if owner not in perhaps and not held.indirect
@@ -255,7 +258,7 @@ class Structure:
             return NO
         return POSSIBLE if all(held.stated for held in wide) else UNSURE
 
-    def control(self, owner: str, subject: str) -> str:
+    def control(self, owner: str, subject: str) -> Verdict:
         """Whether an owner, with all that it controls, decides over a subject.
 
         By votes where any are stated, else by shares; by the board; by articles or law; by being called its
@@ -264,15 +267,18 @@ class Structure:
         sure, perhaps = self.group(owner, sure=True), self.group(owner, sure=False)
         return self._decides(sure - {subject}, perhaps - {subject}, subject)
 
-    def _decides(self, sure: frozenset[str], perhaps: frozenset[str], subject: str) -> str:
+    def _decides(self, sure: frozenset[str], perhaps: frozenset[str], subject: str) -> Verdict:
         voting = self._voting(subject)
-        verdicts = {self._majority(sure, perhaps, self.holdings(subject, right)) for right in (voting, BOARD)}
+        verdicts: set[Verdict] = {
+            self._majority(sure, perhaps, self.holdings(subject, right)) for right in (voting, BOARD)
+        }
         for one in self._counting.get(subject, ()):
             if one.owner in perhaps:
                 verdicts.add(self._by_other_means(one, one.owner in sure))
-        return next(verdict for verdict in (CERTAIN, POSSIBLE, UNSURE, NO) if verdict in verdicts)
+        order: tuple[Verdict, ...] = (CERTAIN, POSSIBLE, UNSURE, NO)
+        return next(verdict for verdict in order if verdict in verdicts)
 
-    def _by_other_means(self, one: Interest, sure: bool) -> str:
+    def _by_other_means(self, one: Interest, sure: bool) -> Verdict:
         if one.type in _CONTROLS or (one.type == OWNERSHIP and one.share is None):
             return CERTAIN if sure else POSSIBLE
         if one.type in _MAY_CONTROL:
@@ -397,10 +403,11 @@ class Structure:
         shares = {owner: None if cut else _total(found) for owner, found in parts.items()}
         return Chains(tuple(sorted(paths)), tuple(sorted(circle)), shares, cut)
 
-    def _end(self, node: str, *, circled: bool) -> str:
+    def _end(self, node: str, *, circled: bool) -> End:
         if circled:
             return "circle"
-        return self.kind(node) if self.kind(node) in (PERSON, UNKNOWN) else "no owner known"
+        ends: Mapping[str, End] = {PERSON: "person", UNKNOWN: "unknown"}
+        return ends.get(self.kind(node), "no owner known")
 
     def path_to(self, subject: str, owner: str) -> tuple[str, ...]:
         """The shortest chain from a subject up to an owner, the lowest ids first among equals; or nothing."""

@@ -8,13 +8,15 @@ from hedgerow_kit.records import Outcome, Record
 from sqlalchemy.orm import Session
 
 from hedgerow_registry.actions import entities
-from hedgerow_registry.domain import directory, identifiers, ids
+from hedgerow_registry.domain import directory, gss, identifiers, ids, words
+from hedgerow_registry.errors import Malformed
 from hedgerow_registry.imports.rows import (
     MEDIA_TYPES,
     OPTIONS,
     Awaited,
     Rejected,
     Row,
+    note_unknown_area,
     parsed,
     provenance,
     reader,
@@ -22,7 +24,7 @@ from hedgerow_registry.imports.rows import (
     source_of,
     taken,
 )
-from hedgerow_registry.store.directory import known_organisations
+from hedgerow_registry.store.directory import known_areas, known_organisations
 
 REQUIRED = ("id", "name")
 OPTIONAL = (
@@ -36,6 +38,13 @@ OPTIONAL = (
     "description",
     "owner_ids",
     "aliases",
+    "head_office_area_code",
+    "user_led",
+    "user_led_evidence",
+    "user_led_on",
+    "supported_business",
+    "supported_business_evidence",
+    "supported_business_on",
 )
 
 
@@ -45,6 +54,18 @@ def identifiers_of(row: Row, column: str) -> list[identifiers.Identifier]:
     for reason in bad:
         row.note(f"an identifier was left out: {reason}", column)
     return good
+
+
+def _status(row: Row, name: str) -> dict[str, Any]:
+    """Whether an organisation is user-led or a supported business; left out without evidence and its day."""
+    said = row.read_maybe(name, directory.yes_or_no)
+    evidence, on = row.maybe(f"{name}_evidence"), row.read_maybe(f"{name}_on", words.day)
+    try:
+        directory.evidenced(said, evidence, on)
+    except Malformed as error:
+        row.note(f"left out: {error.reason}", name)
+        said = evidence = on = None
+    return {name: said, f"{name}_evidence": evidence, f"{name}_on": on}
 
 
 def _organisation(row: Row, source: str) -> dict[str, Any]:
@@ -71,6 +92,9 @@ def _organisation(row: Row, source: str) -> dict[str, Any]:
         "identifiers": identifiers_of(row, "identifiers"),
         "aliases": row.parts("aliases"),
         "owner_ids": owners,
+        "head_office_area_code": row.read_maybe("head_office_area_code", gss.area_code),
+        **_status(row, "user_led"),
+        **_status(row, "supported_business"),
     }
 
 
@@ -78,6 +102,9 @@ def write(session: Session, batch: Sequence[Record], run: Run) -> Iterable[Outco
     by = provenance(session, run)
     source = source_of(run)
     rows, outcomes = parsed(batch, lambda row: _organisation(row, source), key=["id"])
+    areas = known_areas(session, (code for _, fields in rows if (code := fields["head_office_area_code"])))
+    for row, fields in rows:
+        note_unknown_area(row, fields["head_office_area_code"], areas, "head_office_area_code")
     written = settled(session, entities.ORGANISATIONS, rows, run, by)
     known = known_organisations(session, (owner for _, fields in rows for owner in fields["owner_ids"]))
     awaited = Awaited.of(run)

@@ -297,6 +297,11 @@ def crs_of(run: Run) -> str:
         raise Problem(UNPROCESSABLE, errors=[{"parameter": "crs", "reason": error.reason}]) from None
 
 
+def note_unknown_area(row: Row, code: str | None, known: set[str], column: str) -> None:
+    if code is not None and code not in known:
+        row.note(f"the area {code} is not known yet", column)
+
+
 def strongest(verdicts: Iterable[Written]) -> Written:
     """What became of a row that makes several records: the row is refused if one is, new if one is new."""
     ranked = {"quarantined": 0, "accepted": 1, "changed": 2, "unchanged": 3}

@@ -22,13 +22,14 @@ from hedgerow_registry.imports.rows import (
     Row,
     Seen,
     crs_of,
+    note_unknown_area,
     parsed,
     provenance,
     reader,
     source_of,
     strongest,
 )
-from hedgerow_registry.imports.sites import note_unknown_area, place
+from hedgerow_registry.imports.sites import place
 from hedgerow_registry.store.directory import known_areas, known_organisations, organisations_named
 
 REQUIRED = ("id", "name")

@@ -17,6 +17,7 @@ from hedgerow_registry.imports.rows import (
     Rejected,
     Row,
     crs_of,
+    note_unknown_area,
     parsed,
     provenance,
     reader,
@@ -70,11 +71,6 @@ def _area_code(row: Row, column: str, *, placed: bool) -> str | None:
             ) from None
         row.note(f"{error.reason}: placed by coordinates", column)
         return None
-
-
-def note_unknown_area(row: Row, code: str | None, known: set[str], column: str) -> None:
-    if code is not None and code not in known:
-        row.note(f"the area {code} is not known yet", column)
 
 
 def write(session: Session, batch: Sequence[Record], run: Run) -> Iterable[Outcome]:

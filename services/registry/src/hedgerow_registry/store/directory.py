@@ -146,17 +146,22 @@ def organisation_page(
     source: str | None = None,
     sector: str | None = None,
     identifier: tuple[str, str] | None = None,
+    among: Sequence[str] | None = None,
     name_starts: str | None = None,
     after: str | None,
     limit: int,
 ) -> tuple[list[Organisation], str | None]:
     """A page of the organisations of a source, sector, identifier, or whose name starts with a text.
 
+    among: only these.
+
     One that was merged is not among them; the one that answers for it is found by its identifiers too.
     """
     query = select(Organisation).where(merges.standing(Organisation.id))
     if source is not None:
         query = query.where(Organisation.source == source)
+    if among is not None:
+        query = query.where(Organisation.id.in_(among))
     if sector is not None:
         query = query.where(Organisation.sector == sector)
     if identifier is not None:
@@ -181,6 +186,7 @@ def service_page(
     need: str | None = None,
     area: str | None = None,
     organisation: str | None = None,
+    providers: Sequence[str] | None = None,
     status: str | None = None,
     source: str | None = None,
     name_starts: str | None = None,
@@ -188,6 +194,8 @@ def service_page(
     limit: int,
 ) -> tuple[list[Service], str | None]:
     """A page of the services that meet every condition given.
+
+    providers: those of any of these organisations, or of one merged into one of them.
 
     area: services that say they serve the area, one inside it or one around it, or with a site in it.
     """
@@ -207,6 +215,10 @@ def service_page(
         query = query.where(or_(Service.id.in_(declared), Service.id.in_(sited)))
     if organisation is not None:
         query = query.where(Service.organisation_id.in_(merges.under(organisation)))
+    if providers is not None:
+        merged = merges.members(session, providers)
+        everyone = {*providers, *(member for listed in merged.values() for member in listed)}
+        query = query.where(Service.organisation_id.in_(sorted(everyone)))
     if status is not None:
         query = query.where(Service.status == status)
     if source is not None:

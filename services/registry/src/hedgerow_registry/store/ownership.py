@@ -12,7 +12,7 @@ from hedgerow_registry.domain.effective_form import Body, EffectiveForm, effecti
 from hedgerow_registry.domain.forms import UNKNOWN, OwnForm, own_form
 from hedgerow_registry.domain.interests import ORGANISATION, Interest, Share
 from hedgerow_registry.domain.interests import UNKNOWN as UNKNOWN_OWNER
-from hedgerow_registry.domain.ownership import Period, Structure, control_periods
+from hedgerow_registry.domain.ownership import CERTAIN, Period, Structure, control_periods
 from hedgerow_registry.store import merges
 from hedgerow_registry.store.held import chunks
 from hedgerow_registry.tables import Interest as InterestRow
@@ -307,11 +307,19 @@ def below(session: Session, owners: Iterable[str]) -> set[str]:
     return seen
 
 
-def owned_ultimately(session: Session, owner: str, at: date) -> list[str]:
-    """The organisations that an owner controls on a day, directly or ultimately, in order."""
+def owned_directly_or_ultimately(session: Session, owner: str, at: date) -> list[str]:
+    """The organisations that an owner controls on a day, alone or jointly, at any distance; in order."""
     candidates = sorted(below(session, [owner]) - {owner})
     web = web_above(session, candidates)
-    return [id for id in candidates if web.structure(id, at).control(owner, id) == "certain"]
+    return [id for id in candidates if _owns(web.structure(id, at), owner, id)]
+
+
+def _owns(structure: Structure, owner: str, subject: str) -> bool:
+    return (
+        owner in structure.controllers(subject).owners
+        or owner in structure.ultimate(subject)
+        or structure.control(owner, subject) == CERTAIN
+    )
 
 
 def memberships(session: Session, ids: Iterable[str]) -> dict[str, list[Membership]]:
