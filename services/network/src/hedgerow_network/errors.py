@@ -103,3 +103,7 @@ class UnknownRules(NetworkError):
 
 class RulesNotNamed(NetworkError):
     """Several sets of adequacy rules are held: name one with rules=."""
+
+
+class UnknownNetwork(NetworkError):
+    """No such network is held: see `GET /v1/networks`."""

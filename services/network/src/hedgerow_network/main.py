@@ -25,6 +25,7 @@ from hedgerow_network.api import (
     localities,
     projection,
     relations,
+    structure,
 )
 from hedgerow_network.api.problems import PROBLEMS
 from hedgerow_network.imports import costs as cost_file
@@ -32,6 +33,7 @@ from hedgerow_network.imports import relations as relation_file
 from hedgerow_network.settings import Settings
 from hedgerow_network.store.answers import Answers
 from hedgerow_network.store.costs import Matrices
+from hedgerow_network.store.networks import Relations
 from hedgerow_network.store.projection import PROJECTION
 from hedgerow_network.store.snapshots import Snapshots
 
@@ -91,6 +93,7 @@ def create_app(
     app.state.snapshots = Snapshots(database)
     app.state.answers = Answers(settings.kept_answers)
     app.state.matrices = Matrices(database)
+    app.state.relations = Relations()
     app.state.today = today
     # Where kinds of gap read what does not come from the registry: see `api.gaps.FactsBeside`.
     app.state.facts_beside = {}
@@ -106,6 +109,7 @@ def create_app(
         adequacy_rules,
         costs,
         relations,
+        structure,
     ):
         app.include_router(resource.router)
     app.include_router(projection.router)

@@ -6,6 +6,7 @@ from hedgerow_network import errors
 
 PROBLEMS: dict[type[Exception], ProblemType] = {
     errors.UnknownArea: NOT_FOUND,
+    errors.UnknownNetwork: NOT_FOUND,
     errors.MalformedArea: UNPROCESSABLE,
     errors.AmbiguousArea: UNPROCESSABLE,
     errors.UnknownNeed: NOT_FOUND,

@@ -20,11 +20,34 @@ NEVER_IN_FORCE = {
 
 
 @dataclass(frozen=True)
+class Lot:
+    """A part of a contract that was awarded by itself; value_gbp None = not known."""
+
+    suppliers: tuple[str, ...] = ()
+    value_gbp: float | None = None
+
+
+@dataclass(frozen=True)
+class Subcontract:
+    """Work that one organisation passes on to another.
+
+    payer: None = not said · fee_share: the share of what the payer receives that it keeps before it passes
+    the rest on, 0 to 1, None = not known · value_gbp: what the payee is paid, None = not known
+    """
+
+    payee: str
+    payer: str | None = None
+    fee_share: float | None = None
+    value_gbp: float | None = None
+
+
+@dataclass(frozen=True)
 class Contract:
     """An agreement between buyers and suppliers.
 
     start, end: first and last day, None = not stated · extended_to: last day if every option to extend is
-    used · value_gbp: None = not known · successor: the contract that follows it
+    used · value_gbp: None = not known · successor: the contract that follows it · published: whether
+    everybody may know of it
     """
 
     id: str
@@ -40,6 +63,9 @@ class Contract:
     areas: tuple[str, ...] = ()
     services: tuple[str, ...] = ()
     successor: str | None = None
+    lots: tuple[Lot, ...] = ()
+    subcontracts: tuple[Subcontract, ...] = ()
+    published: bool = True
 
     @property
     def may_run(self) -> bool:

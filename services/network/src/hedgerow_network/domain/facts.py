@@ -12,7 +12,7 @@ from scipy.sparse import csr_array
 from shapely.geometry import shape
 
 from hedgerow_network.domain.areas import Area, Hierarchy
-from hedgerow_network.domain.contracts import Contract, Contracts
+from hedgerow_network.domain.contracts import Contract, Contracts, Lot, Subcontract
 from hedgerow_network.domain.cover import Floats, presence
 from hedgerow_network.domain.directory import Control, Directory, Organisation, Service, Site
 from hedgerow_network.domain.eligibility import circumstance
@@ -255,6 +255,21 @@ def read_contracts(records: Iterable[Record]) -> Contracts:
             areas=tuple(record.get("area_codes") or ()),
             services=tuple(record.get("service_ids") or ()),
             successor=record.get("successor_id"),
+            lots=tuple(
+                Lot(tuple(lot.get("supplier_ids") or ()), _number(lot.get("value_gbp")))
+                for lot in record.get("lots") or ()
+            ),
+            subcontracts=tuple(
+                Subcontract(
+                    payee=one["to_id"],
+                    payer=one.get("from_id"),
+                    fee_share=_number(one.get("fee_share")),
+                    value_gbp=_number(one.get("value_gbp")),
+                )
+                for one in record.get("subcontracts") or ()
+                if one.get("to_id")
+            ),
+            published=record.get("published") is not False,
         )
         for record in records
     )

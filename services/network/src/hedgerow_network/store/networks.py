@@ -1,7 +1,9 @@
 """Networks and relations as they stand in the database, and the relations in memory."""
 
-from collections.abc import Iterable
+from collections import OrderedDict
+from collections.abc import Iterable, Sequence
 from datetime import date
+from threading import Lock
 from typing import Any
 
 from hedgerow_kit.auth import ALL_AUTHORITIES, Principal
@@ -29,6 +31,34 @@ def network(session: Session, id: str, principal: Principal) -> Network | None:
 def all_within_reach(session: Session, principal: Principal) -> list[Network]:
     """All networks that a caller may know of, by id."""
     return list(session.scalars(select(Network).where(within_reach(principal)).order_by(Network.id)))
+
+
+class Relations:
+    """The relations of networks, each network's read once for each state of it."""
+
+    def __init__(self, *, kept: int = 200) -> None:
+        self._kept = kept
+        self._lock = Lock()
+        self._held: OrderedDict[tuple[str, int], tuple[Relation, ...]] = OrderedDict()
+
+    def of(self, session: Session, networks: Sequence[Network]) -> list[tuple[Relation, ...]]:
+        """The relations of each of these networks, in their order."""
+        keys = [(row.id, row.relations_version) for row in networks]
+        with self._lock:
+            found = {key: self._held[key] for key in keys if key in self._held}
+        missing = [key for key in keys if key not in found]
+        if missing:
+            read: dict[str, list[Relation]] = {id: [] for id, _ in missing}
+            for one in relations(session, read):
+                read[one.network].append(one)
+            found |= {key: tuple(read[key[0]]) for key in missing}
+        with self._lock:
+            for key in keys:
+                self._held[key] = found[key]
+                self._held.move_to_end(key)
+            while len(self._held) > self._kept:
+                self._held.popitem(last=False)
+        return [found[key] for key in keys]
 
 
 def relations(session: Session, networks: Iterable[str]) -> list[Relation]:
