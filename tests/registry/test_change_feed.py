@@ -176,7 +176,8 @@ def test_a_follower_misses_nothing_while_many_write_and_roll_back(
             with suppress(_Undone), database.writing() as session:
                 by = claim(session, "s", principal)
                 if chance.random() < 0.3:
-                    records.remove(session, entities.ORGANISATIONS, [(id,) for id in sorted(set(ids))])
+                    gone = [(id,) for id in sorted(set(ids))]
+                    records.remove(session, entities.ORGANISATIONS, gone, by)
                 else:
                     rows = [{"id": id, "name": f"{number}/{turn}", "status": "active"} for id in set(ids)]
                     records.write(session, entities.ORGANISATIONS, rows, by)

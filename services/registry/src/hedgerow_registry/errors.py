@@ -1,5 +1,7 @@
 """What can go wrong in the registry, in the field's words; a class's docstring is its default message."""
 
+from datetime import datetime
+
 
 class RegistryError(Exception):
     """The registry cannot do this."""
@@ -14,6 +16,23 @@ class UnknownRecord(RegistryError):
     def __init__(self, kind: str) -> None:
         super().__init__(f"The registry holds no such {kind}.")
         self.kind = kind
+
+
+class NotKnownThen(RegistryError):
+    """The registry did not know the record at that moment."""
+
+    def __init__(self, kind: str) -> None:
+        super().__init__(f"The registry did not know of such a {kind} at that moment.")
+        self.kind = kind
+
+
+class DeletedThen(RegistryError):
+    """The record had been deleted by that moment."""
+
+    def __init__(self, kind: str, at: datetime) -> None:
+        super().__init__(f"The {kind} had been deleted by that moment, at {at.isoformat()}.")
+        self.kind = kind
+        self.at = at
 
 
 class OrganisationHasServices(RegistryError):

@@ -17,6 +17,7 @@ from hedgerow_registry.api import (
     changes,
     contracts,
     feeds,
+    history,
     hsds,
     merges,
     needs,
@@ -63,7 +64,7 @@ def create_app(settings: Settings, database: Database, *, verifier: Verifier | N
     app.state.public_url = settings.public_url
     app.state.verifier = verifier or Verifier(settings.identity_keys, audience="registry")
     for resource in (
-        *(areas, organisations, ownership, merges, services, sites, needs, sources, changes),
+        *(areas, organisations, ownership, merges, services, sites, history, needs, sources, changes),
         *(pipeline, contracts, hsds, feeds),
     ):
         app.include_router(resource.router)

@@ -1,9 +1,10 @@
 """Query parameters that several routes share."""
 
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import date
 from typing import Annotated
 
-from fastapi import Depends, Query
+from fastapi import Query
+from hedgerow_kit.moments import AsOf as AsOf
 from hedgerow_kit.problems import UNPROCESSABLE, Problem
 
 from hedgerow_outcomes.domain.periods import Period, PeriodForm
@@ -19,32 +20,6 @@ SubjectQuery = Annotated[
 ]
 
 
-def _moment(
-    as_of: Annotated[
-        str | None,
-        Query(
-            max_length=40,
-            description="What was known then: a moment (2026-05-31T12:00:00Z) or a day, to its end in UTC",
-        ),
-    ] = None,
-) -> datetime | None:
-    if as_of is None:
-        return None
-    try:
-        if len(as_of) == 10:
-            return datetime.combine(date.fromisoformat(as_of) + timedelta(days=1), time(), UTC) - timedelta(
-                microseconds=1
-            )
-        moment = datetime.fromisoformat(as_of)
-        return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
-    except (ValueError, OverflowError):
-        raise Problem(
-            UNPROCESSABLE,
-            errors=[{"parameter": "as_of", "reason": "not a day or a moment as in 2026-05-31T12:00:00Z"}],
-        ) from None
-
-
-AsOf = Annotated[datetime | None, Depends(_moment)]
 From = Annotated[date | None, Query(alias="from", description="Periods that end on this day or later")]
 To = Annotated[date | None, Query(description="Periods that begin on this day or earlier")]
 

@@ -181,7 +181,7 @@ def _write(
     records.write(session, entities.PROCESSES, process_rows, by)
     there = store.contracts_of(session, (row["id"] for row in process_rows))
     gone = there - {row["id"] for row in contract_rows}
-    records.remove(session, entities.CONTRACTS, [(id,) for id in sorted(gone)])
+    records.remove(session, entities.CONTRACTS, [(id,) for id in sorted(gone)], by)
     records.write(session, entities.CONTRACTS, contract_rows, by)
     # A contract's successor is found by its process: who points here, or is pointed at, now reads anew.
     for id in store.predecessors(

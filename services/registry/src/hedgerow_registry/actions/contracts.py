@@ -10,6 +10,7 @@ from typing import Any
 
 import orjson
 from hedgerow_kit.auth import Principal
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from hedgerow_registry.actions import records
@@ -38,11 +39,7 @@ def put_contract(
 
     Who may not see what it costs does not change that: amounts left out stay as they are.
     """
-    held = store.locked(session, Contract, id)
-    writer = claim(session, source if held is None else held.source, by)
-    if held is None:
-        lock(session, source)
-        held = store.locked(session, Contract, id)
+    held, writer = _claimed(session, Contract, id, source=source, by=by)
     when(held)
     if held is not None and not by.may("money"):
         fields = _with_amounts(fields, store.whole(session, held))
@@ -62,13 +59,15 @@ def put_contract(
 
 def delete_contract(session: Session, id: str, *, by: Principal, when: Precondition) -> None:
     """Delete a contract; its process goes with its last contract."""
-    held = store.locked(session, Contract, id)
+    source = session.scalar(select(Contract.source).where(Contract.id == id))
+    if source is None:
+        raise UnknownRecord("contract")
+    held, writer = _claimed(session, Contract, id, source=source, by=by)
     if held is None:
         raise UnknownRecord("contract")
     when(held)
-    writer = claim(session, held.source, by)
     if store.contracts_of(session, [held.process_id]) == {id}:
-        remove_process(session, held.process_id)
+        remove_process(session, held.process_id, writer)
         return
     _write(
         session,
@@ -83,11 +82,7 @@ def put_plan(
     session: Session, id: str, fields: Fields, *, source: str, by: Principal, when: Precondition
 ) -> bool:
     """Write what is planned; tells whether it is new. Raises InvalidReference for an unknown organisation."""
-    held = store.locked(session, ContractingProcess, id)
-    writer = claim(session, source if held is None else held.source, by)
-    if held is None:
-        lock(session, source)
-        held = store.locked(session, ContractingProcess, id)
+    held, writer = _claimed(session, ContractingProcess, id, source=source, by=by)
     when(held)
     if held is not None and not by.may("money"):
         fields = {**fields, "value": fields["value"] or {"amount": held.amount, "currency": held.currency}}
@@ -106,18 +101,29 @@ def put_plan(
 
 def delete_plan(session: Session, id: str, *, by: Principal, when: Precondition) -> None:
     """Delete a process that no contract has come of yet."""
-    held = store.locked(session, ContractingProcess, id)
+    source = session.scalar(select(ContractingProcess.source).where(ContractingProcess.id == id))
+    if source is None:
+        raise UnknownRecord("plan")
+    held, writer = _claimed(session, ContractingProcess, id, source=source, by=by)
     if held is None or store.contracts_of(session, [id]):
         raise UnknownRecord("plan")
     when(held)
-    claim(session, held.source, by)
-    remove_process(session, id)
+    remove_process(session, id, writer)
 
 
-def remove_process(session: Session, id: str) -> None:
+def _claimed(session: Session, table: Any, id: str, *, source: str, by: Principal) -> tuple[Any, Provenance]:
+    """A record as it is held, which nobody else may write now, and under what it is to be written."""
+    named = session.scalar(select(table.source).where(table.id == id))
+    writer = claim(session, named or source, by)
+    # The source before the record, as imports have it; of two who write a record first, one waits here.
+    lock(session, writer.source)
+    return store.locked(session, table, id), writer
+
+
+def remove_process(session: Session, id: str, by: Provenance) -> None:
     """Delete a process with its releases and contracts; each leaves a tombstone."""
-    records.remove(session, CONTRACTS, [(one,) for one in sorted(store.contracts_of(session, [id]))])
-    records.remove(session, PROCESSES, [(id,)])
+    records.remove(session, CONTRACTS, [(one,) for one in sorted(store.contracts_of(session, [id]))], by)
+    records.remove(session, PROCESSES, [(id,)], by)
 
 
 def write_change(session: Session, ocid: str, change: Change, by: Provenance, *, tag: str) -> Written:

@@ -1,7 +1,7 @@
 """Writing and deleting single organisations, services and sites, as one who has read them before."""
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from hedgerow_kit.auth import Principal
 from sqlalchemy import select
@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from hedgerow_registry.actions import records
 from hedgerow_registry.actions.entities import ORGANISATIONS, SERVICES, SITES
-from hedgerow_registry.actions.provenance import claim, lock
+from hedgerow_registry.actions.provenance import Provenance, claim
 from hedgerow_registry.actions.records import QUARANTINED, Entity
 from hedgerow_registry.errors import (
     AlreadyMerged,
@@ -37,11 +37,11 @@ def put_organisation(
     What is written back as it was read keeps its place: what only an organisation merged into this one says
     does not become this one's own. Raises AlreadyMerged for one that stands under another.
     """
-    held = _locked(session, ORGANISATIONS, id)
-    if held is not None:
+    claimed = _claimed(session, ORGANISATIONS, id, source=source, principal=by)
+    if claimed.held is not None:
         _require_standing(session, id)
-        fields = _without_what_members_say(session, held, fields)
-    return _put(session, ORGANISATIONS, id, fields, source=source, principal=by, when=when)
+        fields = _without_what_members_say(session, claimed.held, fields)
+    return _put(session, claimed, fields, when)
 
 
 def put_service(
@@ -51,17 +51,17 @@ def put_service(
     organisation = fields.get("organisation_id")
     if organisation is not None and not directory.known_organisations(session, [organisation]):
         raise InvalidReference("organisation_id", "no such organisation")
-    held = _locked(session, SERVICES, id)
-    document = None if held is None else held.document
+    claimed = _claimed(session, SERVICES, id, source=source, principal=by)
+    document = None if claimed.held is None else claimed.held.document
     if document is not None:
         # The nested record keeps what the flat one does not speak of.
         document = {**document, **{name: fields.get(name) for name in _MIRRORED}}
     whole = {**fields, "document": document}
-    named = None if held is None else held.organisation_id
+    named = None if claimed.held is None else claimed.held.organisation_id
     if named is not None and merges.answering(session, named) == organisation:
         # Written back as it was read, it stays with the organisation its source named, merged or not.
         whole["organisation_id"] = named
-    return _put(session, SERVICES, id, whole, source=source, principal=by, when=when)
+    return _put(session, claimed, whole, when)
 
 
 def put_site(
@@ -70,7 +70,7 @@ def put_site(
     """Write a site; tells whether it is new. Raises InvalidReference for an unknown service."""
     if not directory.known_services(session, [fields["service_id"]]):
         raise InvalidReference("service_id", "no such service")
-    return _put(session, SITES, id, fields, source=source, principal=by, when=when)
+    return _put(session, _claimed(session, SITES, id, source=source, principal=by), fields, when)
 
 
 def delete_organisation(session: Session, id: str, *, by: Principal, when: Precondition) -> None:
@@ -78,7 +78,7 @@ def delete_organisation(session: Session, id: str, *, by: Principal, when: Preco
 
     Raises OrganisationHasServices, OrganisationHasContracts, AlreadyMerged, OrganisationAnswersForOthers.
     """
-    _held(session, ORGANISATIONS, id, by, when)
+    writer = _held(session, ORGANISATIONS, id, by, when)
     _require_standing(session, id)
     if merges.members(session, [id]):
         raise OrganisationAnswersForOthers
@@ -87,40 +87,46 @@ def delete_organisation(session: Session, id: str, *, by: Principal, when: Preco
         raise OrganisationHasServices(services)
     if contracts.has_part(session, id):
         raise OrganisationHasContracts
-    records.remove(session, ORGANISATIONS, [(id,)])
+    records.remove(session, ORGANISATIONS, [(id,)], writer)
 
 
 def delete_service(session: Session, id: str, *, by: Principal, when: Precondition) -> None:
     """Delete a service and its sites."""
-    _held(session, SERVICES, id, by, when)
-    records.remove(session, SITES, [(site,) for site in directory.sites_of(session, [id])])
-    records.remove(session, SERVICES, [(id,)])
+    writer = _held(session, SERVICES, id, by, when)
+    records.remove(session, SITES, [(site,) for site in directory.sites_of(session, [id])], writer)
+    records.remove(session, SERVICES, [(id,)], writer)
 
 
 def delete_site(session: Session, id: str, *, by: Principal, when: Precondition) -> None:
-    _held(session, SITES, id, by, when)
-    records.remove(session, SITES, [(id,)])
+    writer = _held(session, SITES, id, by, when)
+    records.remove(session, SITES, [(id,)], writer)
 
 
-def _put(
-    session: Session,
-    entity: Entity,
-    id: str,
-    fields: Mapping[str, Any],
-    *,
-    source: str,
-    principal: Principal,
-    when: Precondition,
-) -> bool:
+class _Claimed(NamedTuple):
+    """A record that nobody else may write now: as it is held, if it is, and who is to write it."""
+
+    entity: Entity
+    id: str
+    held: Any
+    by: Provenance
+
+
+def _claimed(session: Session, entity: Entity, id: str, *, source: str, principal: Principal) -> _Claimed:
+    query = select(entity.table.source).where(entity.table.id == id)
+    by = claim(session, session.scalar(query) or source, principal)
+    # The source before the record, as imports have it; of two who write a record first, one waits here.
+    records.hold(session, entity, by)
     held = _locked(session, entity, id)
-    by = claim(session, source if held is None else held.source, principal)
-    if held is None:
-        # No row to lock yet: of two who write it first, one waits here and then finds it.
-        lock(session, source)
-        held = _locked(session, entity, id)
+    if held is not None and held.source != by.source:
+        by = claim(session, held.source, principal)
+    return _Claimed(entity, id, held, by)
+
+
+def _put(session: Session, claimed: _Claimed, fields: Mapping[str, Any], when: Precondition) -> bool:
+    held = claimed.held
     when(held)
-    kept = {"source_id": None if held is None else held.source_id}
-    (written,) = records.write(session, entity, [{**fields, **kept, "id": id}], by)
+    kept = {"source_id": None if held is None else held.source_id, "id": claimed.id}
+    (written,) = records.write(session, claimed.entity, [{**fields, **kept}], claimed.by)
     if written.verdict == QUARANTINED:
         raise Malformed(f"{written.column}: {written.reason}" if written.column else str(written.reason))
     return held is None
@@ -150,12 +156,16 @@ def _without_what_members_say(session: Session, held: Any, fields: Mapping[str, 
     return kept
 
 
-def _held(session: Session, entity: Entity, id: str, principal: Principal, when: Precondition) -> None:
-    held = _locked(session, entity, id)
-    if held is None:
+def _held(session: Session, entity: Entity, id: str, principal: Principal, when: Precondition) -> Provenance:
+    """Under what the record is to be deleted. Raises UnknownRecord."""
+    source = session.scalar(select(entity.table.source).where(entity.table.id == id))
+    if source is None:
         raise UnknownRecord(entity.type)
-    when(held)
-    claim(session, held.source, principal)
+    claimed = _claimed(session, entity, id, source=source, principal=principal)
+    if claimed.held is None:
+        raise UnknownRecord(entity.type)
+    when(claimed.held)
+    return claimed.by
 
 
 def _locked(session: Session, entity: Entity, id: str) -> Any:

@@ -69,7 +69,7 @@ def claim(
 
 
 def lock(session: Session, source: str) -> None:
-    """Let nobody else write a first record of this source until the transaction ends."""
+    """Let nobody else write records of this source until the transaction ends."""
     session.execute(select(Source.name).where(Source.name == source).with_for_update(key_share=True))
 
 

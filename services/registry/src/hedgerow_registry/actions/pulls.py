@@ -389,8 +389,9 @@ class Puller:
     def _remove(self, session: Session, hand: Hand, ids: Sequence[str]) -> int:
         # What has been handed over to another source meanwhile is not this feed's to take away.
         own = feeds.of_source(session, ids, hand.source)
-        records.remove(session, SITES, [(site,) for site in directory.sites_of(session, own)])
-        records.remove(session, SERVICES, [(id,) for id in own])
+        by = claim(session, hand.source, hand.principal, import_id=hand.id)
+        records.remove(session, SITES, [(site,) for site in directory.sites_of(session, own)], by)
+        records.remove(session, SERVICES, [(id,) for id in own], by)
         feeds.note_gone(session, hand.feed_id, hand.id, ids, self._now())
         told = [Outcome(records.CHANGED, key=id, reason=GONE, records=0) for id in own]
         self._importer.keep(session, hand.id, told, counted=False)

@@ -5,22 +5,29 @@ sent again writes nothing and makes no change event.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import datetime
 from hashlib import blake2b
 from typing import Any, NamedTuple
 
 import orjson
 from hedgerow_kit.db import upsert
-from sqlalchemy import Float, String, delete, select
+from sqlalchemy import Float, String, delete, func, select
 from sqlalchemy.orm import Session
 
-from hedgerow_registry.actions import derived
-from hedgerow_registry.actions.provenance import Provenance, is_unlimited
+from hedgerow_registry.actions import derived, histories
+from hedgerow_registry.actions.provenance import Provenance, is_unlimited, lock
+from hedgerow_registry.domain.versions import Gone, Known, as_of, beginning
+from hedgerow_registry.errors import DeletedThen, NotKnownThen
 from hedgerow_registry.store.held import Held, Key, chunks, held
+from hedgerow_registry.store.whole import Part as Part
+from hedgerow_registry.store.whole import whole
 from hedgerow_registry.tables import Source, feed
 
 Fields = Mapping[str, Any]
 
 ACCEPTED, CHANGED, UNCHANGED, QUARANTINED = "accepted", "changed", "unchanged", "quarantined"
+# The first half of the advisory locks under which shared records are written: any number.
+_SHARED_DATA = 7_240_332
 _PROVENANCE = frozenset({"source", "first_import_id", "last_import_id", "updated_at", "digest"})
 
 
@@ -33,15 +40,6 @@ class Written(NamedTuple):
 
 
 _UNCHANGED = Written(UNCHANGED)
-
-
-class Part(NamedTuple):
-    """A list inside a record that has a table of its own: `field` of the record, one row an item."""
-
-    field: str
-    table: Any
-    owner: str
-    columns: tuple[str, ...]
 
 
 class Entity:
@@ -94,6 +92,30 @@ class Entity:
 
     def key_of(self, record: Fields) -> Key:
         return tuple(record[name] for name in self.key)
+
+    def whole(
+        self, session: Session, keys: Iterable[Key], *, lock: bool = False
+    ) -> dict[Key, dict[str, Any]]:
+        """The records of these keys as they stand, with where they came from."""
+        columns = [name for name in self.columns if name not in self.key]
+        kept = [*columns, *histories.PROVENANCE]
+        return whole(session, self.table, self.key, kept, self.parts, keys, lock=lock)
+
+    def known(self, session: Session, key: Key, at: datetime) -> Known:
+        """A record as it was known at a moment. Raises NotKnownThen, DeletedThen."""
+        now = self.whole(session, [key]).get(key)
+        changes = histories.changes(session, self.type, histories.record_key(key))
+        then = as_of(
+            None if now is None else histories.plain(now),
+            changes,
+            at,
+            begun=beginning(now, changes),
+        )
+        if then is None:
+            raise NotKnownThen(self.type)
+        if isinstance(then, Gone):
+            raise DeletedThen(self.type, then.at)
+        return then
 
     def normal(self, record: Fields) -> dict[str, Any]:
         """The record with every column and part, numbers as floats where the column is one."""
@@ -174,6 +196,9 @@ def write_prepared(
     session: Session, entity: Entity, records: Sequence[Prepared], by: Provenance
 ) -> list[Written]:
     """`write`, for records that were prepared before."""
+    if not records:
+        return []
+    hold(session, entity, by)
     keys = [entity.key_of(record.fields) for record in records]
     there = held(session, entity.table, entity.key, keys)
     foreign = _foreign(session, entity, there.values(), by)
@@ -198,6 +223,17 @@ def write_prepared(
     return verdicts
 
 
+def hold(session: Session, entity: Entity, by: Provenance) -> None:
+    """Let nobody else write such records until the transaction ends: of the same source, or any if shared.
+
+    What a record was is read before it is overwritten; two who each read first would both miss the other.
+    """
+    if entity.owned:
+        lock(session, by.source)
+    elif session.get_bind().dialect.name == "postgresql":
+        session.execute(select(func.pg_advisory_xact_lock(_SHARED_DATA, func.hashtext(entity.type))))
+
+
 def _foreign(session: Session, entity: Entity, there: Iterable[Held], by: Provenance) -> set[str]:
     """The sources among those of the held records whose records may not be written under this one."""
     others = {found.source for found in there} - {by.source}
@@ -220,6 +256,8 @@ def _store(
     keys = sorted([*new, *changed])
     if not keys:
         return
+    before = entity.whole(session, changed, lock=True)
+    at = {key: histories.moment_after(before[key], by.at) for key in changed if key in before}
     records = [new.get(key) or changed[key] for key in keys]
     names = [*entity.columns, "digest"]
     rows = [
@@ -229,10 +267,14 @@ def _store(
             "source": by.source,
             "first_import_id": by.import_id,
             "last_import_id": by.import_id,
-            "updated_at": by.at,
+            "updated_at": at.get(key, by.at),
         }
-        for record in records
+        for key, record in zip(keys, records, strict=True)
     ]
+    histories.note_made(session, entity.type, list(new), by)
+    histories.note_changed(
+        session, entity.type, [(key, before[key], changed[key], at[key]) for key in at], by
+    )
     derived.look_before(session, entity.type, [entity.change_id(record) for record in records])
     # Shared data stay with the source that brought them first, whoever corrects them.
     kept = {*entity.key, "first_import_id", *(() if entity.owned else ("source",))}
@@ -266,15 +308,20 @@ def _store_part(
 _QUIET = {"synchronize_session": False}
 
 
-def remove(session: Session, entity: Entity, keys: Sequence[Key]) -> None:
-    """Delete records of a kind that has a single key; each that was there leaves a tombstone in the feed."""
+def remove(session: Session, entity: Entity, keys: Sequence[Key], by: Provenance) -> None:
+    """Delete records of a kind that has a single key.
+
+    Each that was there leaves a tombstone in the feed, and what it was in the history.
+    """
+    if keys:
+        hold(session, entity, by)
     column = getattr(entity.table, entity.key[0])
-    for piece in chunks([one for (one,) in keys]):
-        # Locked in the order in which `write` locks, so that the two never wait for each other.
-        there = select(column).where(column.in_(piece)).order_by(column).with_for_update()
-        gone = session.scalars(there).all()
+    for piece in chunks(keys):
+        there = entity.whole(session, piece, lock=True)
+        histories.note_deleted(session, entity.type, there, by)
         if entity.told:
-            for one in gone:
+            for (one,) in there:
                 feed.record(session, entity.type, one, deleted=True)
                 derived.note(session, entity.type, one, None)
-        session.execute(delete(entity.table).where(column.in_(piece)), execution_options=_QUIET)
+        gone = delete(entity.table).where(column.in_([one for (one,) in there]))
+        session.execute(gone, execution_options=_QUIET)

@@ -248,7 +248,7 @@ def _write_sites(
         outcome.parts.append(written.verdict)
         if written.verdict == QUARANTINED:
             outcome.notes.append(f"a site was not taken in: {written.reason}")
-    records.remove(session, SITES, [(site_id,) for site_id in gone])
+    records.remove(session, SITES, [(site_id,) for site_id in gone], by)
 
 
 def _site_owners(session: Session, ids: Iterable[str]) -> dict[str, str]:

@@ -9,11 +9,13 @@ from hedgerow_kit import paging, problems
 from hedgerow_kit.auth import Principal, require
 from hedgerow_kit.conditional import etag
 from hedgerow_kit.db import Reading, Writing
+from hedgerow_kit.moments import AsOf as KnownAt
 from hedgerow_kit.problems import UNPROCESSABLE, Problem
 from pydantic import Field, field_validator, model_validator
 from sqlalchemy.orm import Session
 
 from hedgerow_registry.actions import directory as actions
+from hedgerow_registry.actions.entities import ORGANISATIONS
 from hedgerow_registry.api.services import ServiceItem, service_items
 from hedgerow_registry.api.wire import (
     AsOf,
@@ -28,6 +30,7 @@ from hedgerow_registry.api.wire import (
     Text,
     View,
     day_asked,
+    fields_then,
     if_unchanged,
     name_start,
     owned_by,
@@ -169,9 +172,22 @@ def list_organisations(
 
 @router.get("/v1/organisations/{id}")
 def read_organisation(
-    id: StandingId, session: Reading, response: Response, principal: Annotated[Principal, require("read")]
+    id: StandingId,
+    session: Reading,
+    response: Response,
+    principal: Annotated[Principal, require("read")],
+    as_of: KnownAt,
 ) -> OrganisationItem:
-    """One organisation; one that was merged into another is redirected to it."""
+    """One organisation; one that was merged into another is redirected to it.
+
+    With `as_of`, its own record as it was known at that moment, whether or not it was merged or deleted
+    since. A moment before the registry knew of it is answered 404 `not-known-then`, one at which it had been
+    deleted 410 `deleted-then`.
+    """
+    if as_of is not None:
+        fields = fields_then(ORGANISATIONS, ORGANISATIONS.known(session, (id,), as_of))
+        named = [Identifier(scheme=scheme, id=number) for scheme, number in fields["identifiers"]]
+        return OrganisationItem.model_validate({**fields, "identifiers": named})
     return _one(session, id, response)
 
 

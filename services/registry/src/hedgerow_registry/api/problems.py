@@ -6,6 +6,8 @@ from hedgerow_registry import errors
 
 PROBLEMS = {
     errors.UnknownRecord: NOT_FOUND,
+    errors.NotKnownThen: ProblemType(404, "not-known-then", "Not known at that moment"),
+    errors.DeletedThen: ProblemType(410, "deleted-then", "Deleted by that moment"),
     errors.OrganisationHasServices: ProblemType(409, "organisation-has-services", "It still has services"),
     errors.OrganisationAnswersForOthers: ProblemType(
         409, "organisation-answers-for-others", "Others are merged into it"

@@ -9,10 +9,12 @@ from hedgerow_kit import paging, problems
 from hedgerow_kit.auth import Principal, require
 from hedgerow_kit.conditional import etag
 from hedgerow_kit.db import Reading, Writing
+from hedgerow_kit.moments import AsOf as KnownAt
 from pydantic import Field, field_validator, model_validator
 from sqlalchemy.orm import Session
 
 from hedgerow_registry.actions import directory as actions
+from hedgerow_registry.actions.entities import SERVICES
 from hedgerow_registry.api.wire import (
     AreaCode,
     AsOf,
@@ -26,6 +28,7 @@ from hedgerow_registry.api.wire import (
     SourceName,
     Text,
     View,
+    fields_then,
     if_unchanged,
     known_area,
     known_need,
@@ -155,9 +158,19 @@ def list_services(
 
 @router.get("/v1/services/{id}")
 def read_service(
-    id: str, session: Reading, response: Response, principal: Annotated[Principal, require("read")]
+    id: str,
+    session: Reading,
+    response: Response,
+    principal: Annotated[Principal, require("read")],
+    as_of: KnownAt,
 ) -> ServiceView:
-    """One service."""
+    """One service; with `as_of`, as it was known at that moment, also where it was deleted since.
+
+    A moment before the registry knew of it is answered 404 `not-known-then`, one at which it had been deleted
+    410 `deleted-then`.
+    """
+    if as_of is not None:
+        return ServiceView.model_validate(fields_then(SERVICES, SERVICES.known(session, (id,), as_of)))
     return _one(session, id, response)
 
 

@@ -6,10 +6,12 @@ from fastapi import Query, Request, Response
 from hedgerow_kit import paging, problems
 from hedgerow_kit.auth import Principal, require
 from hedgerow_kit.db import Reading, Writing
+from hedgerow_kit.moments import AsOf as KnownAt
 from pydantic import Field, field_validator, model_validator
 from sqlalchemy.orm import Session
 
 from hedgerow_registry.actions import directory as actions
+from hedgerow_registry.actions.entities import SITES
 from hedgerow_registry.api.wire import (
     AreaCode,
     Body,
@@ -18,6 +20,7 @@ from hedgerow_registry.api.wire import (
     RecordId,
     SourceName,
     View,
+    fields_then,
     if_unchanged,
     known_area,
     tag_of,
@@ -107,9 +110,15 @@ def list_sites(
 
 @router.get("/v1/sites/{id}")
 def read_site(
-    id: str, session: Reading, response: Response, principal: Annotated[Principal, require("read")]
+    id: str,
+    session: Reading,
+    response: Response,
+    principal: Annotated[Principal, require("read")],
+    as_of: KnownAt,
 ) -> SiteItem:
-    """One site."""
+    """One site; with `as_of`, as it was known at that moment, also where it was deleted since."""
+    if as_of is not None:
+        return SiteItem.model_validate(fields_then(SITES, SITES.known(session, (id,), as_of)))
     return _one(session, id, response)
 
 

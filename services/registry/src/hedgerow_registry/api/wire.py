@@ -11,7 +11,9 @@ from hedgerow_kit.problems import PRECONDITION_FAILED, UNPROCESSABLE, Problem, P
 from pydantic import AfterValidator, BaseModel, ConfigDict, StringConstraints
 from sqlalchemy.orm import Session
 
+from hedgerow_registry.actions.records import Entity
 from hedgerow_registry.domain import gss, ids, words
+from hedgerow_registry.domain.versions import Known
 from hedgerow_registry.errors import Malformed, UnknownRecord
 from hedgerow_registry.store import areas, merges, reference
 from hedgerow_registry.store.directory import known_organisations
@@ -52,7 +54,8 @@ MERGED = ProblemType(308, "merged", "Merged into another organisation")
 
 def _standing(id: str, session: Reading, request: Request) -> str:
     answering = merges.answering(session, id.lower())
-    if answering == id.lower():
+    # What was known of a record is told of that record, whichever answers for it now.
+    if answering == id.lower() or "as_of" in request.query_params:
         return id
     path = request.url.path.replace(id, answering, 1)
     query = f"?{request.url.query}" if request.url.query else ""
@@ -146,3 +149,9 @@ def if_unchanged(request: Request, tag: Callable[[Any], str] = tag_of) -> Callab
         require_match(request, tag(held))
 
     return check
+
+
+def fields_then(entity: Entity, known: Known) -> dict[str, Any]:
+    """A record as it was known, with what follows from its fields and the provenance it had then."""
+    derived = {name: derive(known.fields) for name, derive in entity.derived.items()}
+    return {**derived, **known.fields, "updated_at": known.since, "last_import_id": known.import_id}

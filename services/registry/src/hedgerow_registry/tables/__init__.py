@@ -27,6 +27,7 @@ from hedgerow_registry.tables.feeds import Feed as Feed
 from hedgerow_registry.tables.feeds import FeedPage as FeedPage
 from hedgerow_registry.tables.feeds import FeedPull as FeedPull
 from hedgerow_registry.tables.feeds import FeedRecord as FeedRecord
+from hedgerow_registry.tables.history import History as History
 from hedgerow_registry.tables.intake import Change as Change
 from hedgerow_registry.tables.intake import ChangeClock as ChangeClock
 from hedgerow_registry.tables.intake import Import as Import
