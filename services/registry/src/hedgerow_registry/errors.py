@@ -71,6 +71,10 @@ class OrganisationHasContracts(RegistryError):
     """The organisation has a part in contracts: take it out of them first, or merge it into another."""
 
 
+class SamePair(RegistryError):
+    """The two are merged already: unmerge them first."""
+
+
 class SourceOfAnotherAuthority(RegistryError):
     """The source is not one of your authority."""
 

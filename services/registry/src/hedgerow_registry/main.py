@@ -16,6 +16,7 @@ from hedgerow_registry.api import (
     areas,
     changes,
     contracts,
+    duplicates,
     feeds,
     history,
     hsds,
@@ -30,6 +31,7 @@ from hedgerow_registry.api import (
 )
 from hedgerow_registry.api.problems import PROBLEMS
 from hedgerow_registry.imports import kinds
+from hedgerow_registry.jobs.matching import Matcher
 from hedgerow_registry.jobs.pulling import Pulling
 from hedgerow_registry.settings import Settings
 
@@ -40,12 +42,17 @@ def create_app(settings: Settings, database: Database, *, verifier: Verifier | N
     puller = Puller(database, runs, allowed_hosts=settings.feed_hosts, pauses=settings.feed_pauses)
     pulling = Pulling(database, puller, look_seconds=settings.feed_look_seconds, replica=settings.replica)
 
+    matcher = Matcher(database, pause_seconds=settings.matching_seconds)
+
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
         await to_thread.run_sync(runs.mark_interrupted, database)
         if settings.pulls:
             pulling.start()
+        if settings.matching_seconds > 0:
+            matcher.start()
         yield
+        await to_thread.run_sync(matcher.stop)
         if settings.pulls:
             await to_thread.run_sync(pulling.stop)
         database.dispose()
@@ -65,7 +72,7 @@ def create_app(settings: Settings, database: Database, *, verifier: Verifier | N
     app.state.verifier = verifier or Verifier(settings.identity_keys, audience="registry")
     for resource in (
         *(areas, organisations, ownership, merges, services, sites, history, needs, sources, changes),
-        *(pipeline, contracts, hsds, feeds),
+        *(duplicates, pipeline, contracts, hsds, feeds),
     ):
         app.include_router(resource.router)
     app.include_router(runs.router())

@@ -33,6 +33,8 @@ class Settings(BaseSettings):
     feed_look_seconds: float = Field(default=5.0, gt=0, le=3600)
     # The name of this process among several on one database, the same after a restart; by default the host's.
     replica: str | None = Field(default=None, max_length=200)
+    # Looked for again when the registry has been quiet for so long after a change; 0: only when asked to.
+    matching_seconds: float = Field(default=10.0, ge=0)
 
     @field_validator("feed_hosts", mode="before")
     @classmethod

@@ -68,6 +68,14 @@ def claim(
     return by
 
 
+def may_claim(session: Session, source: str, principal: Principal) -> bool:
+    """Whether a principal may write what a source that is held has brought."""
+    if is_unlimited(principal):
+        return True
+    authority = session.scalar(select(Source.authority_code).where(Source.name == source))
+    return authority is not None and authority in principal.authorities
+
+
 def lock(session: Session, source: str) -> None:
     """Let nobody else write records of this source until the transaction ends."""
     session.execute(select(Source.name).where(Source.name == source).with_for_update(key_share=True))

@@ -18,6 +18,7 @@ PROBLEMS = {
     errors.OrganisationHasContracts: ProblemType(
         409, "organisation-has-contracts", "It has a part in contracts"
     ),
+    errors.SamePair: ProblemType(409, "merged-pair", "They are merged"),
     errors.SourceOfAnotherAuthority: FORBIDDEN,
     errors.AuthorityNotNamed: UNPROCESSABLE,
     errors.AmbiguousNeed: ProblemType(422, "ambiguous-need", "Several taxonomies have this term"),

@@ -1,5 +1,6 @@
 """Whether two organisations may be one body: a score from 0 to 1, and the reasons for it in words."""
 
+import math
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -25,7 +26,7 @@ _VAGUE: Final = 0.6
 _BESIDE: Final = 0.65
 
 # Registers that give a body one number.
-_ONE_NUMBER: Final = frozenset(
+ONE_NUMBER: Final = frozenset(
     ("GB-COH", "GB-CHC", "GB-SC", "GB-NIC", "GB-NHS", "GB-EDU", "GB-UKPRN", "GB-LAE", "GB-MPR", "GB-VAT")
 )
 # Hosts at which many have a page or a mailbox.
@@ -132,7 +133,7 @@ def compare(one: Body, other: Body, rivals: Callable[[str], int] = lambda _key: 
     """
     reasons: list[Reason] = []
     alike, left, right = _names(one.names, other.names)
-    score = 0.0
+    score: float = 0.0
     if alike >= _ALIKE_FROM:
         score = _by_name(alike, left, right, rivals, reasons)
     score *= _places_apart(one.postcodes, other.postcodes, reasons) if score else 1.0
@@ -187,7 +188,7 @@ def _by_name(
 ) -> float:
     assert left is not None
     assert right is not None
-    score = _NAME_ALONE * ((alike - _ALIKE_FROM) / (1 - _ALIKE_FROM)) ** 1.2
+    score: float = _NAME_ALONE * ((alike - _ALIKE_FROM) / (1 - _ALIKE_FROM)) ** 1.2
     quoted = " – ".join(sorted((left[0], right[0])))
     said = "the same name" if alike == 1 else f"names alike by {alike:.0%}"
     reasons.append(Reason("name", "for", f"{said}: {quoted}"))
@@ -196,7 +197,7 @@ def _by_name(
         reasons.append(Reason("vague name", "against", "the names hold only words that many names have"))
     holders = max(rivals(f"n:{form.squeezed}") for _, form in (left, right))
     if holders > 1:
-        score *= float(holders) ** -0.25
+        score *= math.pow(holders, -0.25)
         reasons.append(
             Reason("common name", "against", f"{holders} organisations of one source have this name")
         )
@@ -206,7 +207,7 @@ def _by_name(
 def _other_number(
     one: frozenset[tuple[str, str]], other: frozenset[tuple[str, str]], reasons: list[Reason]
 ) -> float:
-    held = {scheme: number for scheme, number in other if scheme in _ONE_NUMBER}
+    held = {scheme: number for scheme, number in other if scheme in ONE_NUMBER}
     same = {scheme for scheme, _ in one & other}
     for scheme, number in sorted(one):
         if scheme in held and scheme not in same:

@@ -139,6 +139,8 @@ _ALSO: Final = re.compile(
 )
 _APOSTROPHES: Final = re.compile(r"['’‘`´]")
 _REGISTER: Final = re.compile(r"\b(registered )?(charity|company) (no|number|reg)\b\.? ?[a-z]{0,2}\d+")
+_DOUBLED: Final = re.compile(r"(.)\1")
+_NO_VOWELS: Final = str.maketrans("", "", "aeiou")
 _BRACKETED: Final = re.compile(r"\(([a-z]{2,10})\)")
 _WORD: Final = re.compile(r"[^\W_]+")
 _INITIALS: Final = re.compile(r"\b(?:[^\W\d_] ){1,}[^\W\d_]\b")
@@ -275,6 +277,7 @@ def stands_beside(one: NameForm, other: NameForm) -> bool:
     return not _BESIDE.isdisjoint(set(one.tokens) ^ set(other.tokens))
 
 
+@lru_cache(maxsize=100_000)
 def _has_digit(token: str) -> bool:
     return any(char.isdigit() for char in token)
 
@@ -308,18 +311,12 @@ def _shortened(left: list[str], right: list[str]) -> float:
 
 def _spelt_alike(left: Sequence[str], right: Sequence[str]) -> float:
     """The weight of words that are one in two spellings, the most alike first."""
+    ones, others = ([word for word in side if _may_be_misspelt(word)] for side in (left, right))
     pairs = sorted(
-        (
-            (-fuzz.ratio(a, b), a, b)
-            for a in left
-            for b in right
-            if len(a) >= _SPELT and len(b) >= _SPELT and not _has_digit(a) and not _has_digit(b)
-        ),
+        (-ratio, a, b) for a in ones for b in others if (ratio := fuzz.ratio(a, b, score_cutoff=_LIKE))
     )
     shared, used_left, used_right = 0.0, set[str](), set[str]()
     for ratio, a, b in pairs:
-        if -ratio < _LIKE:
-            break
         if a not in used_left and b not in used_right:
             used_left.add(a)
             used_right.add(b)
@@ -327,16 +324,28 @@ def _spelt_alike(left: Sequence[str], right: Sequence[str]) -> float:
     return shared
 
 
+def _may_be_misspelt(word: str) -> bool:
+    return len(word) >= _SPELT and not _has_digit(word)
+
+
+def _bones(token: str) -> str:
+    if len(token) < _SPELT or _has_digit(token):
+        return token
+    return _DOUBLED.sub(r"\1", token[0] + token[1:].translate(_NO_VOWELS))
+
+
 def keys(form: NameForm) -> set[str]:
     """The keys under which names that may be the same are looked for: two that share none are never compared.
 
-    The whole name without spaces and its beginning, each word that says something, and neighbouring words in
-    either order.
+    The whole name without spaces and its beginning, each word that says something (a longer one without its
+    later vowels and doubled letters, which are what is misspelt), and neighbouring words in either order.
 
     >>> sorted(keys(forms("Quay Kitchen")[0]))
-    ['n:quaykitchen', 'p:kitchen quay', 's:quaykitc', 't:kitchen', 't:quay']
+    ['n:quaykitchen', 'p:kitchen quay', 's:quaykitc', 't:ktchn', 't:quay']
     """
     made = {f"n:{form.squeezed}", f"s:{form.squeezed[:8]}"}
-    made |= {f"t:{token}" for token in form.tokens if token_weight(token) == _PLAIN and len(token) > 2}
+    made |= {
+        f"t:{_bones(token)}" for token in form.tokens if token_weight(token) == _PLAIN and len(token) > 2
+    }
     made |= {f"p:{' '.join(sorted(pair))}" for pair in pairwise(form.tokens)}
     return made

@@ -33,6 +33,9 @@ from hedgerow_registry.tables.intake import ChangeClock as ChangeClock
 from hedgerow_registry.tables.intake import Import as Import
 from hedgerow_registry.tables.intake import Receipt as Receipt
 from hedgerow_registry.tables.intake import feed as feed
+from hedgerow_registry.tables.matching import DuplicatePair as DuplicatePair
+from hedgerow_registry.tables.matching import MatchingState as MatchingState
+from hedgerow_registry.tables.matching import MatchKey as MatchKey
 from hedgerow_registry.tables.merges import Merged as Merged
 from hedgerow_registry.tables.merges import MergeEvent as MergeEvent
 from hedgerow_registry.tables.needs import Crosswalk as Crosswalk
