@@ -8,6 +8,7 @@ import pytest
 from hedgerow_kit.auth import Verifier
 from hedgerow_kit.db import Database
 from hedgerow_kit.following import ChangeReader
+from hedgerow_network.api.asking import FactsBeside
 from hedgerow_network.main import create_app
 from hedgerow_network.settings import Settings
 from hedgerow_network.upstream.registry import registry as registry_reader
@@ -41,7 +42,9 @@ def network(database: Database) -> Network:
     """Runs the app over the database; by default nobody is followed."""
 
     @contextmanager
-    def run(registry: ChangeReader | None = None, **caller: object) -> Iterator[Client]:
+    def run(
+        registry: ChangeReader | None = None, beside: FactsBeside | None = None, **caller: object
+    ) -> Iterator[Client]:
         app = create_app(
             Settings(poll_seconds=0.05, longest_pause_seconds=0.2),
             database,
@@ -49,6 +52,7 @@ def network(database: Database) -> Network:
             registry=registry,
             today=lambda: TODAY,
         )
+        app.state.facts_beside = {**app.state.facts_beside, **(beside or {})}
         with running(app, headers=identity("network", **caller)) as client:  # type: ignore[arg-type]
             yield client
 

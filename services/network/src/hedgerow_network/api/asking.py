@@ -1,6 +1,7 @@
 """What every question about a locality has in common: who asks, which state, which parameters."""
 
 import asyncio
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, replace
 from datetime import date
 from typing import Annotated, Any, Literal, Protocol, cast
@@ -45,6 +46,20 @@ class Follows(Protocol):
     def trouble(self) -> str | None: ...
 
     def nudge(self) -> None: ...
+
+
+@dataclass(frozen=True)
+class Beside:
+    """Facts from outside the registry. version: equal for equal facts, so that answers can be kept."""
+
+    version: Hashable
+    facts: Any
+
+
+FactsBeside = Mapping[str, Callable[[], Beside]]
+"""`app.state.facts_beside`: how to read facts from outside the registry, by the name under which they are
+needed (kinds of gap name theirs in `Kind.reads`).
+"""
 
 
 async def fresh(
@@ -93,6 +108,8 @@ class Asked:
     snapshot: Snapshot
     question: Question
     answers: Answers
+    money: bool = False
+    """Whether the caller may see what contracts are worth."""
 
     @property
     def key(self) -> tuple[Any, ...]:
@@ -199,7 +216,7 @@ def asked(
         cohort=read_cohort(cohort),
         moment=read_moment(open_at),
     )
-    return Asked(now, question, request.app.state.answers)
+    return Asked(now, question, request.app.state.answers, money=principal.may("money"))
 
 
 AboutCell = Annotated[Asked, Depends(asked)]

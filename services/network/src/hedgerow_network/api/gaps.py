@@ -1,6 +1,6 @@
 """`/v1/localities/{area}/gaps`: every kind of gap in one ranked list."""
 
-from collections.abc import Callable, Hashable, Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date
 from typing import Annotated, Any
@@ -12,7 +12,7 @@ from hedgerow_kit.paging import After, Limit, link_next, window
 from hedgerow_kit.problems import UNPROCESSABLE, Problem
 from pydantic import BaseModel, Field
 
-from hedgerow_network.api.asking import About, Asked
+from hedgerow_network.api.asking import About, Asked, FactsBeside
 from hedgerow_network.api.wire import (
     Basis,
     Computed,
@@ -39,18 +39,6 @@ AHEAD_DAYS = 365
 """How far ahead is looked unless a day is asked for."""
 
 ALL = "all"
-
-
-@dataclass(frozen=True)
-class Beside:
-    """Facts from outside the registry. version: equal for equal facts, so that answers can be kept."""
-
-    version: Hashable
-    facts: Any
-
-
-FactsBeside = Mapping[str, Callable[[], Beside]]
-"""`app.state.facts_beside`: how to read the facts that kinds of gap name in `Kind.reads`."""
 
 
 def _kinds(

@@ -1,9 +1,9 @@
 """`/v1/localities/{area}`: cover, overlaps, fragility, summary of a place."""
 
-from typing import Annotated, Literal
+from typing import Literal
 
 import numpy as np
-from fastapi import Query, Request, Response
+from fastapi import Request, Response
 from hedgerow_kit import problems
 from hedgerow_kit.paging import After, Limit, link_next, window
 from pydantic import BaseModel, Field
@@ -18,15 +18,14 @@ from hedgerow_network.api.wire import (
     cell,
     computed,
     need_name,
+    provider_named,
     service_named,
-    unit,
     whole,
 )
 from hedgerow_network.domain.asking import find_area
 from hedgerow_network.domain.explain import explain
 from hedgerow_network.domain.gap_kinds import UNLESS_SAID
 from hedgerow_network.domain.locality import Assessment
-from hedgerow_network.domain.overlap import Overlaps, overlaps, service_cells, unit_cells
 from hedgerow_network.domain.summary import summary
 from hedgerow_network.errors import UnknownArea
 
@@ -114,7 +113,7 @@ def explain_cell(asked: AboutCell, need: NeedPath, cell_area: str) -> Explained:
         counted=[
             CountedService(
                 service=service_named(of, counted.service),
-                provider=_provider(of, counted.service),
+                provider=provider_named(of, counted.service),
                 rule=counted.rule,
                 match=counted.match.how,
                 terms=list(counted.match.path),
@@ -127,7 +126,7 @@ def explain_cell(asked: AboutCell, need: NeedPath, cell_area: str) -> Explained:
         excluded=[
             ExcludedService(
                 service=service_named(of, left.service),
-                provider=_provider(of, left.service),
+                provider=provider_named(of, left.service),
                 why=left.why,
                 reason=left.reason,
             )
@@ -136,116 +135,6 @@ def explain_cell(asked: AboutCell, need: NeedPath, cell_area: str) -> Explained:
         elsewhere=found.elsewhere,
         computed=computed(narrowed, of),
     )
-
-
-def _provider(of: Assessment, row: int) -> Named:
-    providers = of.facts.directory.providers
-    place = int(providers.of_service[row])
-    return Named(id=providers.ids[place], name=providers.names[place])
-
-
-class Party(Named):
-    """One of the two: a service with its provider, or a provider or owner itself."""
-
-    provider: Named
-
-
-class Overlap(BaseModel):
-    first: Party
-    second: Party
-    shared_cells: int
-    shared_people: int = Field(description="People in the shared cells, a person counted once for each need")
-    containment: float = Field(
-        description="Shared cells as a share of the smaller of the two; 1 = wholly within"
-    )
-    jaccard: float = Field(description="Shared cells as a share of the cells that either covers")
-    needs: list[str] = Field(description="Needs in the shared cells")
-    areas: list[str] = Field(description="Areas in the shared cells")
-    same_owner: bool = Field(description="Both have the same ultimate owner")
-
-
-class OverlapPage(BaseModel):
-    items: list[Overlap]
-    next: str | None
-    computed: Computed
-
-
-@router.get("/overlaps")
-def list_overlaps(
-    request: Request,
-    response: Response,
-    asked: About,
-    by: Annotated[
-        Literal["service", "provider"],
-        Query(description="Pairs of services, or of the providers (owners with count=owners) behind them"),
-    ] = "service",
-    after: After = None,
-    limit: Limit = 50,
-) -> OverlapPage:
-    """Who doubles up: pairs that serve the same needs in the same areas, most shared people first.
-
-    Two services of one provider (of one owner with count=owners) are no pair: the depth counts them once.
-    Services that reach only a part of an area are not compared.
-    """
-    of = asked.assessment()
-    found = asked.answers.get((asked.key, "overlaps", by), lambda: _overlaps(of, by))
-    names = [s.id for s in of.facts.directory.services] if by == "service" else list(of.units.ids)
-
-    def rank(place: int) -> tuple[float, int, str, str]:
-        return (
-            -float(found.shared_people[place]),
-            -int(found.shared_cells[place]),
-            names[found.first[place]],
-            names[found.second[place]],
-        )
-
-    page, following = window(range(len(found)), rank, after=after, limit=limit)
-    link_next(request, response, following)
-    return OverlapPage(
-        items=[_overlap(of, found, place, by) for place in page], next=following, computed=computed(asked, of)
-    )
-
-
-def _overlaps(of: Assessment, by: str) -> Overlaps:
-    if by == "provider":
-        return overlaps(unit_cells(of.incidence), of.people.count)
-    return overlaps(service_cells(of.incidence), of.people.count, group=of.incidence.unit)
-
-
-def _overlap(of: Assessment, found: Overlaps, place: int, by: str) -> Overlap:
-    first, second = int(found.first[place]), int(found.second[place])
-    if by == "service":
-        rows = [np.array([first]), np.array([second])]
-        parties = [
-            Party(**service_named(of, row).model_dump(), provider=_provider(of, row))
-            for row in (first, second)
-        ]
-    else:
-        rows = [np.flatnonzero(of.incidence.unit == position) for position in (first, second)]
-        parties = [
-            Party(**unit(of, position).model_dump(), provider=unit(of, position))
-            for position in (first, second)
-        ]
-    shared = np.intersect1d(_cells_of(of, rows[0]), _cells_of(of, rows[1]))
-    owners = of.facts.directory.owners(of.question.at).of_service
-    return Overlap(
-        first=parties[0],
-        second=parties[1],
-        shared_cells=int(found.shared_cells[place]),
-        shared_people=whole(found.shared_people[place]),
-        containment=round(float(found.containment[place]), 4),
-        jaccard=round(float(found.jaccard[place]), 4),
-        needs=[of.needs[need] for need in np.unique(shared // of.areas.size)],
-        areas=[_code(of, int(area)) for area in np.unique(shared % of.areas.size)],
-        same_owner=bool(owners[rows[0][0]] == owners[rows[1][0]]),
-    )
-
-
-def _cells_of(
-    of: Assessment, rows: np.ndarray[tuple[int], np.dtype[np.intp]]
-) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
-    found = [np.empty(0, np.int64)] + [of.incidence.cells_of_service(int(row)) for row in rows]
-    return np.unique(np.concatenate(found))
 
 
 class Counts(BaseModel):

@@ -145,6 +145,13 @@ def service_named(of: Assessment, row: int) -> Named:
     return Named(id=found.id, name=found.name)
 
 
+def provider_named(of: Assessment, row: int) -> Named:
+    """The provider of a service."""
+    providers = of.facts.directory.providers
+    place = int(providers.of_service[row])
+    return Named(id=providers.ids[place], name=providers.names[place])
+
+
 def need_name(of: Assessment, id: str) -> str:
     return of.facts.taxonomies.name_of(id)
 

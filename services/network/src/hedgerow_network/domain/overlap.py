@@ -28,6 +28,17 @@ class Overlaps:
     def __len__(self) -> int:
         return int(self.first.size)
 
+    def only(self, keep: NDArray[np.bool_]) -> "Overlaps":
+        """The pairs to keep, in the same order."""
+        return Overlaps(
+            first=self.first[keep],
+            second=self.second[keep],
+            shared_cells=self.shared_cells[keep],
+            shared_people=self.shared_people[keep],
+            containment=self.containment[keep],
+            jaccard=self.jaccard[keep],
+        )
+
 
 def service_cells(of: Incidence) -> csr_array:
     """(n_services, n_needs × n_areas) sparse: the cells of each service, each once."""
