@@ -31,6 +31,13 @@ def test_a_definition_is_kept_as_it_was_sent(outcomes: Client) -> None:
         "target": 10.0,
         "minimum": 20.5,
         "owner": "Housing",
+        "numerator": None,
+        "denominator": None,
+        "subjects": [],
+        "interval": None,
+        "suppress_below": None,
+        "leads_to": [],
+        "answered_by": [],
         "incomplete": False,
     }
 
@@ -42,6 +49,29 @@ def test_a_definition_that_says_little_is_taken_in_and_marked_as_incomplete(outc
     assert receipt["reason"] == "not said: polarity, level, perspective, frequency, aggregation"
     kpi = outcomes.get("/v1/kpis/w").json()
     assert (kpi["name"], kpi["unit"], kpi["polarity"], kpi["incomplete"]) == ("Waits", "days", None, True)
+
+
+def test_a_definition_says_its_parts_links_and_threshold(outcomes: Client) -> None:
+    header = "id,name,numerator,denominator,subjects,interval,suppress_below,leads_to,answered_by\n"
+    row = "w,Waits,People seen,People referred,area;contract,wilson,5,z; y ;z,contract:C1;service:S\n"
+    assert counts(outcomes, "kpis", header + row) == (1, 0, 0, 0)
+    assert counts(outcomes, "kpis", header + row) == (0, 0, 1, 0)
+    kpi = outcomes.get("/v1/kpis/w").json()
+    assert (kpi["numerator"], kpi["interval"], kpi["suppress_below"]) == ("People seen", "wilson", 5)
+    assert (kpi["subjects"], kpi["leads_to"]) == (["area", "contract"], ["y", "z"])
+    assert kpi["answered_by"] == ["contract:C1", "service:S"]
+    bad = [
+        ("interval", "guess"),
+        ("suppress_below", "2.5"),
+        ("suppress_below", "-3"),
+        ("subjects", "planet"),
+        ("leads_to", "no id!"),
+        ("answered_by", "nobody"),
+    ]
+    for column, value in bad:
+        done = send(outcomes, "kpis", f"id,name,{column}\nx,X,{value}\n")
+        (receipt,) = receipts(outcomes, done)
+        assert (receipt["verdict"], receipt["column"]) == ("quarantined", column)
 
 
 def test_definitions_may_come_as_a_json_list(outcomes: Client) -> None:

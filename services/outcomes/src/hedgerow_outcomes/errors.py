@@ -44,6 +44,14 @@ class UnfitForEvaluation(OutcomesError):
     """Nothing can be compared with these subjects and periods."""
 
 
+class NoSuchContract(OutcomesError):
+    """No such contract."""
+
+
+class NotYourContract(OutcomesError):
+    """The contract is not one of an authority that you act for."""
+
+
 class NoSuchRule(OutcomesError):
     """No such payment rule."""
 

@@ -16,9 +16,11 @@ from hedgerow_outcomes.api import (
     breaches,
     charts,
     evaluations,
+    frameworks,
     kpis,
     observations,
     payment_rules,
+    performance,
     standing,
     statements,
 )
@@ -69,6 +71,17 @@ def create_app(
     app.state.database = database
     app.state.verifier = verifier or Verifier(settings.identity_keys, audience="outcomes")
     app.include_router(runs.router())
-    for resource in (observations, charts, standing, kpis, payment_rules, statements, breaches, evaluations):
+    for resource in (
+        observations,
+        charts,
+        standing,
+        kpis,
+        payment_rules,
+        statements,
+        breaches,
+        evaluations,
+        performance,
+        frameworks,
+    ):
         app.include_router(resource.router)
     return app

@@ -1,6 +1,6 @@
 """Defining KPIs: every different definition of a KPI is a version of it, and none is forgotten."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, fields
 from datetime import UTC, date, datetime
 from typing import NamedTuple
@@ -78,7 +78,7 @@ def define_minimally(session: Session, ids: Sequence[str], *, source: str) -> di
 def _add_version(
     session: Session, number: int, version: int, definition: Definition, valid_from: date | None
 ) -> None:
-    said: Mapping[str, object] = asdict(definition)
+    said = _columns(definition)
     session.add(
         KpiVersion(kpi=number, version=version, valid_from=valid_from, defined_at=datetime.now(UTC), **said)
     )
@@ -86,4 +86,11 @@ def _add_version(
 
 
 def _says(version: KpiVersion, definition: Definition) -> bool:
-    return all(getattr(version, name) == getattr(definition, name) for name in _FIELDS)
+    said = _columns(definition)
+    return all(getattr(version, name) == said[name] for name in _FIELDS)
+
+
+def _columns(definition: Definition) -> dict[str, object]:
+    """A definition as its columns keep it: lists where it has tuples."""
+    said = asdict(definition)
+    return {name: list(value) if isinstance(value, tuple) else value for name, value in said.items()}

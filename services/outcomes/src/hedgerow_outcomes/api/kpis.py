@@ -39,6 +39,13 @@ class KpiView(BaseModel):
     target: float | None
     minimum: float | None
     owner: str | None
+    numerator: str | None
+    denominator: str | None
+    subjects: list[str]
+    interval: str | None
+    suppress_below: int | None
+    leads_to: list[str]
+    answered_by: list[str]
     incomplete: bool
 
 

@@ -2,11 +2,12 @@
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date
 
-from hedgerow_outcomes.errors import IncompleteDefinition
+from hedgerow_outcomes.domain.subjects import KINDS, parse_subject
+from hedgerow_outcomes.errors import IncompleteDefinition, UnknownSubject
 
 REQUIRED = ("id", "name")
 OPTIONAL = (
@@ -20,6 +21,13 @@ OPTIONAL = (
     "target",
     "minimum",
     "owner",
+    "numerator",
+    "denominator",
+    "subjects",
+    "interval",
+    "suppress_below",
+    "leads_to",
+    "answered_by",
     "valid_from",
 )
 
@@ -42,9 +50,19 @@ WORDS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
         "irregular": ("ad hoc", "varies"),
     },
     "aggregation": {"sum": ("total",), "ratio_of_sums": (), "mean": ("average",), "none": ("latest", "last")},
+    "interval": {
+        "wilson": ("proportion",),
+        "byar": ("poisson", "rate"),
+        "dsr": ("directly standardised",),
+        "isr": ("indirectly standardised",),
+        "student": ("mean", "t"),
+        "none": (),
+    },
 }
 DESCRIBING = ("unit", "polarity", "level", "perspective", "frequency", "aggregation")
 LONGEST_NAME, LONGEST_TEXT = 300, 4000
+MOST_LINKS = 200
+LARGEST_THRESHOLD = 1000
 
 Row = Mapping[str, object]
 
@@ -53,7 +71,12 @@ _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._~:-]{0,119}")
 
 @dataclass(frozen=True)
 class Definition:
-    """What a version of a KPI says; None where it is silent."""
+    """What a version of a KPI says; None or empty where it is silent.
+
+    subjects: kinds of subject it is measured for · suppress_below: counts from 1 to one less are not shown ·
+    leads_to: the KPIs that this one works towards, so from input to activity, output and outcome ·
+    answered_by: the networks, services, contracts and organisations that answer for it
+    """
 
     name: str
     unit: str | None = None
@@ -66,6 +89,13 @@ class Definition:
     target: float | None = None
     minimum: float | None = None
     owner: str | None = None
+    numerator: str | None = None
+    denominator: str | None = None
+    subjects: tuple[str, ...] = ()
+    interval: str | None = None
+    suppress_below: int | None = None
+    leads_to: tuple[str, ...] = ()
+    answered_by: tuple[str, ...] = ()
 
     @property
     def lacks(self) -> list[str]:
@@ -107,6 +137,13 @@ def definition(row: Row) -> tuple[str, Definition, date | None]:
             target=_number(row, "target"),
             minimum=_number(row, "minimum"),
             owner=_text(row, "owner", LONGEST_NAME),
+            numerator=_text(row, "numerator", LONGEST_TEXT),
+            denominator=_text(row, "denominator", LONGEST_TEXT),
+            subjects=_links(row, "subjects", _kind),
+            interval=_word(row, "interval"),
+            suppress_below=_threshold(row, "suppress_below"),
+            leads_to=_links(row, "leads_to", _kpi),
+            answered_by=_links(row, "answered_by", _subject),
         ),
         _date(row, "valid_from"),
     )
@@ -150,6 +187,52 @@ def _number(row: Row, column: str) -> float | None:
     if not math.isfinite(number):
         raise IncompleteDefinition(column, "not a finite number")
     return number
+
+
+def _threshold(row: Row, column: str) -> int | None:
+    number = _number(row, column)
+    if number is None or number in (0, 1):
+        return None
+    if not number.is_integer() or not 2 <= number <= LARGEST_THRESHOLD:
+        raise IncompleteDefinition(column, f"a whole number from 2 to {LARGEST_THRESHOLD}")
+    return int(number)
+
+
+def _links(row: Row, column: str, read: Callable[[str], str]) -> tuple[str, ...]:
+    """The items of a list, or of a text with `;` between them, in order and without repeats."""
+    value = row.get(column)
+    if isinstance(value, list | tuple):
+        items = [item for item in value if isinstance(item, str)]
+        if len(items) < len(value):
+            raise IncompleteDefinition(column, "a list of texts")
+    else:
+        items = (_text(row, column, LONGEST_TEXT) or "").split(";")
+    found = sorted({item.strip() for item in items if item.strip()})
+    if len(found) > MOST_LINKS:
+        raise IncompleteDefinition(column, f"more than {MOST_LINKS}")
+    try:
+        return tuple(read(item) for item in found)
+    except ValueError as error:
+        raise IncompleteDefinition(column, str(error)) from None
+
+
+def _kind(text: str) -> str:
+    if text not in KINDS:
+        raise ValueError(f"each of {', '.join(KINDS)}")
+    return text
+
+
+def _kpi(text: str) -> str:
+    if not is_kpi_id(text):
+        raise ValueError("each the id of a KPI")
+    return text
+
+
+def _subject(text: str) -> str:
+    try:
+        return parse_subject(text).text
+    except UnknownSubject as error:
+        raise ValueError(str(error)) from None
 
 
 def _date(row: Row, column: str) -> date | None:

@@ -25,6 +25,13 @@ _SAID = (
     "target",
     "minimum",
     "owner",
+    "numerator",
+    "denominator",
+    "subjects",
+    "interval",
+    "suppress_below",
+    "leads_to",
+    "answered_by",
 )
 
 
@@ -47,6 +54,17 @@ def page_in_force(
 ) -> tuple[Sequence[Row[Any]], str | None]:
     """Every KPI with the version in force on a day, in the order of their ids."""
     return paging.keyset(session, _versions().where(_is_in_force(on)), [Kpi.id], after=after, limit=limit)
+
+
+def links(session: Session, on: date) -> dict[str, tuple[list[str], list[str]]]:
+    """What every KPI leads to and who answers for it, by its id, as in force on a day."""
+    query = select(Kpi.id, KpiVersion.leads_to, KpiVersion.answered_by).join(
+        KpiVersion, KpiVersion.kpi == Kpi.number
+    )
+    return {
+        id: (leads_to, answered_by)
+        for id, leads_to, answered_by in session.execute(query.where(_is_in_force(on)))
+    }
 
 
 def page_of_versions(

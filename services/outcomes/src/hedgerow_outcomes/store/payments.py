@@ -15,6 +15,7 @@ from hedgerow_outcomes.domain.payments.rules import Rule, counted
 from hedgerow_outcomes.domain.periods import Period
 from hedgerow_outcomes.store import kpis, observations
 from hedgerow_outcomes.store.observations import Asked
+from hedgerow_outcomes.store.rule_documents import read
 from hedgerow_outcomes.tables import (
     PaymentRule,
     PaymentRulePayer,
@@ -109,6 +110,27 @@ def last_period_end(session: Session, rule_id: str) -> date | None:
             Statement.rule_id == rule_id, Statement.state != "withdrawn"
         )
     )
+
+
+def paid_for(
+    session: Session, authorities: frozenset[str], kpis: set[str]
+) -> dict[str, tuple[set[str], int]]:
+    """By contract: which of these KPIs its payment rules count, and the pence of their statements."""
+    found: dict[str, tuple[set[str], int]] = {}
+    for held in session.scalars(_latest_version().where(_is_visible(PaymentRule.id, authorities))):
+        document = held.document
+        contract = (document.get("contract") or "").removeprefix("contract:")
+        counts = {kpi for kpi, _ in counted(read(document))} & kpis
+        if not contract or not counts:
+            continue
+        pence = session.scalar(
+            select(func.sum(Statement.pence)).where(
+                Statement.rule_id == held.rule_id, Statement.state != "withdrawn"
+            )
+        )
+        before = found.get(contract, (set(), 0))
+        found[contract] = (before[0] | counts, before[1] + int(pence or 0))
+    return found
 
 
 def statement_page(

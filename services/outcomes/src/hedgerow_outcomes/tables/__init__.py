@@ -1,5 +1,6 @@
 """The rows of the outcomes database, one module a subject."""
 
+from hedgerow_outcomes.tables.assessments import Assessment, Exemption
 from hedgerow_outcomes.tables.breaches import Breach
 from hedgerow_outcomes.tables.ledger import LedgerEntry
 from hedgerow_outcomes.tables.measures import (
@@ -30,11 +31,13 @@ from hedgerow_outcomes.tables.projection import Feed, Record
 
 __all__ = [
     "DAY_ZERO",
+    "Assessment",
     "Base",
     "Breach",
     "Change",
     "ChangeClock",
     "Day",
+    "Exemption",
     "Feed",
     "Import",
     "Kpi",

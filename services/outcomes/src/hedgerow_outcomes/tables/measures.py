@@ -105,6 +105,13 @@ class KpiVersion(Base):
     target: Mapped[float | None] = mapped_column(Float)
     minimum: Mapped[float | None] = mapped_column(Float)
     owner: Mapped[str | None] = mapped_column(String(300))
+    numerator: Mapped[str | None] = mapped_column(Text)
+    denominator: Mapped[str | None] = mapped_column(Text)
+    subjects: Mapped[list[str]] = mapped_column(db.Json, default=list)
+    interval: Mapped[str | None] = mapped_column(String(20))
+    suppress_below: Mapped[int | None]
+    leads_to: Mapped[list[str]] = mapped_column(db.Json, default=list)
+    answered_by: Mapped[list[str]] = mapped_column(db.Json, default=list)
 
 
 class Subject(Base):

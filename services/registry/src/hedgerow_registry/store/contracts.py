@@ -229,6 +229,7 @@ def contract_states(session: Session, ids: Sequence[str], sight: Sight) -> Guard
     rows, hidden = _seen(session, Contract, ids, sight)
     links = contract_links(session, [row.id for row in rows])
     after, details = successors(session, rows, sight), details_of(session, rows)
+    authorities = _authorities(session, {row.source for row in rows})
     states = {}
     for row in rows:
         supplier_ids = links.with_role(row.id, "supplier")
@@ -267,8 +268,15 @@ def contract_states(session: Session, ids: Sequence[str], sight: Sight) -> Guard
             ],
             "successor_id": after.get(row.id),
             "published": row.published,
+            "authority_code": authorities.get(row.source),
         }
     return Guarded(states, hidden)
+
+
+def _authorities(session: Session, sources: Iterable[str]) -> dict[str, str | None]:
+    """The authority that each of these sources belongs to."""
+    query = select(Source.name, Source.authority_code).where(Source.name.in_(sorted(sources)))
+    return {name: code for name, code in session.execute(query)}
 
 
 def process_states(session: Session, ids: Sequence[str], sight: Sight) -> Guarded:
