@@ -95,10 +95,6 @@ class UnplacedPostcode(RegistryError):
     """Nothing in the registry stands at this postcode, so it is not known where it lies: try one nearby."""
 
 
-class TooBroad(RegistryError):
-    """That asks of too many records one by one: narrow it with another filter."""
-
-
 class Malformed(RegistryError, ValueError):
     """A value that does not have the form of what it stands for; `reason` says what is wrong with it."""
 

@@ -4,19 +4,21 @@ A transaction notes what it writes, as it does for the change feed, and derives 
 that is written together with its sites and its organisation is looked at once, as they all are now.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from hedgerow_kit.db import upsert
 from sqlalchemy import delete, event
 from sqlalchemy.orm import Session
 
+from hedgerow_registry.domain.hsds.places import other_places, other_postcodes
+from hedgerow_registry.domain.hsds.reading import terms_named
 from hedgerow_registry.domain.openings import openings
 from hedgerow_registry.store import merges
 from hedgerow_registry.store.directory import known_organisations, own_parts
 from hedgerow_registry.store.held import chunks
 from hedgerow_registry.store.ownership import below, bodies, owning
-from hedgerow_registry.tables import ServiceOpening, feed
+from hedgerow_registry.tables import OtherPlace, PlacePostcode, ServiceOpening, ServiceTerm, feed
 
 Fields = Mapping[str, Any]
 
@@ -55,7 +57,11 @@ def _derive(session: Session) -> None:
     pending: dict[str, dict[str, Fields | None]] = session.info.pop(_PENDING, {})
     if pending:
         session.flush()
-        _store_openings(session, pending.get("service", {}))
+        services = pending.get("service", {})
+        _store(session, ServiceOpening, services, _opening_rows, key=["service_id", "number"])
+        _store(session, ServiceTerm, services, _term_rows, key=["service_id", "term_id", "taxonomy_key"])
+        _store(session, PlacePostcode, services, _postcode_rows, key=["service_id", "place_id", "postcode"])
+        _store(session, OtherPlace, services, _place_rows, key=["service_id", "id"])
         now = _bearing(session, list(before))
         _tell_owned(session, pending, [id for id, bearing in now.items() if bearing != before[id]])
 
@@ -66,13 +72,19 @@ def _forget(session: Session) -> None:
     session.info.pop(_BEFORE, None)
 
 
-def _store_openings(session: Session, services: Mapping[str, Fields | None]) -> None:
+def _store(
+    session: Session,
+    table: Any,
+    services: Mapping[str, Fields | None],
+    rows_of: Callable[[str, Fields], Sequence[dict[str, Any]]],
+    *,
+    key: Sequence[str],
+) -> None:
+    """Put the rows that follow from some services in the place of those that did before."""
     for piece in chunks(sorted(services)):
-        session.execute(
-            delete(ServiceOpening).where(ServiceOpening.service_id.in_(piece)), execution_options=_QUIET
-        )
-    rows = [row for id in sorted(services) for row in _opening_rows(id, services[id])]
-    upsert(session, ServiceOpening, rows, key=["service_id", "number"])
+        session.execute(delete(table).where(table.service_id.in_(piece)), execution_options=_QUIET)
+    written = ((id, record) for id in sorted(services) if (record := services[id]) is not None)
+    upsert(session, table, [row for id, record in written for row in rows_of(id, record)], key=key)
 
 
 def _tell_owned(
@@ -91,11 +103,25 @@ def _tell_owned(
         feed.record(session, "organisation", id)
 
 
-def _opening_rows(service_id: str, service: Fields | None) -> Sequence[dict[str, Any]]:
-    if service is None:
-        return []
+def _opening_rows(service_id: str, service: Fields) -> Sequence[dict[str, Any]]:
     found = openings(service["document"])
     return [
         {"service_id": service_id, "number": number, **opening._asdict()}
         for number, opening in enumerate(found)
     ]
+
+
+def _term_rows(service_id: str, service: Fields) -> Sequence[dict[str, Any]]:
+    found = terms_named(service["document"] or {})
+    return [{"service_id": service_id, "term_id": term, "taxonomy_key": key} for term, key in found]
+
+
+def _place_rows(service_id: str, service: Fields) -> Sequence[dict[str, Any]]:
+    document = service["document"]
+    found = [] if document is None else other_places({**document, "id": service_id})
+    return [{"service_id": service_id, "id": id} for id in found]
+
+
+def _postcode_rows(service_id: str, service: Fields) -> Sequence[dict[str, Any]]:
+    found = other_postcodes(service["document"] or {})
+    return [{"service_id": service_id, "place_id": place, "postcode": code} for place, code in found]

@@ -3,6 +3,7 @@
 from hedgerow_registry import tables
 from hedgerow_registry.actions.records import Entity, Part
 from hedgerow_registry.domain.forms import legal_form_code
+from hedgerow_registry.domain.hsds.serving import term_id
 from hedgerow_registry.domain.sizes import size_band
 from hedgerow_registry.domain.words import name_key
 from hedgerow_registry.store import merges
@@ -96,7 +97,14 @@ CONTRACTS = Entity(
     owned=True,
     change_id=lambda record: str(record["id"]),
 )
-NEEDS = Entity("need", tables.Need, key=["id"], owned=False, change_id=lambda record: str(record["id"]))
+NEEDS = Entity(
+    "need",
+    tables.Need,
+    key=["id"],
+    owned=False,
+    change_id=lambda record: str(record["id"]),
+    derived={"feed_id": lambda record: term_id(record["id"])},
+)
 CROSSWALK = Entity(
     "crosswalk",
     tables.Crosswalk,

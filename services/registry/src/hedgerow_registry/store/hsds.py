@@ -1,37 +1,44 @@
 """What the open feed finds, and the whole records of what it found."""
 
 import math
-from bisect import bisect_right
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Select, Text, and_, cast, exists, func, or_, select
+from sqlalchemy import Select, Text, and_, cast, exists, func, or_, select, union
 from sqlalchemy.orm import Session, aliased
 
 from hedgerow_registry.domain.hsds.model import Organisation, Service, Site
-from hedgerow_registry.domain.hsds.opening import Opening, is_open
+from hedgerow_registry.domain.hsds.opening import DAYS, Opening
 from hedgerow_registry.domain.hsds.serving import (
     Provider,
     Surroundings,
     Term,
     taxonomy_id,
-    term_id,
     whole_organisation,
     whole_service,
 )
 from hedgerow_registry.domain.words import name_key
-from hedgerow_registry.errors import TooBroad, UnplacedPostcode
+from hedgerow_registry.errors import UnplacedPostcode
 from hedgerow_registry.store import areas, directory, merges
 from hedgerow_registry.store.held import chunks
-from hedgerow_registry.tables import Area, MergeEvent, Need, OrganisationAlias, ServiceArea, ServiceNeed
+from hedgerow_registry.tables import (
+    Area,
+    MergeEvent,
+    Need,
+    OrganisationAlias,
+    OtherPlace,
+    PlacePostcode,
+    ServiceArea,
+    ServiceNeed,
+    ServiceOpening,
+    ServiceTerm,
+)
 from hedgerow_registry.tables import Organisation as OrganisationRow
 from hedgerow_registry.tables import Service as ServiceRow
 from hedgerow_registry.tables import Site as SiteRow
 
-# Opening times stand in the nested records alone: so many of those are read for one question, no more.
-MOST_SCANNED = 50_000
 _METRES_A_DEGREE = 111_195.0
 _SERVICE_FIELDS = tuple(name for name in Service.__dataclass_fields__ if name not in ("needs", "area_codes"))
 _SITE_FIELDS = tuple(Site.__dataclass_fields__)
@@ -47,14 +54,16 @@ Document = Mapping[str, Any]
 class Wanted:
     """What is asked of services; all of it has to hold.
 
-    search: words that all occur · need_ids: any of them is addressed · term: the id of a term that is no need
-    postcode: in its usual spelling · within_m: metres around the postcode
+    search: words that all occur · need_ids: any of them is addressed · term: the id of a term that is no
+    need · taxonomy: the name of a taxonomy of needs, taxonomy_said: what was asked for, as records may call
+    it · postcode: in its usual spelling · within_m: metres around the postcode
     """
 
     search: tuple[str, ...] = ()
     need_ids: tuple[str, ...] | None = None
     term: str | None = None
     taxonomy: str | None = None
+    taxonomy_said: str | None = None
     organisation: str | None = None
     modified_after: datetime | None = None
     minimum_age: float | None = None
@@ -65,43 +74,35 @@ class Wanted:
 
 
 class Found:
-    """The ids a question gave, in order: as a query that is still to be asked, or as a list."""
+    """The ids a question gives, in order."""
 
-    def __init__(self, session: Session, query: Select[Any], column: Any, ids: list[str] | None = None):
+    def __init__(self, session: Session, query: Select[Any], column: Any):
         self._session = session
         self._query = query
         self._column = column
-        self._ids = ids
 
     def asked_in(self, session: Session) -> "Found":
-        """The same question in another session; what was found as a list is not asked again."""
-        return Found(session, self._query, self._column, self._ids)
+        """The same question in another session."""
+        return Found(session, self._query, self._column)
 
     def total(self) -> int:
-        if self._ids is not None:
-            return len(self._ids)
         return self._session.scalar(select(func.count()).select_from(self._query.subquery())) or 0
 
     def page(self, number: int, size: int) -> list[str]:
         """The ids of a page; the first has the number 1."""
-        start = (number - 1) * size
-        if self._ids is not None:
-            return self._ids[start : start + size]
-        query = self._query.order_by(self._column).offset(start).limit(size)
+        query = self._query.order_by(self._column).offset((number - 1) * size).limit(size)
         return list(self._session.scalars(query))
 
     def after(self, last: str, size: int) -> list[str]:
         """The ids that come after one."""
-        if self._ids is not None:
-            start = bisect_right(self._ids, last)
-            return self._ids[start : start + size]
         query = self._query.where(self._column > last).order_by(self._column).limit(size)
         return list(self._session.scalars(query))
 
 
 def needs_by_feed_id(session: Session, id: str) -> str | None:
     """The need whose term has this id in the feed, or that is called by it."""
-    return next((need for need in session.scalars(select(Need.id)) if id in (need, term_id(need))), None)
+    query = select(Need.id).where(or_(Need.id == id, Need.feed_id == id)).order_by(Need.id).limit(1)
+    return session.scalar(query)
 
 
 def taxonomy_by_feed_id(session: Session, id: str) -> str | None:
@@ -138,30 +139,31 @@ def services(session: Session, wanted: Wanted) -> Found:
     query = select(ServiceRow.id).where(*_conditions(session, wanted))
     if wanted.postcode is not None:
         query = query.where(_serves(session, wanted.postcode, wanted.within_m))
-    ids = None
-    if (predicate := _of_document(wanted)) is not None:
-        ids = _scanned(session, _with_document(query, wanted), lambda _, document: predicate(document))
-    return Found(session, query, ServiceRow.id, ids)
+    if wanted.opening:
+        query = query.where(_opens(wanted.opening))
+    return Found(session, query, ServiceRow.id)
 
 
-def sites(session: Session, wanted: Wanted) -> Found:
-    """The sites of the services that answer all that is asked, at the postcode or around it."""
-    query = select(SiteRow.id)
+def places(session: Session, wanted: Wanted) -> Found:
+    """The places of the services that answer all that is asked, at the postcode or around it."""
     conditions = _conditions(session, wanted)
-    predicate = _of_document(wanted)
-    if conditions or predicate is not None:
-        query = query.join(ServiceRow, ServiceRow.id == SiteRow.service_id).where(*conditions)
+    queries = []
+    for table in (SiteRow, OtherPlace):
+        query = select(table.id.label("id"))
+        if conditions:
+            query = query.join(ServiceRow, ServiceRow.id == table.service_id).where(*conditions)
+        if wanted.opening:
+            query = query.where(_opens(wanted.opening, service_id=table.service_id, place_id=table.id))
+        queries.append(query)
     if wanted.postcode is not None:
-        query = query.where(_stands(session, wanted.postcode, wanted.within_m))
-    ids = None
-    if predicate is not None:
-
-        def here(id: str, document: Document) -> bool:
-            places = [place for place in document.get("service_at_locations", ()) if place["id"] == id]
-            return predicate({**document, "service_at_locations": places})
-
-        ids = _scanned(session, _with_document(query, wanted), here)
-    return Found(session, query, SiteRow.id, ids)
+        stands = _stands(session, wanted.postcode, wanted.within_m)
+        if wanted.within_m is not None:
+            return Found(session, queries[0].where(stands), SiteRow.id)
+        queries[0] = queries[0].where(stands)
+        queries[1] = queries[1].where(_also_at(OtherPlace, wanted.postcode))
+    # What is no site stands beside the sites; of two services with one id for it, it is listed once.
+    listed = union(*queries).subquery()
+    return Found(session, select(listed.c.id), listed.c.id)
 
 
 def organisations(
@@ -205,20 +207,28 @@ def _named(table: Any, word: str) -> Any:
     return or_(table.name_key.contains(name_key(word), autoescape=True), _holds(table.description, word))
 
 
-def _for_needs(need_ids: Sequence[str] | None, taxonomy: str | None) -> list[Any]:
-    conditions = []
+def _for_needs(need_ids: Sequence[str] | None, taxonomy: str | None, said: str | None = None) -> list[Any]:
+    conditions: list[Any] = []
     if need_ids is not None:
         addressed = select(ServiceNeed.service_id).where(ServiceNeed.need_id.in_(need_ids))
         conditions.append(ServiceRow.id.in_(addressed))
     if taxonomy is not None:
         # Every need of a taxonomy begins with its name and a colon.
         within = ServiceNeed.need_id.startswith(f"{taxonomy}:", autoescape=True)
-        conditions.append(ServiceRow.id.in_(select(ServiceNeed.service_id).where(within)))
+        answers: list[Any] = [ServiceRow.id.in_(select(ServiceNeed.service_id).where(within))]
+        if said:
+            # Terms that are no needs keep the taxonomy that their source gave them.
+            named = select(ServiceTerm.service_id).where(ServiceTerm.taxonomy_key == said.casefold())
+            answers.append(ServiceRow.id.in_(named))
+        conditions.append(or_(*answers))
     return conditions
 
 
 def _conditions(session: Session, wanted: Wanted) -> list[Any]:
-    conditions = _for_needs(wanted.need_ids, wanted.taxonomy)
+    conditions = _for_needs(wanted.need_ids, wanted.taxonomy, wanted.taxonomy_said)
+    if wanted.term is not None:
+        named = select(ServiceTerm.service_id).where(ServiceTerm.term_id == wanted.term)
+        conditions.append(ServiceRow.id.in_(named))
     for word in wanted.search:
         provider = exists().where(
             OrganisationRow.id == ServiceRow.organisation_id,
@@ -248,44 +258,28 @@ def _conditions(session: Session, wanted: Wanted) -> list[Any]:
     return conditions
 
 
-def _of_document(wanted: Wanted) -> Callable[[Document], bool] | None:
-    """What only the nested record can tell; `None` where nothing of that is asked."""
-    if not wanted.opening and wanted.term is None:
-        return None
+def _opens(asked: Opening, *, service_id: Any = ServiceRow.id, place_id: Any = None) -> Any:
+    """Services with an opening time that answers all that is asked; of a place, its own or its service's.
 
-    def told(document: Document) -> bool:
-        if wanted.term is not None and wanted.term not in _term_ids(document):
-            return False
-        return not wanted.opening or is_open(document, wanted.opening)
-
-    return told
-
-
-def _term_ids(document: Document) -> set[str]:
-    named = (attribute.get("taxonomy_term") or {} for attribute in document.get("attributes", ()))
-    return {term["id"] for term in named if term}
-
-
-def _with_document(query: Select[Any], wanted: Wanted) -> Select[Any]:
-    written = cast(ServiceRow.document, Text)
-    query = query.add_columns(ServiceRow.document).where(_HAS_DOCUMENT)
-    if wanted.opening:
-        query = query.where(written.contains('"schedules"'))
-    if wanted.term is not None:
-        query = query.where(written.contains(wanted.term, autoescape=True))
-    return query
-
-
-def _scanned(session: Session, query: Select[Any], predicate: Callable[[str, Document], bool]) -> list[str]:
-    """The ids of the records for which something holds, in order. Raises TooBroad."""
-    if (session.scalar(select(func.count()).select_from(query.subquery())) or 0) > MOST_SCANNED:
-        raise TooBroad
-    rows = session.execute(query, execution_options={"yield_per": 200})
-    return sorted(id for id, document in rows if document and predicate(id, document))
+    A rule that has neither the day nor the hours that are asked for does not answer; whether it has begun or
+    ended is not asked.
+    """
+    row = ServiceOpening
+    conditions: list[Any] = []
+    if asked.day is not None:
+        conditions.append(row.weekday == DAYS.index(asked.day))
+    if asked.start is not None:
+        conditions.append(row.opens >= asked.start.hour * 60 + asked.start.minute)
+    if asked.end is not None:
+        conditions.append(row.closes <= asked.end.hour * 60 + asked.end.minute)
+    if place_id is not None:
+        conditions.append(or_(row.place_id.is_(None), row.place_id == place_id))
+        return exists().where(row.service_id == service_id, *conditions)
+    return service_id.in_(select(row.service_id).where(*conditions))
 
 
 def _serves(session: Session, postcode: str, within_m: float | None) -> Any:
-    """Services with a site there; without a distance also those that declare an area around the postcode."""
+    """Services with a place there; without a distance also those that declare an area around the postcode."""
     there = ServiceRow.id.in_(select(SiteRow.service_id).where(_stands(session, postcode, within_m)))
     if within_m is not None:
         return there
@@ -295,50 +289,83 @@ def _serves(session: Session, postcode: str, within_m: float | None) -> Any:
     around = {
         outer for code in set(codes) for outer in session.scalars(select(areas.around(str(code)).c.code))
     }
-    return or_(
-        there,
-        ServiceRow.id.in_(select(ServiceArea.service_id).where(ServiceArea.area_code.in_(sorted(around)))),
+    also = select(PlacePostcode.service_id).where(PlacePostcode.postcode == postcode)
+    declared = select(ServiceArea.service_id).where(ServiceArea.area_code.in_(sorted(around)))
+    return or_(there, ServiceRow.id.in_(also), ServiceRow.id.in_(declared))
+
+
+def _also_at(table: Any, postcode: str) -> Any:
+    """Places that have an address with a postcode beside their main one."""
+    also = PlacePostcode
+    return exists().where(
+        also.place_id == table.id, also.service_id == table.service_id, also.postcode == postcode
     )
 
 
 def _stands(session: Session, postcode: str, within_m: float | None) -> Any:
     """Sites at a postcode, or within metres of the middle of those. Raises UnplacedPostcode."""
-    point = select(func.count(), func.avg(SiteRow.lon), func.avg(SiteRow.lat))
-    known, lon, lat = session.execute(point.where(SiteRow.postcode == postcode)).one()
+    at_it = SiteRow.postcode == postcode
+    known, lon, lat = _middle(session, at_it)
+    if not known or (within_m is not None and lon is None):
+        # Nothing has it as its main address: as another one, then.
+        at_it = _also_at(SiteRow, postcode)
+        sites, lon, lat = _middle(session, at_it)
+        also = select(PlacePostcode.place_id).where(PlacePostcode.postcode == postcode).limit(1)
+        known = known or sites or session.scalar(also) is not None
     if not known or (within_m is not None and lon is None):
         raise UnplacedPostcode
     if within_m is None:
-        return SiteRow.postcode == postcode
+        return or_(SiteRow.postcode == postcode, _also_at(SiteRow, postcode))
     # On a plane that touches the earth here: true to a metre or two in a thousand as far as a county goes.
     north = (SiteRow.lat - lat) * _METRES_A_DEGREE
     east = (SiteRow.lon - lon) * (_METRES_A_DEGREE * math.cos(math.radians(lat)))
     return and_(SiteRow.lat.is_not(None), north * north + east * east <= within_m * within_m)
 
 
+def _middle(session: Session, which: Any) -> tuple[int, Any, Any]:
+    """How many sites there are, and the middle of their points."""
+    found = select(func.count(), func.avg(SiteRow.lon), func.avg(SiteRow.lat)).where(which)
+    known, lon, lat = session.execute(found).one()
+    return known, lon, lat
+
+
 def modified_of(session: Session, ids: Sequence[str]) -> dict[str, str]:
-    """When each service, its sites or its organisation last changed, or that was merged or unmerged."""
-    last: dict[str, datetime] = {}
+    """When each service last changed, or one of its sites or its organisation after it.
+
+    A service that has not changed since it was first taken in says what its source said, so that an export
+    that is read elsewhere is exported the same; a moment after it was taken in is none.
+    """
+    own: dict[str, datetime] = {}
+    after: dict[str, datetime] = {}
+    said: dict[str, str] = {}
 
     def note(rows: Iterable[Any]) -> None:
         for id, moment in rows:
-            last[id] = max(last.get(id, moment), moment)
+            if moment > max(own[id], after.get(id, own[id])):
+                after[id] = moment
 
+    row = ServiceRow
     for piece in chunks(ids):
-        own = ServiceRow.id.in_(piece)
-        note(session.execute(select(ServiceRow.id, ServiceRow.updated_at).where(own)))
+        wanted = row.id.in_(piece)
+        columns = (row.id, row.updated_at, row.first_import_id, row.last_import_id)
+        stated = row.document["last_modified"].as_string()
+        for id, moment, first, last, told in session.execute(select(*columns, stated).where(wanted)):
+            own[id] = moment
+            if told is not None and first is not None and first == last:
+                said[id] = told
         note(
             session.execute(
-                select(ServiceRow.id, OrganisationRow.updated_at)
-                .join(OrganisationRow, OrganisationRow.id == ServiceRow.organisation_id)
-                .where(own)
+                select(row.id, OrganisationRow.updated_at)
+                .join(OrganisationRow, OrganisationRow.id == row.organisation_id)
+                .where(wanted)
             )
         )
         note(
             session.execute(
-                select(ServiceRow.id, func.max(MergeEvent.at))
-                .join(MergeEvent, MergeEvent.organisation_id == ServiceRow.organisation_id)
-                .where(own)
-                .group_by(ServiceRow.id)
+                select(row.id, func.max(MergeEvent.at))
+                .join(MergeEvent, MergeEvent.organisation_id == row.organisation_id)
+                .where(wanted)
+                .group_by(row.id)
             )
         )
         note(
@@ -346,7 +373,17 @@ def modified_of(session: Session, ids: Sequence[str]) -> dict[str, str]:
                 select(SiteRow.service_id, SiteRow.updated_at).where(SiteRow.service_id.in_(piece))
             )
         )
-    return {id: moment.astimezone(UTC).isoformat().replace("+00:00", "Z") for id, moment in last.items()}
+    return {id: _last(own[id], after.get(id), said.get(id)) for id in own}
+
+
+def _last(own: datetime, after: datetime | None, said: str | None) -> str:
+    if after is None and said is not None:
+        try:
+            if datetime.fromisoformat(said) <= own:
+                return said
+        except (ValueError, TypeError):
+            pass
+    return (after or own).astimezone(UTC).isoformat().replace("+00:00", "Z")
 
 
 def whole_services(session: Session, ids: Sequence[str]) -> list[dict[str, Any]]:
@@ -397,14 +434,14 @@ def services_of_organisation(session: Session, id: str) -> list[str]:
     return list(session.scalars(query.order_by(ServiceRow.id)))
 
 
-def services_of_sites(session: Session, ids: Sequence[str]) -> dict[str, str]:
-    """The service that is delivered at each of some sites."""
-    query = select(SiteRow.id, SiteRow.service_id)
-    return {
-        id: service
-        for piece in chunks(ids)
-        for id, service in session.execute(query.where(SiteRow.id.in_(piece)))
-    }
+def services_of_places(session: Session, ids: Sequence[str]) -> dict[str, str]:
+    """The service that is delivered at each of some places; the first by id where several are."""
+    found: dict[str, str] = {}
+    for table in (OtherPlace, SiteRow):
+        query = select(table.id, table.service_id).order_by(table.service_id.desc())
+        for piece in chunks(ids):
+            found |= {id: service for id, service in session.execute(query.where(table.id.in_(piece)))}
+    return found
 
 
 def term_rows(session: Session, ids: Iterable[str]) -> list[Term]:

@@ -18,10 +18,13 @@ from hedgerow_registry.tables.directory import Organisation as Organisation
 from hedgerow_registry.tables.directory import OrganisationAlias as OrganisationAlias
 from hedgerow_registry.tables.directory import OrganisationIdentifier as OrganisationIdentifier
 from hedgerow_registry.tables.directory import OrganisationOwner as OrganisationOwner
+from hedgerow_registry.tables.directory import OtherPlace as OtherPlace
+from hedgerow_registry.tables.directory import PlacePostcode as PlacePostcode
 from hedgerow_registry.tables.directory import Service as Service
 from hedgerow_registry.tables.directory import ServiceArea as ServiceArea
 from hedgerow_registry.tables.directory import ServiceNeed as ServiceNeed
 from hedgerow_registry.tables.directory import ServiceOpening as ServiceOpening
+from hedgerow_registry.tables.directory import ServiceTerm as ServiceTerm
 from hedgerow_registry.tables.directory import Site as Site
 from hedgerow_registry.tables.feeds import Feed as Feed
 from hedgerow_registry.tables.feeds import FeedPage as FeedPage

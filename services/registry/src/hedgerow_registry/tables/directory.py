@@ -169,6 +169,48 @@ class ServiceOpening(Base):
     month_day: Mapped[int | None] = mapped_column(Integer)
 
 
+class ServiceTerm(Base):
+    """A term that an attribute of a service names, as its source calls it: derived from its document."""
+
+    __tablename__ = "service_terms"
+    __table_args__ = (
+        Index("ix_service_terms_term", "term_id", "service_id"),
+        Index("ix_service_terms_taxonomy", "taxonomy_key", "service_id"),
+    )
+
+    service_id: Mapped[str] = mapped_column(
+        String(36), ForeignKey("services.id", ondelete="CASCADE"), primary_key=True
+    )
+    term_id: Mapped[str] = mapped_column(String(36), primary_key=True)
+    # The taxonomy's id, and one row more with its name.
+    taxonomy_key: Mapped[str] = mapped_column(String(300), primary_key=True)
+
+
+class PlacePostcode(Base):
+    """A postcode of a place beside its main one: of a second address, or of a place that is no site."""
+
+    __tablename__ = "place_postcodes"
+    __table_args__ = (Index("ix_place_postcodes_postcode", "postcode", "service_id"),)
+
+    service_id: Mapped[str] = mapped_column(
+        String(36), ForeignKey("services.id", ondelete="CASCADE"), primary_key=True
+    )
+    place_id: Mapped[str] = mapped_column(String(36), primary_key=True)
+    postcode: Mapped[str] = mapped_column(String(16), primary_key=True)
+
+
+class OtherPlace(Base):
+    """Where a service is delivered that is no site: online, or not said where. Derived from its document."""
+
+    __tablename__ = "other_places"
+    __table_args__ = (Index("ix_other_places_service", "service_id"),)
+
+    id: Mapped[str] = mapped_column(String(36), primary_key=True)
+    service_id: Mapped[str] = mapped_column(
+        String(36), ForeignKey("services.id", ondelete="CASCADE"), primary_key=True
+    )
+
+
 class Site(Provenance, Base):
     """A place where a service is delivered."""
 

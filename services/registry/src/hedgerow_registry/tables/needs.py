@@ -10,13 +10,18 @@ class Need(Provenance, Base):
     """Something people need help with: a term of a taxonomy. Its id is `taxonomy:term`."""
 
     __tablename__ = "needs"
-    __table_args__ = (Index("ix_needs_term", "term", "taxonomy"),)
+    __table_args__ = (
+        Index("ix_needs_term", "term", "taxonomy"),
+        Index("ix_needs_feed_id", "feed_id"),
+    )
 
     id: Mapped[str] = mapped_column(String(300), primary_key=True)
     taxonomy: Mapped[str] = mapped_column(String(100))
     term: Mapped[str] = mapped_column(String(199))
     name: Mapped[str] = mapped_column(String(300))
     parent_id: Mapped[str | None] = mapped_column(String(300))
+    # What the open feed calls it, where ids are UUIDs.
+    feed_id: Mapped[str] = mapped_column(String(36))
 
 
 class Crosswalk(Provenance, Base):

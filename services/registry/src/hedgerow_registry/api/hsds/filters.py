@@ -93,6 +93,7 @@ def _wanted(
         need_ids=need_ids,
         term=term,
         taxonomy=taxonomy_of(session, taxonomy_id),
+        taxonomy_said=taxonomy_id,
         organisation=None if organization_id is None else organization_id.lower(),
         modified_after=_read("modified_after", modified_after, moment),
         minimum_age=minimum_age,

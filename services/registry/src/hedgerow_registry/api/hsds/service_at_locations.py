@@ -21,7 +21,7 @@ router = problems.router()
 
 def _places(fields: Fields) -> Records:
     def records(session: Session, ids: list[str]) -> list[dict[str, Any]]:
-        service_of = hsds.services_of_sites(session, ids)
+        service_of = hsds.services_of_places(session, ids)
         services = hsds.whole_services(session, sorted(set(service_of.values())))
         by_id = {service["id"]: service for service in services}
         made = (place_record(by_id[service_of[id]], id) for id in ids if id in service_of)
@@ -49,10 +49,10 @@ def list_feed_service_at_locations(
 ) -> Response:
     """Places where services are delivered, each with its service; the filters are those of services.
 
-    `postcode` gives the places at it, with `proximity` those around it. Places without a location and online
-    ones are shown within their services only.
+    `postcode` gives the places at it, with `proximity` those around it. Online places, and those of which no
+    location is said, stand at no postcode.
     """
-    found = hsds.sites(session, wanted)
+    found = hsds.places(session, wanted)
     if format == "ndjson":
         return stream(request, found, _places(LISTED if full is False else WHOLE))
     return paged(session, found, _places(WHOLE if full else LISTED), number=page, size=per_page)

@@ -54,8 +54,7 @@ def list_feed_services(
     """Services that meet every filter given, in the order of their ids.
 
     A page shows each service without what is nested in it, unless `full` is `true`. The stream has whole
-    records unless `full` is `false`. A filter by opening time reads the nested records: of more than 50,000
-    services with schedules it asks for another filter beside it.
+    records unless `full` is `false`.
     """
     found = hsds.services(session, wanted)
     if format == "ndjson":

@@ -1,10 +1,9 @@
 """When a service is open, from the schedules of its record."""
 
 import re
-from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import date, time
-from typing import Any, Final
+from datetime import time
+from typing import Final
 
 from hedgerow_registry.errors import Malformed
 
@@ -51,57 +50,3 @@ class Opening:
 
     def __bool__(self) -> bool:
         return (self.day, self.start, self.end) != (None, None, None)
-
-
-def is_open(document: Mapping[str, Any], asked: Opening) -> bool:
-    """Whether one schedule of a service, or of one of its places, answers all that is asked.
-
-    A schedule without the day or the time that is asked for does not answer it. Whether it has begun or ended
-    is not asked.
-    """
-    return any(_answers(schedule, asked) for schedule in _schedules(document))
-
-
-def _schedules(document: Mapping[str, Any]) -> Iterable[Mapping[str, Any]]:
-    yield from document.get("schedules", ())
-    for place in document.get("service_at_locations", ()):
-        yield from place.get("schedules", ())
-        yield from (place.get("location") or {}).get("schedules", ())
-
-
-def _answers(schedule: Mapping[str, Any], asked: Opening) -> bool:
-    if asked.day is not None and asked.day not in days(schedule):
-        return False
-    opens, closes = _clock(schedule.get("opens_at")), _clock(schedule.get("closes_at"))
-    if asked.start is not None and (opens is None or opens < asked.start):
-        return False
-    return asked.end is None or (closes is not None and closes <= asked.end)
-
-
-def days(schedule: Mapping[str, Any]) -> set[str]:
-    """The days of the week a schedule falls on: those it names, else the day of its first date (RFC 5545).
-
-    >>> sorted(days({"byday": "MO,-1FR"})), days({"dtstart": "2026-11-22"})
-    (['FR', 'MO'], {'SU'})
-    """
-    named = set()
-    for part in str(schedule.get("byday") or "").split(","):
-        found = re.fullmatch(r"[+-]?\d{0,2}([A-Z]{2})", part.strip().upper())
-        if found is not None and found[1] in DAYS:
-            named.add(found[1])
-        elif part.strip():
-            try:
-                named.add(weekday(part))
-            except Malformed:
-                continue
-    first = schedule.get("dtstart")
-    if not named and isinstance(first, str) and schedule.get("freq") in (None, "WEEKLY"):
-        return {DAYS[date.fromisoformat(first).weekday()]}
-    return named
-
-
-def _clock(text: Any) -> time | None:
-    try:
-        return clock(text) if isinstance(text, str) else None
-    except Malformed:
-        return None

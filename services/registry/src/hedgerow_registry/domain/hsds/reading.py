@@ -22,6 +22,7 @@ Notes = list[Note]
 LONGEST_NAME: Final = 500
 LONGEST_PHONE: Final = 200
 LONGEST_LEGAL_FORM: Final = 200
+LONGEST_TAXONOMY_NAME: Final = 300
 _CODE: Final = re.compile(r"(?<![A-Za-z0-9])[EWSNKJLM]\d{8}(?![A-Za-z0-9])", re.ASCII)
 # What a code with a digit too few or too many, or in lower case, looks like.
 _NEARLY_A_CODE: Final = re.compile(
@@ -304,6 +305,22 @@ def need_of(attribute: Mapping[str, Any]) -> str | None:
     """The id of the need that an attribute of a service names; `None` where it names none."""
     path = _attribute_path(attribute, "", [])
     return path[-1].id if path else None
+
+
+def terms_named(document: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """The terms that the attributes of a service name, each with its taxonomy's id and with its name.
+
+    A term of no taxonomy comes once, with an empty text. Sorted, none twice.
+    """
+    found: set[tuple[str, str]] = set()
+    for attribute in document.get("attributes", ()):
+        term = attribute.get("taxonomy_term")
+        if term:
+            detail = term.get("taxonomy_detail") or {}
+            said = {term.get("taxonomy_id"), detail.get("id"), term.get("taxonomy"), detail.get("name")}
+            keys = {str(key)[:LONGEST_TAXONOMY_NAME].casefold() for key in said if key}
+            found |= {(term["id"], key) for key in keys or {""}}
+    return sorted(found)
 
 
 def _attribute_path(attribute: Mapping[str, Any], pointer: str, notes: Notes) -> list[NeedTerm]:

@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from hedgerow_registry.domain.hsds import values
 from hedgerow_registry.domain.hsds.model import Organisation, Service, Site
+from hedgerow_registry.domain.hsds.places import virtual_places
 from hedgerow_registry.domain.hsds.profile import WHOLE, shown
 from hedgerow_registry.domain.hsds.reading import need_of, organisation_of, service_of, sites_of
 from hedgerow_registry.domain.identifiers import identifier
@@ -132,7 +133,8 @@ def whole_service(held: Service, document: Document | None, around: Surroundings
     _set_areas(made, held, before, around.area_names)
     _set_validity(made, held, before)
     _set_capacity(made, held, before, around.modified)
-    made["service_at_locations"] = _places(held.id, base, around.sites)
+    places = _places(held.id, base, around.sites)
+    made["service_at_locations"] = places or virtual_places({**made, "service_at_locations": []})
     return shown("service", made, WHOLE)
 
 
