@@ -152,3 +152,15 @@ def test_nothing_open_serves_nobody(shape):
     assert found.total == 0
     assert found.short.tolist() == [True] * n
     assert nearest_first(np.full(n, 7), np.full(m, 7), csr_array(shape), np.zeros(0)).size == 0
+
+
+def test_a_large_question_is_solved_in_a_process_of_its_own_with_the_same_answer():
+    chance = np.random.default_rng(7)
+    open_to = csr_array(chance.integers(0, 2, (30, 20)))
+    open_to.eliminate_zeros()
+    case = (chance.integers(0, 50, 30), chance.integers(0, 60, 20), open_to)
+    cost = chance.integers(0, 9, open_to.nnz)
+    here, apart = nearest_first(*case, cost), nearest_first(*case, cost, largest_here=0)
+    assert apart.tolist() == here.tolist()
+    with pytest.raises(ArithmeticError):
+        nearest_first(*case, np.full(open_to.nnz, 2**62), largest_here=0)

@@ -107,3 +107,7 @@ class RulesNotNamed(NetworkError):
 
 class UnknownNetwork(NetworkError):
     """No such network is held: see `GET /v1/networks`."""
+
+
+class TooManyLongQuestions(NetworkError):
+    """Too many large questions are waiting for their turn. Ask again shortly, or about a smaller place."""

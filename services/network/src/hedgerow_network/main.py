@@ -94,6 +94,7 @@ def create_app(
     app.state.follower = follower
     app.state.snapshots = Snapshots(database)
     app.state.answers = Answers(settings.kept_answers)
+    app.state.long_cells = settings.long_cells
     app.state.matrices = Matrices(database)
     app.state.relations = Relations()
     app.state.today = today

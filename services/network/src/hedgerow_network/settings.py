@@ -28,3 +28,6 @@ class Settings(BaseSettings):
     longest_pause_seconds: float = Field(default=10.0, gt=0)
     # How many assessments of localities are kept; each holds its matrices.
     kept_answers: int = Field(default=64, ge=1)
+    # A question about more cells is a long one, and takes turns with others: a large authority by ward or
+    # LSOA is not, a country is.
+    long_cells: int = Field(default=50_000, ge=0)

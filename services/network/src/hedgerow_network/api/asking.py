@@ -4,7 +4,8 @@ import asyncio
 from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, replace
 from datetime import date
-from typing import Annotated, Any, Literal, Protocol, cast
+from functools import cached_property
+from typing import Annotated, Any, Literal, Protocol, TypeVar, cast
 
 from fastapi import Depends, Path, Query, Request
 from hedgerow_kit.auth import ALL_AUTHORITIES, Principal, require
@@ -15,10 +16,12 @@ from hedgerow_network.domain.eligibility import read_cohort
 from hedgerow_network.domain.locality import Assessment, Question, assess
 from hedgerow_network.domain.matrices import CostMatrix
 from hedgerow_network.domain.opening import read_moment
-from hedgerow_network.errors import NotFedYet, NotThatNewYet, UnknownArea, UnknownMatrix
+from hedgerow_network.errors import NotFedYet, NotThatNewYet, TooManyLongQuestions, UnknownArea, UnknownMatrix
 from hedgerow_network.store.answers import Answers
 from hedgerow_network.store.costs import Matrices
 from hedgerow_network.store.snapshots import Snapshot, Snapshots
+
+T = TypeVar("T")
 
 FRESH_WITHIN_SECONDS = 5.0
 _LOOK_AGAIN_SECONDS = 0.02
@@ -102,14 +105,44 @@ Reader = Annotated[Principal, require("read")]
 
 
 @dataclass(frozen=True)
+class Weighed:
+    """Answers to questions that are all long, or all short."""
+
+    kept: Answers
+    long: bool
+
+    def get(self, key: Hashable, work_out: Callable[[], T]) -> T:
+        """The answer kept, or worked out now; a problem while too many long questions wait."""
+        try:
+            return self.kept.get(key, work_out, long=self.long)
+        except TooManyLongQuestions as error:
+            raise _later(error.__doc__) from None
+
+
+@dataclass(frozen=True)
 class Asked:
     """A question about a locality over one state of the projection."""
 
     snapshot: Snapshot
     question: Question
-    answers: Answers
-    money: bool = False
+    kept: Answers
+    long_cells: int
+    """A question about more cells than these is a long one."""
+    money: bool
     """Whether the caller may see what contracts are worth."""
+
+    @cached_property
+    def answers(self) -> Weighed:
+        """Answers worked out before. Questions about many cells take turns: see `Answers`."""
+        return Weighed(self.kept, self._cells > self.long_cells)
+
+    @property
+    def _cells(self) -> int:
+        hierarchy, question = self.snapshot.facts.hierarchy, self.question
+        locality = hierarchy.position[question.locality]
+        areas = hierarchy.of_level(locality, hierarchy.level_for(locality, question.level))
+        needs = self.snapshot.facts.taxonomies.needs if question.needs is None else question.needs
+        return int(areas.size) * len(needs)
 
     @property
     def key(self) -> tuple[Any, ...]:
@@ -216,7 +249,8 @@ def asked(
         cohort=read_cohort(cohort),
         moment=read_moment(open_at),
     )
-    return Asked(now, question, request.app.state.answers, money=principal.may("money"))
+    state = request.app.state
+    return Asked(now, question, state.answers, state.long_cells, money=principal.may("money"))
 
 
 AboutCell = Annotated[Asked, Depends(asked)]

@@ -55,7 +55,9 @@ def list_bottlenecks(
     """
     of = asked.assessment()
     found = room(of)
-    listed = asked.answers.get((asked.key, "bottlenecks"), lambda: named_bottlenecks(found))
+    listed, caveats = asked.answers.get(
+        (asked.key, "bottlenecks"), lambda: (named_bottlenecks(found), list(capacity_caveats(of)))
+    )
 
     def rank(one: Bottleneck) -> tuple[int, int]:
         return -one.short, int(found.cells[one.demands[0]])
@@ -63,7 +65,7 @@ def list_bottlenecks(
     page, following = window(listed, rank, after=after, limit=limit)
     link_next(request, response, following)
     said = computed(asked, of)
-    said.caveats = [*said.caveats, *capacity_caveats(of)]
+    said.caveats = [*said.caveats, *caveats]
     people = int(found.demand.sum())
     return BottleneckPage(
         items=[_item(of, found, one) for one in page],

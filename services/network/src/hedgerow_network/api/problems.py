@@ -28,4 +28,6 @@ PROBLEMS: dict[type[Exception], ProblemType] = {
     errors.MalformedCohort: UNPROCESSABLE,
     errors.MalformedMoment: UNPROCESSABLE,
 }
-"""`NotFedYet` and `NotThatNewYet` carry a `Retry-After` and are answered where they arise, in `asking`."""
+"""`NotFedYet`, `NotThatNewYet` and `TooManyLongQuestions` carry a `Retry-After` and are answered where they
+arise, in `asking`.
+"""

@@ -10,8 +10,9 @@ from scipy.sparse import csr_array
 
 from hedgerow_network.domain.caveats import listed
 from hedgerow_network.domain.cover import Floats, Incidence, Ints, kept
-from hedgerow_network.domain.flow import UNLIMITED, Longs, Supplied, bottlenecks, nearest_first, supplied
+from hedgerow_network.domain.flow import UNLIMITED, Supplied, bottlenecks, nearest_first, supplied
 from hedgerow_network.domain.gaps import Found, Inquiry, Told, of_cells
+from hedgerow_network.domain.least_cost import Longs
 from hedgerow_network.domain.locality import Assessment
 from hedgerow_network.domain.overlap import service_cells
 from hedgerow_network.domain.people import DERIVED

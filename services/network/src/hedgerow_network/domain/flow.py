@@ -8,13 +8,12 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from ortools.graph.python import max_flow, min_cost_flow
+from ortools.graph.python import max_flow
 from scipy.sparse import csr_array
 from scipy.sparse.csgraph import connected_components, maximum_flow
 
 from hedgerow_network.domain.cover import Ints
-
-Longs = NDArray[np.int64]
+from hedgerow_network.domain.least_cost import LARGEST_HERE, Longs, least_cost_flow
 
 UNLIMITED = np.iinfo(np.int64).max
 """The capacity of a supply that takes whoever comes, and the limit of a pair without one."""
@@ -162,14 +161,21 @@ def bottlenecks(found: Supplied, open_to: csr_array) -> tuple[Ints, Ints]:
 
 
 def nearest_first(
-    demand: Longs, capacity: Longs, open_to: csr_array, cost: Longs, *, limit: Longs | None = None
+    demand: Longs,
+    capacity: Longs,
+    open_to: csr_array,
+    cost: Longs,
+    *,
+    limit: Longs | None = None,
+    largest_here: int = LARGEST_HERE,
 ) -> Longs:
     r"""Who goes where, if as many find a place as can and all together go as short a way as can be.
 
     .. math:: \min \sum_{ij} k_{ij} x_{ij} \quad \text{over the largest flows of `supplied`}
 
     Parameters as in `supplied` · cost (open_to.nnz,) of one person's way, whole numbers >= 0.
-    Returns (open_to.nnz,) people on each way. Of several that are as short, the same one each time.
+    Returns (open_to.nnz,) people on each way. Of several that are as short, the same one each time. More ways
+    than largest_here are looked through in a process apart, which changes nothing in the answer.
     """
     n, m = open_to.shape
     if not open_to.nnz:
@@ -178,23 +184,15 @@ def nearest_first(
     row = np.repeat(np.arange(n), np.diff(open_to.indptr))
     pair = wanted[row] if limit is None else np.minimum(wanted[row], limit)
     total = int(wanted.sum())
-    solver = min_cost_flow.SimpleMinCostFlow()
-    arcs = solver.add_arcs_with_capacity_and_unit_cost
-    arcs(np.zeros(n, np.int32), np.arange(1, n + 1, dtype=np.int32), wanted, np.zeros(n, np.int64))
-    middle = arcs(
-        (row + 1).astype(np.int32),
-        (open_to.indices + (n + 1)).astype(np.int32),
-        pair,
-        np.asarray(cost, np.int64),
+    flows = least_cost_flow(
+        np.concatenate([np.zeros(n, np.int32), row + 1, np.arange(n + 1, n + m + 1)]).astype(np.int32),
+        np.concatenate([np.arange(1, n + 1), open_to.indices + (n + 1), np.full(m, n + m + 1)]).astype(
+            np.int32
+        ),
+        np.concatenate([wanted, pair, np.minimum(np.asarray(capacity, np.int64), total)]),
+        np.concatenate([np.zeros(n, np.int64), np.asarray(cost, np.int64), np.zeros(m, np.int64)]),
+        sink=n + m + 1,
+        total=total,
+        largest_here=largest_here,
     )
-    arcs(
-        np.arange(n + 1, n + m + 1, dtype=np.int32),
-        np.full(m, n + m + 1, np.int32),
-        np.minimum(np.asarray(capacity, np.int64), total),
-        np.zeros(m, np.int64),
-    )
-    solver.set_nodes_supplies(np.array([0, n + m + 1], np.int32), np.array([total, -total], np.int64))
-    status = solver.solve_max_flow_with_min_cost()
-    if status != solver.OPTIMAL:
-        raise ArithmeticError(f"the flow of least cost was not found ({status})")
-    return np.asarray(solver.flows(middle), np.int64)
+    return flows[n : n + pair.size]
