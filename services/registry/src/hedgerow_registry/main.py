@@ -15,6 +15,8 @@ from hedgerow_registry.actions.pulls import Puller
 from hedgerow_registry.api import (
     areas,
     changes,
+    contract_packages,
+    contract_summaries,
     contracts,
     duplicates,
     feeds,
@@ -72,7 +74,7 @@ def create_app(settings: Settings, database: Database, *, verifier: Verifier | N
     app.state.verifier = verifier or Verifier(settings.identity_keys, audience="registry")
     for resource in (
         *(areas, organisations, ownership, merges, services, sites, history, needs, sources, changes),
-        *(duplicates, pipeline, contracts, hsds, feeds),
+        *(duplicates, pipeline, contract_packages, contract_summaries, contracts, hsds, feeds),
     ):
         app.include_router(resource.router)
     app.include_router(runs.router())

@@ -4,7 +4,7 @@ A write becomes a release of its process like any other: whole, and dated now. S
 feed need no second way in.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -20,7 +20,7 @@ from hedgerow_registry.actions.entities import CONTRACTS, PROCESSES
 from hedgerow_registry.actions.provenance import Provenance, claim, lock
 from hedgerow_registry.actions.records import QUARANTINED, Written
 from hedgerow_registry.domain.ocds import writing
-from hedgerow_registry.domain.ocds.agreements import told
+from hedgerow_registry.domain.ocds.agreements import agreed, told
 from hedgerow_registry.domain.ocds.releases import taken_in
 from hedgerow_registry.errors import InvalidReference, Malformed, UnknownRecord
 from hedgerow_registry.store import contracts as store
@@ -126,23 +126,48 @@ def remove_process(session: Session, id: str, by: Provenance) -> None:
     records.remove(session, PROCESSES, [(id,)], by)
 
 
-def write_change(session: Session, ocid: str, change: Change, by: Provenance, *, tag: str) -> Written:
-    """Change what the compiled release of a process says, by a whole release; none where nothing changes."""
-    process = store.locked(session, ContractingProcess, process_id(by.source, ocid))
-    before = writing.new_process(ocid) if process is None else process.release
-    after = change(before)
-    if process is not None and told(after) == told(before):
-        return Written(records.UNCHANGED)
-    last = None if process is None else store.last_release(session, process.id)
-    document = writing.whole_release(after, at=datetime.now(UTC), after=last, tag=tag)
-    (written,) = take_in(session, [taken_in(document, serialise=orjson.dumps)], by)
-    if written.verdict == QUARANTINED or process is None:
-        return written
-    return Written(records.CHANGED)
+def write_changes(
+    session: Session, changes: Sequence[tuple[str, Change, str]], by: Provenance
+) -> list[Written]:
+    """Change what the compiled releases of processes say; gives what became of each, in their order.
+
+    changes: (ocid, change, tag of the release); of one process they follow one another. A process of which
+    anything changes gets one whole release.
+    """
+    ids = {ocid: process_id(by.source, ocid) for ocid, _, _ in changes}
+    held = store.releases_locked(session, ids.values())
+    now: dict[str, dict[str, Any]] = {}
+    results: list[Written] = []
+    tags: dict[str, str] = {}
+    for ocid, change, tag in changes:
+        before = now.get(ocid) or held.get(ids[ocid]) or writing.new_process(ocid)
+        after = change(before)
+        is_new = ocid not in now and ids[ocid] not in held
+        if not is_new and told(after) == told(before):
+            results.append(Written(records.UNCHANGED))
+            continue
+        now[ocid] = after
+        tags.setdefault(ocid, tag)
+        new = {one.own_id for one in agreed(after)} - {one.own_id for one in agreed(before)}
+        results.append(Written(records.ACCEPTED if is_new or new else records.CHANGED))
+    last = store.last_releases(session, [ids[ocid] for ocid in now])
+    at = datetime.now(UTC)
+    releases = [
+        taken_in(
+            writing.whole_release(release, at=at, after=last.get(ids[ocid]), tag=tags[ocid]),
+            serialise=orjson.dumps,
+        )
+        for ocid, release in now.items()
+    ]
+    taken = dict(zip(now, take_in(session, releases, by), strict=True))
+    return [
+        taken[ocid] if result.verdict != records.UNCHANGED and taken[ocid].verdict == QUARANTINED else result
+        for (ocid, _, _), result in zip(changes, results, strict=True)
+    ]
 
 
 def _write(session: Session, ocid: str, change: Change, by: Provenance, *, tag: str) -> None:
-    written = write_change(session, ocid, change, by, tag=tag)
+    (written,) = write_changes(session, [(ocid, change, tag)], by)
     if written.verdict == QUARANTINED:
         raise Malformed(str(written.reason))
 

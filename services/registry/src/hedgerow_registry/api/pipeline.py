@@ -24,7 +24,7 @@ from hedgerow_registry.api.wire import (
 )
 from hedgerow_registry.errors import UnknownRecord
 from hedgerow_registry.store import contracts, directory
-from hedgerow_registry.store.contracts import Planned
+from hedgerow_registry.store.contracts import Wanted
 from hedgerow_registry.store.sight import Sight
 
 router = problems.router(tags=["contracts"])
@@ -51,17 +51,23 @@ def list_pipeline(
     Anybody sees what is published; readers also what their authority has not published. What came to an end
     without a contract is not listed.
     """
-    wanted = Planned(
+    wanted = Wanted(
         need=known_need(session, need),
         area=known_area(session, area, "area"),
         buyer=buyer,
         programme=programme,
-        starting_from=starting_from,
-        starting_before=starting_before,
         source=source,
     )
     sight = Sight.of(principal)
-    rows, marker = contracts.pipeline_page(session, wanted, sight, after=after, limit=limit)
+    rows, marker = contracts.pipeline_page(
+        session,
+        wanted,
+        sight,
+        starting_from=starting_from,
+        starting_before=starting_before,
+        after=after,
+        limit=limit,
+    )
     paging.link_next(request, response, marker)
     return paging.Page(items=_items(session, rows, sight), next=marker)
 

@@ -6,6 +6,7 @@ from hedgerow_registry.imports import (
     areas,
     bods,
     boundaries,
+    contracts,
     figures,
     hsds,
     needs,
@@ -33,5 +34,6 @@ def kinds(*, feed_hosts: frozenset[str] = frozenset()) -> tuple[Kind, ...]:
         services.KIND,
         sites.KIND,
         ocds.KIND,
+        contracts.KIND,
         hsds.kind(allowed_hosts=feed_hosts),
     )

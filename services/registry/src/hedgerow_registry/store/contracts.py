@@ -328,9 +328,27 @@ def has_part(session: Session, organisation: str) -> bool:
     return any(session.scalars(query.limit(1)).first() for query in (in_contracts, in_processes))
 
 
-def last_release(session: Session, process: str) -> datetime | None:
-    """The moment of the last release held of a process."""
-    return session.scalar(select(func.max(Release.date)).where(Release.process_id == process))
+def releases_locked(session: Session, ids: Iterable[str]) -> dict[str, Json]:
+    """The compiled releases of processes, held until the transaction ends, in the order of their ids."""
+    found: dict[str, Json] = {}
+    table = ContractingProcess
+    for piece in chunks(sorted(set(ids))):
+        query = select(table.id, table.release).where(table.id.in_(piece)).order_by(table.id)
+        found |= {id: release for id, release in session.execute(query.with_for_update())}
+    return found
+
+
+def last_releases(session: Session, processes: Iterable[str]) -> dict[str, datetime]:
+    """The moments of the last releases held of processes."""
+    return {
+        id: at
+        for piece in chunks(processes)
+        for id, at in session.execute(
+            select(Release.process_id, func.max(Release.date))
+            .where(Release.process_id.in_(piece))
+            .group_by(Release.process_id)
+        )
+    }
 
 
 def whole(session: Session, row: Any) -> Json:
@@ -410,6 +428,30 @@ def contract_query(wanted: Wanted, sight: Sight) -> Select[Any]:
     return query
 
 
+def process_query(wanted: Wanted, sight: Sight) -> Select[Any]:
+    """The processes that meet those conditions that processes have: buyer, need, area, programme, source."""
+    table = ContractingProcess
+    query: Select[Any] = sight.of_processes(select(table))
+    if wanted.need is not None:
+        named = select(ProcessNeed.process_id).where(ProcessNeed.need_id == wanted.need)
+        query = query.where(table.id.in_(named))
+    if wanted.area is not None:
+        query = query.where(table.id.in_(_for_area(ProcessArea.process_id, ProcessArea, wanted.area)))
+    if wanted.buyer is not None:
+        named = select(ProcessParty.process_id).where(
+            ProcessParty.role == "buyer", ProcessParty.organisation_id.in_(merges.under(wanted.buyer))
+        )
+        query = query.where(table.id.in_(named))
+    for column, value in (
+        (table.ocid, wanted.ocid),
+        (table.programme, wanted.programme),
+        (table.source, wanted.source),
+    ):
+        if value is not None:
+            query = query.where(column == value)
+    return query
+
+
 def contract_page(
     session: Session, wanted: Wanted, sight: Sight, *, after: str | None, limit: int
 ) -> tuple[list[Contract], str | None]:
@@ -476,19 +518,6 @@ def _with_third_sector() -> Select[Any]:
     )
 
 
-@dataclass(frozen=True)
-class Planned:
-    """What is asked of the pipeline; all of it has to hold."""
-
-    need: str | None = None
-    area: str | None = None
-    buyer: str | None = None
-    programme: str | None = None
-    starting_from: date | None = None
-    starting_before: date | None = None
-    source: str | None = None
-
-
 # Where nothing came of it, or it was taken back, nothing is to come.
 _ENDED = ("cancelled", "unsuccessful", "complete", "withdrawn")
 
@@ -501,28 +530,22 @@ def _to_come() -> ColumnElement[bool]:
 
 
 def pipeline_page(
-    session: Session, wanted: Planned, sight: Sight, *, after: str | None, limit: int
+    session: Session,
+    wanted: Wanted,
+    sight: Sight,
+    *,
+    starting_from: date | None,
+    starting_before: date | None,
+    after: str | None,
+    limit: int,
 ) -> tuple[list[ContractingProcess], str | None]:
     """A page of what is to come by its start; what has none is last."""
     table = ContractingProcess
-    query: Select[Any] = sight.of_processes(select(table)).where(_to_come())
-    if wanted.need is not None:
-        named = select(ProcessNeed.process_id).where(ProcessNeed.need_id == wanted.need)
-        query = query.where(table.id.in_(named))
-    if wanted.area is not None:
-        query = query.where(table.id.in_(_for_area(ProcessArea.process_id, ProcessArea, wanted.area)))
-    if wanted.buyer is not None:
-        named = select(ProcessParty.process_id).where(
-            ProcessParty.role == "buyer", ProcessParty.organisation_id.in_(merges.under(wanted.buyer))
-        )
-        query = query.where(table.id.in_(named))
-    for column, value in ((table.programme, wanted.programme), (table.source, wanted.source)):
-        if value is not None:
-            query = query.where(column == value)
-    if wanted.starting_from is not None:
-        query = query.where(table.starts >= wanted.starting_from)
-    if wanted.starting_before is not None:
-        query = query.where(table.starts < wanted.starting_before)
+    query = process_query(wanted, sight).where(_to_come())
+    if starting_from is not None:
+        query = query.where(table.starts >= starting_from)
+    if starting_before is not None:
+        query = query.where(table.starts < starting_before)
     soonest = func.coalesce(table.starts, literal(date.max, Date))
     rows, marker = keyset(session, query, [soonest, table.id], after=after, limit=limit)
     return [row[0] for row in rows], marker
@@ -533,3 +556,51 @@ def plan(session: Session, id: str, sight: Sight) -> ContractingProcess | None:
     table = ContractingProcess
     query = sight.of_processes(select(table).where(table.id == id, _to_come()))
     return session.scalars(query).one_or_none()
+
+
+class Exported(NamedTuple):
+    """A process with its releases in their order. sees_all: whether the reader is of its authority."""
+
+    ocid: str
+    sees_all: bool
+    releases: list[Json]
+
+
+def processes_after(session: Session, wanted: Wanted, sight: Sight, last: str, limit: int) -> list[str]:
+    """The ids of the next processes that meet the question."""
+    query = whole_processes(select(ContractingProcess.id), wanted, sight)
+    return list(session.scalars(query.where(ContractingProcess.id > last).limit(limit)))
+
+
+def whole_processes(query: Select[Any], wanted: Wanted, sight: Sight) -> Select[Any]:
+    """A query of processes narrowed to those that meet the question themselves or with a contract, by id."""
+    table = ContractingProcess
+    # What a process is for stands in its plan or in its contracts.
+    planned = process_query(wanted, sight).with_only_columns(table.id)
+    agreed = contract_query(wanted, sight).with_only_columns(Contract.process_id)
+    seen = sight.of_processes(query).where(or_(table.id.in_(planned), table.id.in_(agreed)))
+    return seen.order_by(table.id)
+
+
+def exported(session: Session, ids: Sequence[str], sight: Sight) -> list[Exported]:
+    """Processes with their releases, in the order of the processes' ids."""
+    table = ContractingProcess
+    query = (
+        select(table.id, table.ocid, Source.authority_code)
+        .join(Source, Source.name == table.source)
+        .where(table.id.in_(ids))
+        .order_by(table.id)
+    )
+    found = histories(session, ids)
+    return [
+        Exported(
+            ocid,
+            sight.is_within(authority_code),
+            [document for _, document in _dated(found.get(id, {}))],
+        )
+        for id, ocid, authority_code in session.execute(query)
+    ]
+
+
+def _dated(history: Mapping[str, tuple[datetime, Json]]) -> list[tuple[datetime, Json]]:
+    return [history[id] for id in sorted(history, key=lambda id: (history[id][0], id))]

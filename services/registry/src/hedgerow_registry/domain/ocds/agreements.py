@@ -115,6 +115,11 @@ def told(release: Mapping[str, Any]) -> Any:
     return of.fields, of.parties, parts, {key: named[key] for _, key in of.parties}
 
 
+def agreed(release: Mapping[str, Any]) -> list[Agreement]:
+    """The agreements of a compiled release."""
+    return process(release, needs={}).agreements
+
+
 class _Reading:
     def __init__(self, release: Mapping[str, Any], needs: Mapping[str, str]) -> None:
         self.release = release
