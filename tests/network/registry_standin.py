@@ -22,6 +22,9 @@ class RegistryStandin:
         self.down = False
         self.delay_seconds = 0.0
         self.broken = False
+        # Another one after a restore; an older registry does not say which.
+        self.history = 0
+        self.says_which = True
 
     def put(self, *records: tuple[str, str, dict[str, Any]]) -> int:
         for kind, id, data in records:
@@ -36,6 +39,7 @@ class RegistryStandin:
 
     def restore(self, records: Records) -> None:
         """As a backup does: another, shorter history."""
+        self.history += 1
         self.log.clear()
         self.state.clear()
         self.put(*records)
@@ -57,7 +61,10 @@ class RegistryStandin:
                 }
             )
         more = bool(items) and after + limit < len(self.log)
-        return {"items": items, "next": items[-1]["id"] if more else None, "last": len(self.log)}
+        following = items[-1]["id"] if more else None
+        told = {"items": items, "next": following, "last": len(self.log)}
+        which = {"epoch": f"epoch {self.history}", "mark": f"mark {self.history}"}
+        return told | (which if self.says_which else {})
 
 
 @contextmanager
@@ -75,6 +82,8 @@ def serving(standin: RegistryStandin, port: int = 0) -> Iterator[str]:
                 self._answer(401, b"{}")
             elif address.path != "/v1/changes" or standin.broken:
                 self._answer(200, b'{"items": [{"id": "first"}]}')
+            elif query.get("mark") not in (None, f"mark {standin.history}"):
+                self._answer(409, b'{"title": "Another history"}')
             else:
                 standin.asked.append(int(query["after"]))
                 page = standin.page(int(query["after"]), int(query.get("limit", "500")))

@@ -153,7 +153,9 @@ def test_only_an_administrator_rebuilds(network):
         assert client.post("/v1/projection/rebuild").status_code == 403
 
 
-def test_a_registry_that_was_restored_is_read_anew(standin, network, registry_at):
+@pytest.mark.parametrize("says_which", [True, False])
+def test_a_registry_that_was_restored_is_read_anew(standin, network, registry_at, says_which):
+    standin.says_which = says_which
     with serving(standin) as url, network(registry_at(url)) as client:
         wait_for(client, 20)
         standin.restore([found for found in records(**TOWN) if found[:2] != ("service", "s1")])
@@ -161,9 +163,21 @@ def test_a_registry_that_was_restored_is_read_anew(standin, network, registry_at
             lambda: (p := client.get("/v1/projection").json())["rebuilt_at"] and not p["rebuilding"] and p
         )
         assert shown["position"] == 19
-        assert "restored or emptied" in shown["rebuilt_because"]
+        assert "restored or" in shown["rebuilt_because"]
         assert shown["records"]["service"] == 3
         assert len(client.items(f"{AT}/gaps")) == 2
+
+
+def test_a_restored_registry_that_has_gone_past_us_is_read_anew(standin, network, registry_at):
+    with serving(standin) as url, network(registry_at(url)) as client:
+        wait_for(client, 20)
+        kept = [found for found in records(**TOWN) if found[:2] != ("service", "s1")]
+        standin.restore([*kept, *kept])
+        shown = wait_until(
+            lambda: (p := client.get("/v1/projection").json())["position"] == 38 and not p["rebuilding"] and p
+        )
+        assert shown["records"]["service"] == 3
+        assert "restored" in shown["rebuilt_because"]
 
 
 def test_an_emptied_registry_leaves_nothing(standin, network, registry_at):

@@ -111,11 +111,8 @@ def test_pages_join_without_gap_or_repeat_and_types_can_be_chosen(registry: Clie
     assert page["next"] == "5"
     rest = changes(registry, after=5)
     assert page["items"] + rest == everything
-    assert registry.get("/v1/changes", params={"after": len(everything)}).json() == {
-        "items": [],
-        "next": None,
-        "last": len(everything),
-    }
+    end = registry.get("/v1/changes", params={"after": len(everything)}).json()
+    assert (end["items"], end["next"], end["last"]) == ([], None, len(everything))
     sites = changes(registry, types="site,need")
     assert {event["type"] for event in sites} == {"hedgerow.site.updated", "hedgerow.need.updated"}
     refused = registry.get("/v1/changes", params={"types": "sites"})

@@ -33,6 +33,14 @@ class Databases:
             return self._sqlite(_sqlite_template(package, self._folder.parent))
         return self._postgresql(_postgresql_template(package, self._server))
 
+    def copy(self, url: str) -> str:
+        """The URL of a copy of a database that nobody has open, as a backup of it that was put back."""
+        address = make_url(url)
+        if self.dialect == "sqlite":
+            assert address.database is not None
+            return self._sqlite(Path(address.database))
+        return self._postgresql(address.database)
+
     def drop_all(self) -> None:
         for name in self._made:
             _admin(self._server, f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')

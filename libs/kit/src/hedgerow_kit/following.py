@@ -24,6 +24,10 @@ class FeedUnreadable(Exception):
     """The change feed could not be read."""
 
 
+class HistoryReplaced(Exception):
+    """The other app's history is not the one that was read: it was restored from a backup, or filled anew."""
+
+
 @dataclass(frozen=True)
 class Change:
     """One entity in its present state; data None = it was deleted."""
@@ -36,11 +40,17 @@ class Change:
 
 @dataclass(frozen=True)
 class Changes:
-    """A page of the feed. position: the last change it speaks for · last: the last change of all."""
+    """A page of the feed. position: the last change it speaks for · last: the last change of all.
+
+    epoch: which history this is, `None` where the other app does not say · mark: what the next page is asked
+    for with, by which the other app knows that its history up to here is the one that was read
+    """
 
     items: tuple[Change, ...]
     position: int
     last: int
+    epoch: str | None = None
+    mark: str | None = None
 
 
 class ChangeReader:
@@ -68,8 +78,11 @@ class ChangeReader:
     def close(self) -> None:
         self._client.close()
 
-    def changes(self, after: int) -> Changes:
-        """The changes after a number, oldest first, at most a page; raises FeedUnreadable with the reason."""
+    def changes(self, after: int, mark: str | None = None) -> Changes:
+        """The changes after a number, oldest first, at most a page.
+
+        mark: of the page before. Raises FeedUnreadable with the reason; HistoryReplaced.
+        """
         try:
             key = self._key_file.read_text().strip()
         except OSError as error:
@@ -77,12 +90,14 @@ class ChangeReader:
         try:
             answer = self._client.get(
                 "/v1/changes",
-                params={"after": str(after), "limit": str(PAGE)},
+                params={"after": str(after), "limit": str(PAGE)} | ({} if mark is None else {"mark": mark}),
                 headers={"Authorization": f"Bearer {key}"},
             )
         except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
             said = f"The {self._followed} cannot be reached ({type(error).__name__})."
             raise FeedUnreadable(said) from error
+        if answer.status_code == 409:
+            raise HistoryReplaced
         if answer.status_code != 200:
             raise FeedUnreadable(
                 f"The {self._followed}'s change feed answers with status {answer.status_code}."
@@ -109,13 +124,15 @@ class ChangeReader:
         if not items and body["next"] is None:
             # An empty page at the end speaks for all changes up to the last, whatever was left out of it.
             position = max(position, last)
-        return Changes(tuple(items), position, last)
+        # What the reader may not see is left out: the feed itself says how far the page goes.
+        position = max(position, int(body.get("position", position)))
+        return Changes(tuple(items), position, last, body.get("epoch"), body.get("mark"))
 
 
 class Reader(Protocol):
     """What gives the pages of a feed."""
 
-    def changes(self, after: int) -> Changes: ...
+    def changes(self, after: int, mark: str | None = None) -> Changes: ...
 
     def close(self) -> None: ...
 
@@ -132,7 +149,9 @@ class Position:
 class Kept(Protocol):
     """Where the pages go: see `hedgerow_kit.projection`."""
 
-    def position(self, database: Database) -> int: ...
+    def position(self, database: Database) -> tuple[int, str | None]: ...
+
+    def restart(self, database: Database, *, after: int, at: datetime) -> Position: ...
 
     def take(self, database: Database, page: Changes, *, after: int, heard_at: datetime) -> Position: ...
 
@@ -187,9 +206,13 @@ class Follower:
 
     def step(self) -> bool:
         """Read and take in one page; whether there is more to read at once."""
-        after = self._kept.position(self._database)
-        page = self._reader.changes(after)
-        reached = self._kept.take(self._database, page, after=after, heard_at=self._now())
+        after, mark = self._kept.position(self._database)
+        try:
+            page = self._reader.changes(after, mark)
+        except HistoryReplaced:
+            reached = self._kept.restart(self._database, after=after, at=self._now())
+        else:
+            reached = self._kept.take(self._database, page, after=after, heard_at=self._now())
         self.position, self._complete = reached.position, reached.complete
         return reached.position < reached.last
 

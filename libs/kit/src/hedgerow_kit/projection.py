@@ -24,6 +24,8 @@ from hedgerow_kit import db
 from hedgerow_kit.db import Database, Instant, upsert
 from hedgerow_kit.following import Change, Changes, Position
 
+REPLACED = "The registry's history is not the one that was read: it was restored or filled anew."
+
 
 class RecordMixin:
     """An entity of the other app in the state last heard; one deleted there has no `data`.
@@ -65,6 +67,9 @@ class FeedMixin:
     heard_at: Mapped[datetime | None] = mapped_column(Instant)
     rebuilt_at: Mapped[datetime | None] = mapped_column(Instant)
     rebuilt_because: Mapped[str | None] = mapped_column(String(300))
+    # Which history was read, and what proves at `position` that it still is the same.
+    epoch: Mapped[str | None] = mapped_column(String(40))
+    mark: Mapped[str | None] = mapped_column(String(64))
 
     @declared_attr.directive
     def __table_args__(cls) -> tuple[Any, ...]:
@@ -109,9 +114,19 @@ class Projection:
         held = select(record.kind, func.count()).where(record.deleted.is_(False)).group_by(record.kind)
         return {kind: number for kind, number in session.execute(held.order_by(record.kind))}
 
-    def position(self, database: Database) -> int:
+    def position(self, database: Database) -> tuple[int, str | None]:
+        """How far the feed was read, and the mark to go on with."""
         with database.reading() as session:
-            return self.feed(session).position
+            feed = self.feed(session)
+            return feed.position, feed.mark
+
+    def restart(self, database: Database, *, after: int, at: datetime) -> Position:
+        """Begin a new round, if the feed has still been read to `after`: its history was replaced."""
+        with database.writing() as session:
+            feed = self._locked(session)
+            if feed.position == after:
+                self.begin_round(session, because=REPLACED, at=at)
+            return Position(feed.position, max(feed.registry_last, feed.position + 1), feed.settled > 0)
 
     def take(self, database: Database, page: Changes, *, after: int, heard_at: datetime) -> Position:
         """`apply`, in a transaction of its own."""
@@ -138,11 +153,16 @@ class Projection:
             )
             feed.registry_last = page.last
             return feed
+        if after and feed.epoch is not None and page.epoch not in (None, feed.epoch):
+            self.begin_round(session, because=REPLACED, at=heard_at)
+            feed.registry_last = page.last
+            return feed
         feed.registry_last = page.last
         if page.items:
             feed.batch += 1
             upsert(session, self._record, self._rows(page.items, feed), key=["kind", "id"])
         feed.position = page.position
+        feed.epoch, feed.mark = page.epoch, page.mark
         if feed.position >= page.last and feed.settled < feed.feeding:
             session.execute(delete(self._record).where(self._record.feeding < feed.feeding))
             feed.settled = feed.feeding
@@ -154,6 +174,7 @@ class Projection:
         """
         feed = self._locked(session)
         feed.position = 0
+        feed.epoch = feed.mark = None
         feed.feeding += 1
         feed.rebuilt_at = at
         feed.rebuilt_because = because

@@ -10,7 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
-from typing import Any, Protocol, TypeVar
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 import uvicorn
 from fastapi import FastAPI
@@ -164,19 +164,30 @@ class Deployed(Protocol):
 S = TypeVar("S", bound=Deployed)
 
 
+class Step(NamedTuple):
+    """Something an app does to its database when told to, and what it says of it afterwards."""
+
+    help: str
+    run: Callable[[Database], str]
+
+
 def main(
     name: str,
     settings: Callable[[], S],
     create: Callable[[S, Database], FastAPI],
     arguments: Sequence[str] | None = None,
+    *,
+    steps: Mapping[str, Step] | None = None,
 ) -> None:
-    """The command `python -m hedgerow_<name> serve | migrate | openapi`."""
+    """The command `python -m hedgerow_<name> serve | migrate | openapi`, and the app's own steps."""
     package = f"hedgerow_{name}"
     parser = argparse.ArgumentParser(prog=f"python -m {package}")
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("serve", help="bring the database up to date, then serve until told to stop")
     commands.add_parser("migrate", help="bring the database up to date")
     commands.add_parser("openapi", help="print the OpenAPI document")
+    for own, step in (steps or {}).items():
+        commands.add_parser(own, help=step.help)
     command = parser.parse_args(arguments).command
     chosen = settings()
     database = Database(chosen.database_url)
@@ -188,6 +199,8 @@ def main(
         migrations.upgrade(database, package)
         if command == "serve":
             run(create(chosen, database), name=name, host=chosen.host, port=chosen.port)
+        elif steps and command in steps:
+            print(steps[command].run(database))
     finally:
         database.dispose()
 

@@ -30,11 +30,19 @@ class CloudEvent(BaseModel):
 
 
 class ChangePage(BaseModel):
-    """A page of changes. `last` is the number of the newest change, whatever its type."""
+    """A page of changes.
+
+    `last` is the number of the newest change, whatever its type; `position` that of the last change the page
+    speaks for, whether shown or left out. `epoch` names the history: it is another one once the registry was
+    filled anew or an operator has said that it was restored. `mark` proves where you are in it.
+    """
 
     items: list[CloudEvent]
     next: str | None
     last: int
+    position: int
+    epoch: str
+    mark: str
 
 
 @router.get("/v1/changes", response_model=ChangePage)
@@ -44,13 +52,20 @@ def list_changes(
     after: Annotated[int, Query(ge=0, le=2**63 - 1, description="The last number you have")] = 0,
     types: Annotated[str | None, Query(max_length=500, description="Only these, comma-separated")] = None,
     limit: Annotated[int, Query(ge=1, le=1000)] = 500,
+    mark: Annotated[
+        str | None, Query(max_length=64, description="The `mark` that came with that number")
+    ] = None,
 ) -> Response:
     """Changes after a number, oldest first, without gaps.
 
-    Go on with `after` set to `next`, or to the `id` of the last change you have. A record that changed more
-    than once comes with its present state each time; one that was deleted comes as a tombstone.
+    Go on with `after` set to `position`, and to be sure send `mark` with it: when the registry was restored
+    from a backup meanwhile, or filled anew, the answer is 409 `history-replaced`, and all has to be read
+    again from 0. A record that changed more than once comes with its present state each time; one that was
+    deleted comes as a tombstone.
     """
-    page = changefeed.page(session, after=after, limit=limit, types=_types(types), sight=Sight.of(principal))
+    page = changefeed.page(
+        session, after=after, limit=limit, types=_types(types), sight=Sight.of(principal), marked=mark
+    )
     items = [
         {
             "specversion": "1.0",
@@ -64,8 +79,9 @@ def list_changes(
         for event in page.events
     ]
     following = None if page.next is None else str(page.next)
-    body = orjson.dumps({"items": items, "next": following, "last": page.last}, option=orjson.OPT_UTC_Z)
-    return Response(body, media_type="application/json")
+    told = {"items": items, "next": following, "last": page.last}
+    told |= {"position": page.position, "epoch": page.epoch, "mark": page.mark}
+    return Response(orjson.dumps(told, option=orjson.OPT_UTC_Z), media_type="application/json")
 
 
 def _types(said: str | None) -> list[str]:

@@ -8,6 +8,7 @@ PROBLEMS = {
     errors.UnknownRecord: NOT_FOUND,
     errors.NotKnownThen: ProblemType(404, "not-known-then", "Not known at that moment"),
     errors.DeletedThen: ProblemType(410, "deleted-then", "Deleted by that moment"),
+    errors.HistoryReplaced: ProblemType(409, "history-replaced", "Another history"),
     errors.OrganisationHasServices: ProblemType(409, "organisation-has-services", "It still has services"),
     errors.OrganisationAnswersForOthers: ProblemType(
         409, "organisation-answers-for-others", "Others are merged into it"

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
+from hashlib import blake2b
 from typing import Any, NamedTuple
 
 from sqlalchemy import select
@@ -9,6 +10,7 @@ from sqlalchemy.orm import Session
 
 from hedgerow_registry.domain import eligibility
 from hedgerow_registry.domain.hsds.opening import DAYS
+from hedgerow_registry.errors import HistoryReplaced
 from hedgerow_registry.store import areas, contracts, directory, merges, ownership
 from hedgerow_registry.store.contracts import Guarded
 from hedgerow_registry.store.held import chunks
@@ -17,8 +19,10 @@ from hedgerow_registry.tables import (
     OPEN_AGE,
     Area,
     Boundary,
+    Change,
     Crosswalk,
     Demand,
+    FeedEpoch,
     IndexValue,
     Need,
     Organisation,
@@ -43,18 +47,52 @@ class Event(NamedTuple):
 
 
 class FeedPage(NamedTuple):
-    """A page; `next` is the number to go on after, or `None` where the feed has no more for now."""
+    """A page; `next` is the number to go on after, or `None` where the feed has no more for now.
+
+    position: the last change that the page speaks for, shown or left out · mark: proves that change
+    """
 
     events: list[Event]
     next: int | None
     last: int
+    position: int
+    epoch: str
+    mark: str
 
 
-def page(session: Session, *, after: int, limit: int, types: Sequence[str], sight: Sight) -> FeedPage:
+def epoch(session: Session) -> str:
+    """Which history the feed tells."""
+    return session.scalars(select(FeedEpoch.epoch)).one()
+
+
+def mark(session: Session, seq: int) -> str | None:
+    """What a change is known again by, in this history; `None` where there is none of that number."""
+    told: tuple[Any, ...] = (epoch(session), seq)
+    if seq:
+        query = select(Change.type, Change.id, Change.at).where(Change.seq == seq)
+        row = session.execute(query).one_or_none()
+        if row is None:
+            return None
+        told += (row.type, row.id, row.at.isoformat())
+    return blake2b(repr(told).encode(), digest_size=16).hexdigest()
+
+
+def page(
+    session: Session,
+    *,
+    after: int,
+    limit: int,
+    types: Sequence[str],
+    sight: Sight,
+    marked: str | None = None,
+) -> FeedPage:
     """The next changes after a number, with their records as they are in this snapshot.
 
     A record that the reader may not know of is left out; one that was published once ends in a tombstone.
+    marked: the mark of the page before. Raises HistoryReplaced where that is not the change of this number.
     """
+    if marked is not None and marked != mark(session, after):
+        raise HistoryReplaced
     found = list(feed.after(session, after, limit=limit + 1, types=types))
     wanted: dict[str, dict[str, None]] = {}
     for change in found[:limit]:
@@ -73,8 +111,11 @@ def page(session: Session, *, after: int, limit: int, types: Sequence[str], sigh
         for change in found[:limit]
         if (change.type, change.id) not in hidden
     ]
-    more = len(found) > limit
-    return FeedPage(events, found[limit - 1].seq if more else None, feed.current(session))
+    following = found[limit - 1].seq if len(found) > limit else None
+    last = feed.current(session)
+    position = max(after, last) if following is None else following
+    proof = mark(session, min(position, last)) or ""
+    return FeedPage(events, following, last, position, epoch(session), proof)
 
 
 def _rows(session: Session, columns: Sequence[Any], key: Any, ids: Iterable[str]) -> Iterator[Any]:

@@ -33,6 +33,7 @@ from hedgerow_registry.tables.feeds import FeedRecord as FeedRecord
 from hedgerow_registry.tables.history import History as History
 from hedgerow_registry.tables.intake import Change as Change
 from hedgerow_registry.tables.intake import ChangeClock as ChangeClock
+from hedgerow_registry.tables.intake import FeedEpoch as FeedEpoch
 from hedgerow_registry.tables.intake import Import as Import
 from hedgerow_registry.tables.intake import Receipt as Receipt
 from hedgerow_registry.tables.intake import feed as feed
