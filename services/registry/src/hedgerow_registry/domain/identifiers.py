@@ -24,8 +24,11 @@ def _scheme(form: str, width: int, says: str) -> _Scheme:
 
 # Forms after the list pages of org-id.guide and the publishers' own descriptions.
 _SCHEMES: Final = {
+    # The numbers of registered societies carry letters of their old registers at the end (IP0102CU, SP101CUS).
     "GB-COH": _scheme(
-        r"\d{8}|[A-Z]{2}\d{6}|R\d{7}|[A-Z]{2}\d{5}[A-Z]", 8, "eight digits, or two letters and six"
+        r"\d{8}|[A-Z]{2}\d{6}|R\d{7}|[A-Z]{2}\d{5}[A-Z]|(IP|SP|NP|RS)\d[A-Z0-9]{5}",
+        8,
+        "eight digits, or two letters and six",
     ),
     "GB-CHC": _scheme(r"\d{6,7}(-\d{1,4})?", 0, "six or seven digits"),
     "GB-SC": _scheme(r"SC\d{6}", 6, "SC and six digits"),
@@ -40,6 +43,11 @@ _SCHEMES: Final = {
     "GB-MPR": _scheme(r"[A-Z0-9]{1,12}", 0, "letters and digits"),
     "GB-REV": _scheme(r"[A-Z0-9]{1,12}", 0, "letters and digits"),
     "GB-GOR": _scheme(r"[A-Z]{1,3}\d{1,6}", 0, "letters and digits"),
+    "GB-SHPE": _scheme(r"[A-Z]{0,2}\d{3,4}|\d{2}[A-Z]{2}", 0, "digits, perhaps with one or two letters"),
+    "GB-SCOTEDU": _scheme(r"\d{7}", 0, "seven digits"),
+    "GB-WALEDU": _scheme(r"\d{7}", 0, "seven digits"),
+    "GB-IRN": _scheme(r"\d{3}-\d{4}", 0, "three digits, a hyphen and four"),
+    "GB-HESA": _scheme(r"\d{4}", 4, "four digits"),
     "GB-VAT": _scheme(r"\d{9}|\d{12}", 0, "nine or twelve digits"),
 }
 _ANY_SCHEME = re.compile(r"[A-Z]{2,3}(-[A-Z0-9]+)+|XI-[A-Z0-9-]+|[0-9]{4}", re.ASCII)
@@ -49,16 +57,18 @@ _LONGEST: Final = 200
 def identifier(text: str) -> Identifier:
     """One identifier, e.g. `GB-COH:01234567`, checked by its scheme and written in the scheme's form.
 
-    Letters are raised, spaces dropped and, where the scheme has a fixed width, leading zeros put back.
+    The org-id spelling `GB-COH-01234567` is understood for the schemes known here. Letters are raised, spaces
+    dropped and, where the scheme has a fixed width, leading zeros put back; where numbers have none (GB-CHC),
+    they are dropped.
     A scheme of org-id that is not known here keeps the identifier as it was sent.
     Raises Malformed when there is no scheme or the identifier cannot be one of it.
 
     >>> identifier("GB-COH:1234567"), identifier("gb-coh:sc12345")
     (Identifier(scheme='GB-COH', identifier='01234567'), Identifier(scheme='GB-COH', identifier='SC012345'))
-    >>> identifier("GB-CHC:0209131")
-    Identifier(scheme='GB-CHC', identifier='0209131')
+    >>> identifier("GB-CHC-0209131")
+    Identifier(scheme='GB-CHC', identifier='209131')
     """
-    scheme, colon, rest = text.strip().partition(":")
+    scheme, colon, rest = _split(text.strip())
     scheme = scheme.strip().upper()
     given = rest.strip()
     if not colon or not given:
@@ -85,12 +95,25 @@ def is_register(scheme: str) -> bool:
     return scheme in _SCHEMES
 
 
+def _split(text: str) -> tuple[str, str, str]:
+    if ":" not in text:
+        # An org-id: the scheme ends with the second hyphen in all schemes known here.
+        parts = text.split("-", 2)
+        if len(parts) == 3 and "-".join(parts[:2]).upper() in _SCHEMES:
+            return "-".join(parts[:2]), "-", parts[2]
+    return text.partition(":")
+
+
 def _padded(given: str, scheme: str, width: int) -> str:
     if scheme == "GB-SC":
         given = given if given.startswith("SC") else "SC" + given
         return "SC" + given[2:].zfill(width) if given[2:].isdigit() else given
     if scheme == "GB-NIC":
-        return given.removeprefix("NIC").zfill(width)
+        return given.removeprefix("NIC").removeprefix("NI").zfill(width)
+    if scheme == "GB-CHC":
+        return given.lstrip("0")
+    if scheme == "GB-VAT":
+        return given.removeprefix("GB")
     if not width or not given:
         return given
     if given.isdigit():
