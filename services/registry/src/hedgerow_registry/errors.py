@@ -99,6 +99,14 @@ class UnplacedPostcode(RegistryError):
     """Nothing in the registry stands at this postcode, so it is not known where it lies: try one nearby."""
 
 
+class TooManyToCompare(RegistryError):
+    """Too many are compared."""
+
+    def __init__(self, most: int) -> None:
+        super().__init__(f"Changes of places are worked out for at most {most} organisations: name fewer.")
+        self.most = most
+
+
 class Malformed(RegistryError, ValueError):
     """A value that does not have the form of what it stands for; `reason` says what is wrong with it."""
 

@@ -22,11 +22,13 @@ from hedgerow_registry.api import (
     feeds,
     history,
     hsds,
+    members,
     merges,
     needs,
     organisations,
     ownership,
     pipeline,
+    scores,
     services,
     sites,
     sources,
@@ -73,7 +75,8 @@ def create_app(settings: Settings, database: Database, *, verifier: Verifier | N
     app.state.public_url = settings.public_url
     app.state.verifier = verifier or Verifier(settings.identity_keys, audience="registry")
     for resource in (
-        *(areas, organisations, ownership, merges, services, sites, history, needs, sources, changes),
+        *(areas, scores, organisations, ownership, members, merges),
+        *(services, sites, history, needs, sources, changes),
         *(duplicates, pipeline, contract_packages, contract_summaries, contracts, hsds, feeds),
     ):
         app.include_router(resource.router)

@@ -94,6 +94,8 @@ IMPORT_KINDS: Mapping[str, str] = {
             "contracts",
             "bods",
             "ownership",
+            "members",
+            "organisation-figures",
             "spend",
         ),
         "registry",

@@ -24,7 +24,7 @@ def _scheme(form: str, width: int, says: str) -> _Scheme:
 
 # Forms after the list pages of org-id.guide and the publishers' own descriptions.
 _SCHEMES: Final = {
-    # The numbers of registered societies carry letters of their old registers at the end (IP0102CU, SP101CUS).
+    # Numbers of registered societies end in letters of their old registers (IP0102CU, SP101CUS).
     "GB-COH": _scheme(
         r"\d{8}|[A-Z]{2}\d{6}|R\d{7}|[A-Z]{2}\d{5}[A-Z]|(IP|SP|NP|RS)\d[A-Z0-9]{5}",
         8,

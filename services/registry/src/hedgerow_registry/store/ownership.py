@@ -19,6 +19,7 @@ from hedgerow_registry.tables import Interest as InterestRow
 from hedgerow_registry.tables import (
     Membership,
     Organisation,
+    OrganisationFigure,
     OrganisationIdentifier,
     OrganisationOwner,
     OwnershipStatement,
@@ -337,4 +338,29 @@ def memberships(session: Session, ids: Iterable[str]) -> dict[str, list[Membersh
         order = (Membership.organisation_id, Membership.member_id, Membership.id)
         for row in session.scalars(query.order_by(*order)):
             found.setdefault(of[row.organisation_id], []).append(row)
+    return found
+
+
+def figures(
+    session: Session, names: Iterable[str], at: date, *, among: Collection[str] | None = None
+) -> dict[str, dict[str, OrganisationFigure]]:
+    """The latest figure of each name that organisations have on a day: organisation → name → figure.
+
+    among: only these organisations. Those that were merged are told by the one that answers for them.
+    """
+    table = OrganisationFigure
+    found: dict[str, dict[str, OrganisationFigure]] = {}
+    query = (
+        select(table)
+        .where(table.figure.in_(sorted(set(names))), table.as_of <= at)
+        .order_by(table.organisation_id, table.figure, table.as_of)
+    )
+    rows = session.scalars(query).all()
+    answering = merges.canonical(session, (row.organisation_id for row in rows))
+    for row in rows:
+        id = answering[row.organisation_id]
+        if among is None or id in among:
+            held = found.setdefault(id, {})
+            if row.figure not in held or held[row.figure].as_of <= row.as_of:
+                held[row.figure] = row
     return found
