@@ -11,6 +11,7 @@ from hedgerow_kit.following import ChangeReader
 from hedgerow_network.api.asking import FactsBeside
 from hedgerow_network.main import create_app
 from hedgerow_network.settings import Settings
+from hedgerow_network.upstream.outcomes import Outcomes
 from hedgerow_network.upstream.registry import registry as registry_reader
 
 from tests.network.world import TODAY
@@ -43,13 +44,17 @@ def network(database: Database) -> Network:
 
     @contextmanager
     def run(
-        registry: ChangeReader | None = None, beside: FactsBeside | None = None, **caller: object
+        registry: ChangeReader | None = None,
+        beside: FactsBeside | None = None,
+        outcomes: Outcomes | None = None,
+        **caller: object,
     ) -> Iterator[Client]:
         app = create_app(
             Settings(poll_seconds=0.05, longest_pause_seconds=0.2),
             database,
             verifier=Verifier(SIGNER.jwks, audience="network"),
             registry=registry,
+            outcomes=outcomes,
             today=lambda: TODAY,
         )
         app.state.facts_beside = {**app.state.facts_beside, **(beside or {})}

@@ -74,30 +74,32 @@ def test_relations_are_filtered_by_network_type_organisation_and_day(town):
     assert ("early-help", "partnership") not in found(at="2026-01-01")
 
 
-@pytest.mark.parametrize(
-    ("row", "column"),
-    [
-        ("n,a,a,referral,,,", "to"),
-        ("n,,b,referral,,,", "from"),
-        ("n,a,b,friendship,,,", "type"),
-        ("n,a,b,,,,", "type"),
-        ("n,a,b,referral,-1,,", "weight"),
-        ("n,a,b,referral,nan,,", "weight"),
-        ("n,a,b,referral,much,,", "weight"),
-        ("n,a,b,referral,,2024-13-01,", "from_date"),
-        ("n,a,b,referral,,1.5.2024,", "from_date"),
-        ("n,a,b,referral,,2024-05-01,2024-04-30", "to_date"),
-        (",a,b,referral,,,", "network"),
-        ("../n,a,b,referral,,,", "network"),
-        (f"n,{'a' * 201},b,referral,,,", "from"),
-    ],
-)
-def test_a_bad_row_is_quarantined_with_its_line_column_and_reason(town, row, column):
-    made = send(town, f"network,from,to,type,weight,from_date,to_date\n{row}\nn,a,b,referral,,,\n")
-    assert counts(made) == (1, 0, 0, 1)
-    receipt = town.items(made["receipts"], params={"verdict": "quarantined"})[0]
-    assert (receipt["line"], receipt["column"]) == (2, column)
-    assert receipt["reason"]
+BAD = [
+    ("n,a,a,referral,,,", "to"),
+    ("n,,b,referral,,,", "from"),
+    ("n,a,b,friendship,,,", "type"),
+    ("n,a,b,,,,", "type"),
+    ("n,a,b,referral,-1,,", "weight"),
+    ("n,a,b,referral,nan,,", "weight"),
+    ("n,a,b,referral,much,,", "weight"),
+    ("n,a,b,referral,,2024-13-01,", "from_date"),
+    ("n,a,b,referral,,1.5.2024,", "from_date"),
+    ("n,a,b,referral,,2024-05-01,2024-04-30", "to_date"),
+    (",a,b,referral,,,", "network"),
+    ("../n,a,b,referral,,,", "network"),
+    (f"n,{'a' * 201},b,referral,,,", "from"),
+]
+
+
+def test_a_bad_row_is_quarantined_with_its_line_column_and_reason(town):
+    rows = "\n".join(row for row, _ in BAD)
+    made = send(town, f"network,from,to,type,weight,from_date,to_date\n{rows}\nn,a,b,referral,,,\n")
+    assert counts(made) == (1, 0, 0, len(BAD))
+    receipts = town.items(made["receipts"], params={"verdict": "quarantined"})
+    assert [(one["line"], one["column"]) for one in receipts] == [
+        (line, column) for line, (_, column) in enumerate(BAD, start=2)
+    ]
+    assert all(one["reason"] for one in receipts)
 
 
 def test_a_row_that_contradicts_another_of_its_file_is_quarantined(town):

@@ -208,7 +208,7 @@ def test_money_is_shown_to_those_who_may_see_it(database, network):
 def test_two_providers_with_the_same_back_office_capability_in_one_area_appear_as_overlap(database, network):
     feed(database, records(**DOUBLED))
     held = (SharedCapability("payroll", "Payroll", "ant"), SharedCapability("payroll", "Payroll", "cat"))
-    with network(beside={"capabilities": lambda: Beside(1, held)}) as client:
+    with network(beside={"capabilities": lambda _principal: Beside(1, held)}) as client:
         (twice,) = client.items(f"{AT}/overlaps", params={"by": "capability"})
         assert [twice[side]["name"] for side in ("first", "second")] == ["Ant", "Cat"]
         assert (kinds(twice), twice["areas"]) == (["shared-infrastructure-twice"], ["E05000001", "E05000002"])

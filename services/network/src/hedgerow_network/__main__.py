@@ -6,12 +6,18 @@ from hedgerow_kit.db import Database
 
 from hedgerow_network.main import create_app
 from hedgerow_network.settings import Settings
+from hedgerow_network.upstream.outcomes import Outcomes
 from hedgerow_network.upstream.registry import registry
 
 
 def following(settings: Settings, database: Database) -> FastAPI:
     """Network that follows the registry through the gateway."""
-    return create_app(settings, database, registry=registry(settings.gateway_url, settings.key_file))
+    return create_app(
+        settings,
+        database,
+        registry=registry(settings.gateway_url, settings.key_file),
+        outcomes=Outcomes(settings.gateway_url, settings.key_file),
+    )
 
 
 if __name__ == "__main__":

@@ -20,15 +20,18 @@ from hedgerow_network.api import (
     bottlenecks,
     concentration,
     costs,
+    design_reading,
     fragility,
     gaps,
     horizon,
     localities,
+    networks,
     overlaps,
     projection,
     relations,
     structure,
 )
+from hedgerow_network.api.designs_beside import DesignsBeside
 from hedgerow_network.api.problems import PROBLEMS
 from hedgerow_network.imports import costs as cost_file
 from hedgerow_network.imports import relations as relation_file
@@ -38,6 +41,7 @@ from hedgerow_network.store.costs import Matrices
 from hedgerow_network.store.networks import Relations
 from hedgerow_network.store.projection import PROJECTION
 from hedgerow_network.store.snapshots import Snapshots
+from hedgerow_network.upstream.outcomes import Outcomes
 
 APP = "network"
 
@@ -52,6 +56,7 @@ def create_app(
     *,
     verifier: Verifier | None = None,
     registry: ChangeReader | None = None,
+    outcomes: Outcomes | None = None,
     today: Callable[[], date] = _today,
 ) -> FastAPI:
     """Network over a migrated database; without a registry to follow it answers from what it holds."""
@@ -77,6 +82,8 @@ def create_app(
         yield
         if follower is not None:
             follower.stop()
+        if outcomes is not None:
+            outcomes.close()
 
     app = serving.create(
         "Hedgerow network",
@@ -98,8 +105,10 @@ def create_app(
     app.state.matrices = Matrices(database)
     app.state.relations = Relations()
     app.state.today = today
-    # Where kinds of gap read what does not come from the registry: see `api.gaps.FactsBeside`.
-    app.state.facts_beside = {}
+    app.state.outcomes = outcomes
+    app.state.facts_beside = DesignsBeside(
+        database, app.state.relations, app.state.snapshots, outcomes
+    ).facts()
     app.include_router(runs.router())
     for resource in (
         localities,
@@ -115,6 +124,8 @@ def create_app(
         costs,
         relations,
         structure,
+        networks,
+        design_reading,
     ):
         app.include_router(resource.router)
     app.include_router(projection.router)

@@ -7,12 +7,12 @@ from typing import NamedTuple
 
 from hedgerow_kit.auth import Principal
 from hedgerow_kit.db import upsert
-from sqlalchemy import select, tuple_
+from sqlalchemy import delete, select, tuple_
 from sqlalchemy.orm import Session
 
 from hedgerow_network.actions.ownership import may_write, stamp
 from hedgerow_network.errors import OfAnotherAuthority
-from hedgerow_network.tables import Network, Relation
+from hedgerow_network.tables import Network, NetworkVersion, Relation
 
 ACCEPTED, CHANGED, UNCHANGED = "accepted", "changed", "unchanged"
 
@@ -78,7 +78,6 @@ def relate(session: Session, network: Network, relations: Mapping[Key, Held]) ->
     if rows:
         upsert(session, Relation, rows, key=["network", *Key._fields])
         network.relations_version += 1
-        network.updated_at = datetime.now(UTC)
     return verdicts
 
 
@@ -93,3 +92,47 @@ def _held(session: Session, network: str, keys: Sequence[Key]) -> dict[Key, Held
         for *key, weight, to_date in session.execute(query):
             found[Key(*key)] = Held(weight, to_date)
     return found
+
+
+def design(
+    session: Session,
+    id: str,
+    *,
+    name: str,
+    document: Mapping[str, object],
+    by: Principal,
+    authority_code: str | None,
+    note: str | None,
+) -> Network:
+    """Write the design of a network as its next version; the same again is no new version.
+
+    A network that is new belongs to the authority named, else to its writer's only one; of one that is there
+    the authority stays. Raises OfAnotherAuthority, AuthorityNotNamed.
+    """
+    network = claim(session, id, by, authority_code=authority_code)
+    first = session.get(NetworkVersion, (id, network.version)) is None
+    if not first and (network.name, network.design) == (name, document):
+        return network
+    network.version += 0 if first else 1
+    network.name, network.design = name, dict(document)
+    network.updated_at = datetime.now(UTC)
+    session.add(
+        NetworkVersion(
+            network=id,
+            version=network.version,
+            name=name,
+            design=network.design,
+            written_at=network.updated_at,
+            written_by=by.subject,
+            note=note,
+        )
+    )
+    session.flush()
+    return network
+
+
+def remove(session: Session, network: Network) -> None:
+    """Delete a network with its versions and its relations."""
+    for table in (Relation, NetworkVersion):
+        session.execute(delete(table).where(table.network == network.id))
+    session.execute(delete(Network).where(Network.id == network.id))

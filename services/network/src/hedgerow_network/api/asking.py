@@ -59,9 +59,9 @@ class Beside:
     facts: Any
 
 
-FactsBeside = Mapping[str, Callable[[], Beside]]
-"""`app.state.facts_beside`: how to read facts from outside the registry, by the name under which they are
-needed (kinds of gap name theirs in `Kind.reads`).
+FactsBeside = Mapping[str, Callable[[Principal], Beside]]
+"""`app.state.facts_beside`: how to read the facts from outside the registry that a caller may know of, by the
+name under which they are needed (kinds of gap name theirs in `Kind.reads`).
 """
 
 
@@ -128,6 +128,7 @@ class Asked:
     kept: Answers
     long_cells: int
     """A question about more cells than these is a long one."""
+    principal: Principal
     money: bool
     """Whether the caller may see what contracts are worth."""
 
@@ -184,11 +185,17 @@ def locality(snapshot: Snapshot, principal: Principal, said: str) -> str:
     """The code of an area that the caller may read about; one out of reach is as unknown as one not held."""
     hierarchy = snapshot.facts.hierarchy
     place = find_area(hierarchy, said)
-    if ALL_AUTHORITIES not in principal.authorities:
-        authorities = hierarchy.authorities(place)
-        if not authorities or not all(principal.within(code) for code in authorities):
-            raise UnknownArea
+    if not may_read(snapshot, principal, place):
+        raise UnknownArea
     return hierarchy.codes[place]
+
+
+def may_read(snapshot: Snapshot, principal: Principal, place: int) -> bool:
+    """Whether a caller may read about an area: all authorities that it touches must be in reach."""
+    if ALL_AUTHORITIES in principal.authorities:
+        return True
+    authorities = snapshot.facts.hierarchy.authorities(place)
+    return bool(authorities) and all(principal.within(code) for code in authorities)
 
 
 def asked(
@@ -250,7 +257,7 @@ def asked(
         moment=read_moment(open_at),
     )
     state = request.app.state
-    return Asked(now, question, state.answers, state.long_cells, money=principal.may("money"))
+    return Asked(now, question, state.answers, state.long_cells, principal, money=principal.may("money"))
 
 
 AboutCell = Annotated[Asked, Depends(asked)]

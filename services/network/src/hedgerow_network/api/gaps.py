@@ -231,7 +231,7 @@ def gaps_page(
 def _found(request: Request, asked: Asked, kinds: tuple[str, ...], thresholds: domain.Thresholds) -> Gaps:
     readable: FactsBeside = request.app.state.facts_beside
     wanted = {name: GAP_KINDS[name] for name in kinds if set(GAP_KINDS[name].reads) <= set(readable)}
-    beside = {name: readable[name]() for kind in wanted.values() for name in kind.reads}
+    beside = {name: readable[name](asked.principal) for kind in wanted.values() for name in kind.reads}
     versions = tuple(sorted((name, one.version) for name, one in beside.items()))
     inquiry = Inquiry(asked.assessment(), thresholds, {name: one.facts for name, one in beside.items()})
     key = (asked.key, "gaps", tuple(sorted(wanted)), thresholds, versions)

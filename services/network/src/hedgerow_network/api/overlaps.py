@@ -182,7 +182,7 @@ def _capabilities(request: Request, asked: Asked) -> tuple[Hashable, list[Twice]
     readable: FactsBeside = request.app.state.facts_beside
     if CAPABILITIES not in readable:
         return None, []
-    beside = readable[CAPABILITIES]()
+    beside = readable[CAPABILITIES](asked.principal)
     key = (asked.key, CAPABILITIES, beside.version)
     of = asked.assessment()
     return beside.version, asked.answers.get(

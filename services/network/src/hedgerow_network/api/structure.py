@@ -1,8 +1,9 @@
 """`/v1/localities/{area}/structure` and `/v1/networks/{id}/structure`: how organisations hang together."""
 
 from collections.abc import Hashable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
+from functools import partial
 from typing import Annotated
 
 import numpy as np
@@ -14,7 +15,7 @@ from hedgerow_kit.paging import After, Limit, link_next, window
 from pydantic import BaseModel, Field
 from sqlalchemy.orm import Session
 
-from hedgerow_network.api.asking import About, Asked, Now
+from hedgerow_network.api.asking import About, Asked, Now, may_read
 from hedgerow_network.api.relations import RelationType
 from hedgerow_network.domain import web as domain
 from hedgerow_network.domain.chains import Money, together
@@ -26,12 +27,16 @@ from hedgerow_network.domain.graphs import SEED
 from hedgerow_network.domain.locality import Assessment, Question, assess
 from hedgerow_network.domain.relations import TYPES, Relation
 from hedgerow_network.domain.web import Web
-from hedgerow_network.errors import UnknownNetwork
+from hedgerow_network.errors import NoSuchLevel, UnknownNetwork
 from hedgerow_network.store import networks as held
+from hedgerow_network.store.answers import Answers
 from hedgerow_network.store.snapshots import Snapshot
 from hedgerow_network.tables import Network
 
 router = problems.router(prefix="/v1", tags=["structure"])
+
+LONG_RELATIONS = 5_000
+"""A network of more relations than these is a long question."""
 
 Reader = Annotated[Principal, require("read")]
 Types = Annotated[
@@ -257,26 +262,51 @@ def network_structure(
     """The web of one network, measured."""
     read = read_networks(request, session, [row])
     contracts = contracts_seen(now, principal)
+    assessments, notes = assessments_of(request, now, read.designs[0], day, principal)
 
     def work() -> Structure:
         [design], [relations] = read.designs, read.relations
         web = domain.of_network(now.facts, design, relations, contracts, day, types)
-        return _measured(design, web, day, assessments_of(now, design, day))
+        return _measured(design, replace(web, notes=(*web.notes, *notes)), day, assessments)
 
-    key: tuple[Hashable, ...] = (now.version, "network", day, types, read.versions, len(contracts))
-    return request.app.state.answers.get(key, work), read
+    key: tuple[Hashable, ...] = (
+        now.version,
+        "network",
+        day,
+        types,
+        read.versions,
+        len(contracts),
+        tuple(of.question.locality for of in assessments),
+    )
+    kept: Answers = request.app.state.answers
+    return kept.get(key, work, long=len(read.relations[0]) > LONG_RELATIONS), read
 
 
-def assessments_of(now: Snapshot, design: Design, day: date) -> list[Assessment]:
-    """The cells of each area of a design that is held and does not lie in another of them."""
+def assessments_of(
+    request: Request, now: Snapshot, design: Design, day: date, principal: Principal
+) -> tuple[list[Assessment], list[str]]:
+    """The cells of each area of a design that the caller may read about and that lies in no other of them;
+    and what is to be said of the rest.
+    """
     hierarchy = now.facts.hierarchy
     places = {hierarchy.position[code] for code in design.areas if code in hierarchy.position}
+    seen = {place for place in places if may_read(now, principal, place)}
     outer = [
-        place
-        for place in sorted(places)
-        if not (places - {place}) & {int(above) for above in hierarchy.above(place)}
+        place for place in sorted(seen) if not (seen - {place}) & {int(up) for up in hierarchy.above(place)}
     ]
-    return [assess(now.facts, Question(locality=hierarchy.codes[place], at=day)) for place in outer]
+    answers: Answers = request.app.state.answers
+
+    found: list[Assessment] = []
+    missing = len({*design.areas}) - len(seen)
+    for place in outer:
+        question = Question(locality=hierarchy.codes[place], at=day)
+        try:
+            found.append(answers.get((now.version, question), partial(assess, now.facts, question)))
+        except NoSuchLevel:
+            # Later areas have taken its place.
+            missing += 1
+    said = f"{missing} areas of the network are not held, are no more, or are not yours to read about."
+    return found, [said] if missing else []
 
 
 def _measured(design: Design, web: Web, day: date, assessments: Sequence[Assessment]) -> Structure:

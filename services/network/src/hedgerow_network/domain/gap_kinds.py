@@ -6,6 +6,16 @@ import numpy as np
 
 from hedgerow_network.domain.capacity import capacity_caveats, under_capacity
 from hedgerow_network.domain.caveats import listed
+from hedgerow_network.domain.design_gaps import (
+    DESIGNS,
+    KPIS,
+    accountability,
+    capability,
+    connection,
+    connection_caveats,
+    measurement,
+    measurement_caveats,
+)
 from hedgerow_network.domain.gaps import Found, Inquiry, Kind, Told, of_cells
 from hedgerow_network.domain.holes import cohort_holes
 from hedgerow_network.domain.horizon import future
@@ -114,6 +124,28 @@ GAP_KINDS: Mapping[str, Kind] = {
         "The cell is served, but no service there accepts people of certain ages or circumstances, whom the "
         "need is met for elsewhere in the locality.",
         cohort_holes,
+    ),
+    "capability": Kind(
+        "A network's goal or service takes a capability that nobody is assigned.",
+        capability,
+        reads=(DESIGNS,),
+    ),
+    "accountability": Kind(
+        "For a network's goal or service nobody is accountable, or more than one.",
+        accountability,
+        reads=(DESIGNS,),
+    ),
+    "measurement": Kind(
+        "A network's goal has no KPI, or one that is not defined or has no observations.",
+        measurement,
+        reads=(DESIGNS, KPIS),
+        caveats=measurement_caveats,
+    ),
+    "connection": Kind(
+        "The cell is served, but no referral leads from a network's front door to a service that meets it.",
+        connection,
+        reads=(DESIGNS,),
+        caveats=connection_caveats,
     ),
 }
 

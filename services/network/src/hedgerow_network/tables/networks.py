@@ -14,7 +14,8 @@ class Network(Base):
     """A delivery network. One that is known by its relations alone has an empty design.
 
     `version` grows with every change of the design, `relations_version` with every batch of relations that
-    changes any: answers know a network by the two. One without an authority is everybody's to read.
+    changes any: answers know a network by the two. `updated_at` is that of the design. One without an
+    authority is everybody's to read.
     """
 
     __tablename__ = "networks"
