@@ -79,3 +79,22 @@ def test_the_gaps_are_the_same_by_command(trafford):
     for ward in WITHOUT_GP:
         assert ward in done.stdout
     assert "sited" in done.stdout
+
+
+def test_a_report_of_the_place_shows_the_same_gaps_as_the_api(trafford, tmp_path):
+    platform, _ = trafford
+    for file in (tmp_path / "report.html", tmp_path / "report.md"):
+        done = platform.command("report", "Trafford", "-o", str(file), "--rule", "sited")
+        assert done.returncode == 0, done.stderr
+        text = file.read_text(encoding="utf-8")
+        row = next(line for line in text.splitlines() if "General practice" in line and "Nobody" in line)
+        nobody = row.partition("Nobody")[2].partition("One alone")[0]
+        assert "5 of 21" in nobody
+        assert {ward for ward in WITHOUT_GP if ward in nobody} == WITHOUT_GP
+        food = next(line for line in text.splitlines() if "Food bank" in line and "14 of 21" in line)
+        assert food
+        assert "241,025" in text
+    html = (tmp_path / "report.html").read_text(encoding="utf-8")
+    # 21 wards drawn once, and used by the large map and by each small one.
+    assert html.count('<path id="area-') == 21
+    assert html.count('<use href="#area-') >= 21 * 5

@@ -93,6 +93,10 @@ def test_who_competes_for_the_places_within_reach():
     assert found.cost[0].tolist()[1] == pytest.approx(0.03 * 111.195, abs=0.001)
     assert found.cost[1].tolist()[2] == pytest.approx(0.48 * 111.195, abs=0.01)
     assert math.isinf(found.cost[1][3])
+    # d1 is nearest to Beyond, but only open to the town.
+    beyond = ask(facts(**COAST), locality="E06000002", needs=("t:debt", "t:food"))
+    outside = access(beyond, access_question(limit=0.5, travel=Travel(detour=1)))
+    assert (outside.site[0, 0], directory.sites[outside.site[1, 0]].id) == (-1, "a1")
     said = " ".join(access_caveats(of, found))
     for words in ("1 of 4 areas", "Nowhere", "Service c", "Site d2", "For 1 of 2 needs", "straight lines"):
         assert words in said, words

@@ -11,6 +11,7 @@ import typer
 from hedgerow_cli import answers, doctor, feeds, imports, keys, up
 from hedgerow_cli.errors import CommandError
 from hedgerow_cli.load import load
+from hedgerow_cli.report.command import report
 from hedgerow_cli.settings import Settings, shared_options_first
 from hedgerow_cli.terminal import err, plain
 
@@ -74,6 +75,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "gaps": answers.gaps,
     "overlaps": answers.overlaps,
     "fragility": answers.fragility,
+    "report": report,
     "kpis": answers.kpis,
     "doctor": doctor.doctor,
 }

@@ -106,7 +106,11 @@ def computed_lines(computed: Mapping[str, Any]) -> list[str]:
         parts.append(f"residents weighted by {index}")
     if single is not None:
         parts.append(f"a depth of {figure(single)} is single, of more an overlap")
-    parts += [f"{name.replace('_', ' ')} {figure(value)}" for name, value in thresholds.items()]
+    parts += [
+        f"{name.replace('_', ' ')} {figure(value)}"
+        for name, value in thresholds.items()
+        if value is not None and value != []
+    ]
     if computed.get("registry_seq") is not None:
         parts.append(f"registry state {computed['registry_seq']}")
     return [f"{', '.join(parts)}.", *(f"Note: {caveat}" for caveat in computed.get("caveats") or [])]

@@ -132,7 +132,9 @@ def access(of: Assessment, asked: AccessQuestion) -> Access:
         within[need], site[need], cost[need] = near.within, near.site, near.cost
         if asked.travel.matrix is None:
             far = np.flatnonzero(near.within == 0)
-            site[need][far], cost[need][far] = reach.nearest_beyond(of.areas[far], chosen)
+            beyond = open_to(of, of.areas[far], reach.all_costs(of.areas[far], chosen))
+            first = nearest(beyond, limit=asked.decay.limit)
+            site[need][far], cost[need][far] = first.site, first.cost
     return Access(
         question=asked,
         ratio=ratio,

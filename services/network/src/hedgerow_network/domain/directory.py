@@ -2,7 +2,7 @@
 
 from bisect import bisect_right
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from functools import cached_property
 
@@ -135,8 +135,17 @@ class Directory:
         self._owners: dict[int, Units] = {}
         self.position: dict[str, int] = {service.id: place for place, service in enumerate(self.services)}
         self.sites: tuple[Site, ...] = tuple(
-            sorted((site for site in sites if site.service in self.position), key=lambda site: site.id)
+            sorted(
+                (self._named(site) for site in sites if site.service in self.position),
+                key=lambda site: site.id,
+            )
         )
+
+    def _named(self, site: Site) -> Site:
+        """A site without a name goes by its service's."""
+        if site.name != site.id:
+            return site
+        return replace(site, name=self.services[self.position[site.service]].name)
 
     @cached_property
     def names(self) -> Names:

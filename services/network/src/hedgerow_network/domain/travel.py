@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
 from hedgerow_network.domain.areas import Hierarchy
-from hedgerow_network.domain.cover import Floats, Ints, kept
+from hedgerow_network.domain.cover import Floats, kept
 from hedgerow_network.domain.directory import Directory
 from hedgerow_network.domain.matrices import CostMatrix, Unit, least
 from hedgerow_network.domain.places import Boundaries, haversine_km, representative_points, within_km
@@ -104,18 +104,17 @@ class Reach:
         cost = np.minimum(self.travel.of_straight(km), limit)
         return least(near.row.astype(np.int64), column, cost, (len(areas), len(self._directory.sites)))
 
-    def nearest_beyond(self, areas: NDArray[np.integer], sites: NDArray[np.bool_]) -> tuple[Ints, Floats]:
-        """For each area the nearest of the sites, however far: its position, -1 if none; its cost, inf if
-        none.
-        """
-        site, cost = np.full(len(areas), -1, np.int32), np.full(len(areas), np.inf)
+    def all_costs(self, areas: NDArray[np.integer], sites: NDArray[np.bool_]) -> csr_array:
+        """(areas, n_sites) sparse costs of straight lines to all of the sites, however far."""
         lon, lat = self._points
         there = np.flatnonzero(sites & np.isfinite(self._directory.site_lon + self._directory.site_lat))
-        for row, area in enumerate(areas):
-            if there.size and np.isfinite(lon[area] + lat[area]):
-                km = haversine_km(
-                    lon[area], lat[area], self._directory.site_lon[there], self._directory.site_lat[there]
-                )
-                best = int(np.argmin(km))
-                site[row], cost[row] = there[best], self.travel.of_straight(km[best : best + 1])[0]
-        return site, cost
+        here = np.flatnonzero(np.isfinite(lon[areas] + lat[areas]))
+        row, column = np.repeat(here, there.size), np.tile(there, here.size)
+        km = haversine_km(
+            lon[areas][row],
+            lat[areas][row],
+            self._directory.site_lon[column],
+            self._directory.site_lat[column],
+        )
+        shape = (len(areas), len(self._directory.sites))
+        return least(row.astype(np.int64), column, self.travel.of_straight(km), shape)
