@@ -52,6 +52,22 @@ def test_a_service_linked_to_contracts_counts_only_with_one_in_force(contracts, 
     assert any("no contract in force" in said for said in caveats(of)) == bool(reason)
 
 
+def test_a_supplier_that_has_left_a_contract_delivers_nothing_under_it():
+    town = TOWN | {
+        "services": """
+            id | provider | needs  | areas
+            s1 | ant      | t:food | E05000001
+            s2 | bee      | t:food | E05000001
+        """
+    }
+    head = "id | services | suppliers | former\n"
+    both = ask(facts(**town, contracts=f"{head} c1 | s1;s2 | ant;bee |"), needs=("t:food",))
+    left = ask(facts(**town, contracts=f"{head} c1 | s1;s2 | ant | bee"), needs=("t:food",))
+    assert (both.cover.depth[0, 0], left.cover.depth[0, 0]) == (2, 1)
+    reason = "No contract of it is in force: “Contract c1” was left by its provider."
+    assert left_out(left) == {"s2": ("contract", reason)}
+
+
 def test_a_contract_that_follows_carries_the_services_of_the_one_before():
     town = TOWN | {"services": "id | provider | needs | areas\n s1 | ant | t:food | E05000001"}
     contracts = """

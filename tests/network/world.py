@@ -180,6 +180,7 @@ def records(
             "status": row.get("status") or "active",
             "buyer_ids": several(row.get("buyers", "")),
             "supplier_ids": several(row.get("suppliers", "")),
+            "former_supplier_ids": several(row.get("former", "")),
             "value_gbp": number(row.get("value", "")),
             "start": row.get("start") or None,
             "end": row.get("end") or None,

@@ -1,9 +1,12 @@
 """Contracts: when they are in force, and which services stand or fall with them."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from functools import cached_property
+
+LEFT = "left"
+"""What a contract is to a provider that is no supplier of it any more."""
 
 NEVER_IN_FORCE = {
     "pending": "has not been signed",
@@ -15,6 +18,7 @@ NEVER_IN_FORCE = {
     "terminated": "was terminated",
     "unsuccessful": "was not awarded",
     "withdrawn": "was withdrawn",
+    LEFT: "was left by its provider",
 }
 """Statuses under which nothing is delivered, whatever the dates; any other goes by its dates."""
 
@@ -46,8 +50,8 @@ class Contract:
     """An agreement between buyers and suppliers.
 
     start, end: first and last day, None = not stated · extended_to: last day if every option to extend is
-    used · value_gbp: None = not known · successor: the contract that follows it · published: whether
-    everybody may know of it
+    used · value_gbp: None = not known · successor: the contract that follows it · former: suppliers that
+    are none any more · published: whether everybody may know of it
     """
 
     id: str
@@ -55,6 +59,7 @@ class Contract:
     status: str = "active"
     buyers: tuple[str, ...] = ()
     suppliers: tuple[str, ...] = ()
+    former: tuple[str, ...] = ()
     value_gbp: float | None = None
     start: date | None = None
     end: date | None = None
@@ -94,6 +99,15 @@ class Contracts:
     def __init__(self, contracts: Iterable[Contract] = ()) -> None:
         self.all: tuple[Contract, ...] = tuple(sorted(contracts, key=lambda contract: contract.id))
         self.by_id: dict[str, Contract] = {contract.id: contract for contract in self.all}
+
+    def under(self, service: str, provider: str | None) -> tuple[Contract, ...]:
+        """The contracts of a service as they are to its provider: one that it has left carries it no more."""
+        linked = self.of_services.get(service, ())
+        if provider is None or not any(provider in contract.former for contract in linked):
+            return linked
+        return tuple(
+            replace(contract, status=LEFT) if provider in contract.former else contract for contract in linked
+        )
 
     @cached_property
     def of_services(self) -> Mapping[str, tuple[Contract, ...]]:

@@ -193,7 +193,7 @@ def _under_contracts(of: Assessment) -> _Ways:
     unit: list[str | None] = []
     names: dict[str, str] = {}
     for row in np.flatnonzero(np.diff(of.incidence.serves.indptr) > 0).tolist():
-        linked = contracts.of_services.get(services[row].id, ())
+        linked = contracts.under(services[row].id, services[row].organisation)
         held = [contract for contract in linked if contract.in_force(of.question.at)]
         names |= {contract.id: contract.title for contract in held}
         ending: list[str | None] = [contract.id for contract in held] or [None]

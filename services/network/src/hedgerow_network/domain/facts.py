@@ -247,6 +247,7 @@ def read_contracts(records: Iterable[Record]) -> Contracts:
             status=str(record.get("status") or "active").casefold(),
             buyers=tuple(record.get("buyer_ids") or ()),
             suppliers=tuple(record.get("supplier_ids") or ()),
+            former=tuple(record.get("former_supplier_ids") or ()),
             value_gbp=_number(record.get("value_gbp")),
             start=_day(record.get("start")),
             end=_day(record.get("end")),

@@ -108,7 +108,7 @@ def horizon(of: Assessment, until: date) -> Horizon:
     days: dict[int, Days] = {}
     for row in concerned:
         service = facts.directory.services[row]
-        linked = facts.contracts.of_services.get(service.id, ())
+        linked = facts.contracts.under(service.id, service.organisation)
         found = standing_days(service, linked, of.question.moment)
         if not any(first <= at and end <= last for first, last in found):
             within = [(first, last) for first, last in found if first <= end and at <= last]
@@ -206,7 +206,7 @@ def future(inquiry: Inquiry) -> Found:
         ends = endings(found, cell)
         place = of.facts.hierarchy.areas[int(of.areas[cell % of.areas.size])].name
         said = [
-            why_it_ends(service, of.facts.contracts.of_services.get(service.id, ()), last)
+            why_it_ends(service, of.facts.contracts.under(service.id, service.organisation), last)
             for service, last in ((of.facts.directory.services[row], last) for row, last in ends)
         ]
         return Told(

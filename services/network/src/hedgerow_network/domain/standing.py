@@ -50,7 +50,7 @@ def standing(facts: Facts, at: date, *, cohort: Cohort | None, moment: Moment | 
 
 def why_not(service: Service, facts: Facts, at: date, moment: Moment | None) -> tuple[Why, str] | None:
     """Why a service does not count for anybody, or None if it does: the first reason that holds."""
-    linked = facts.contracts.of_services.get(service.id, ())
+    linked = facts.contracts.under(service.id, service.organisation)
     reasons: tuple[tuple[Why, str | None], ...] = (
         ("not active", not_active(service, at)),
         ("contract", not_in_force(linked, at)),
@@ -87,9 +87,10 @@ def acceptance(directory: Directory, cohort: Cohort | None) -> NDArray[np.int8]:
 
 def _in_contract(directory: Directory, contracts: Contracts, at: date) -> NDArray[np.bool_]:
     found = np.ones(len(directory.services), bool)
-    for id, linked in contracts.of_services.items():
+    for id in contracts.of_services:
         row = directory.position.get(id)
         if row is not None:
+            linked = contracts.under(id, directory.services[row].organisation)
             found[row] = any(contract.in_force(at) for contract in linked)
     return found
 

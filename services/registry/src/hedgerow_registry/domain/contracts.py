@@ -93,14 +93,14 @@ def extended_to(ends: date | None, options: Iterable[tuple[int | None, date | No
 def in_force(status: str | None, starts: date | None, ends: date | None, *, at: date) -> bool:
     """Whether a contract binds at a date.
 
-    One that is pending or cancelled never does. One without a start, or without an end, is taken to have
-    started, or to go on. A terminated one did until its end; without an end nobody knows, so it does not.
-    A contract whose status is not said goes by its dates.
+    One that is pending, cancelled or terminated does not: of a terminated one nobody can say until when it
+    did. One without a start, or without an end, is taken to have started, or to go on. A contract whose
+    status is not said goes by its dates.
 
     >>> in_force("active", date(2025, 4, 1), date(2026, 3, 31), at=date(2026, 3, 31))
     True
     """
-    if status in ("pending", "cancelled") or (status == "terminated" and ends is None):
+    if status in ("pending", "cancelled", "terminated"):
         return False
     return (starts is None or starts <= at) and (ends is None or at <= ends)
 

@@ -241,6 +241,7 @@ def contract_states(session: Session, ids: Sequence[str], sight: Sight) -> Guard
             "status": row.status,
             "buyer_ids": links.with_role(row.id, "buyer"),
             "supplier_ids": supplier_ids,
+            "former_supplier_ids": sorted(set(details[row.id]["former_supplier_ids"]) - set(supplier_ids)),
             "value_gbp": sight.money(row.value_gbp),
             "start": row.starts,
             "end": row.ends,
@@ -485,11 +486,7 @@ def _for_area(owner: Any, table: Any, area: str) -> Select[Any]:
 def _in_force(at: date) -> ColumnElement[bool]:
     # The same rule as `domain.contracts.in_force`.
     return and_(
-        or_(
-            Contract.status.is_(None),
-            Contract.status == "active",
-            and_(Contract.status == "terminated", Contract.ends.is_not(None)),
-        ),
+        or_(Contract.status.is_(None), Contract.status == "active"),
         or_(Contract.starts.is_(None), Contract.starts <= at),
         or_(Contract.ends.is_(None), Contract.ends >= at),
     )

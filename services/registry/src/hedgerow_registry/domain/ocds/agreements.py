@@ -15,7 +15,7 @@ from hedgerow_registry.errors import Malformed
 Json = dict[str, Any]
 LONGEST_TITLE: Final = 1000
 _ONE_PARTY: Final = frozenset(("from_id", "to_id", "organisation_id", "payer_id", "payee_id"))
-_PARTIES: Final = frozenset(("bidder_ids", "supplier_ids"))
+_PARTIES: Final = frozenset(("bidder_ids", "supplier_ids", "former_supplier_ids"))
 
 
 class Flags:
@@ -260,6 +260,7 @@ class _Reading:
             "details": {
                 "lots": [self._lot(lot, (award, said, suppliers)) for lot in self._lots_of(award, said)],
                 "bids": self._bids_of(award, said),
+                "former_supplier_ids": self._former(),
                 "subcontracts": subcontracts,
                 "extensions": options,
                 "amendments": list(_amendments(award, said)),
@@ -311,6 +312,11 @@ class _Reading:
         if any(not self.parties.by_key[key].is_named for key in found):
             flags.add("supplier-without-name", "a supplier is known by its id alone: it has no name")
         return found
+
+    def _former(self) -> list[str]:
+        """Parties that were suppliers of the process once and have no agreement of it any more."""
+        now = {key for one in (*self.awards, *self.contracts) for key in self._suppliers(one, {}, Flags())}
+        return sorted(set(self.parties.with_role("supplier")) - now)
 
     def _bid(self, bid: Json) -> Json:
         lots = [str(lot) for lot in bid.get("relatedLots") or ()]
