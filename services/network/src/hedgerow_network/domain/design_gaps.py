@@ -36,7 +36,7 @@ def _here(inquiry: Inquiry) -> list[Designed]:
     hierarchy = of.facts.hierarchy
     around = {*hierarchy.inside(of.locality).tolist(), *hierarchy.above(of.locality).tolist()}
     codes = {hierarchy.codes[place] for place in around}
-    return [one for one in inquiry.known[DESIGNS] if codes & {*one.design.areas}]
+    return [one for one in inquiry.known.get(DESIGNS, ()) if codes & {*one.design.areas}]
 
 
 def _gap(of: Assessment, kind: str, id: str, mask: np.ndarray) -> Gap:
@@ -120,7 +120,7 @@ def _named(of: Assessment, said: str) -> str:
 def measurement(inquiry: Inquiry) -> Found:
     """Goals without a KPI, with one that outcomes does not know, or with one that nothing was observed of."""
     of = inquiry.of
-    known: Mapping[str, Kpi] = inquiry.known[KPIS]
+    known: Mapping[str, Kpi] = inquiry.known.get(KPIS, {})
 
     def found() -> Iterator[tuple[Gap, Told]]:
         for one in _here(inquiry):
