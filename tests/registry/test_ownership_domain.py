@@ -180,6 +180,8 @@ def test_people_and_unknown_owners_are_ends_of_their_own() -> None:
     known = structure("p? > s: shares 60 \n u! > s: shares 40")
     assert {path.end for path in known.chains("s").paths} == {"person", "unknown"}
     assert known.ultimate("s") == ("p?",)
+    behind = structure("p? > mid: shares 90 \n mid > s: shares 60")
+    assert (behind.ultimate("s"), behind.ultimate("s", organisations=True)) == (("p?",), ("mid",))
     assert [owner.owner for owner in control_periods("s", drawn("p? > s: shares 60"))] == []
 
 

@@ -190,7 +190,9 @@ class Ownership(BaseModel):
     effective_form: EffectiveForm
     controlled_by: list[Node] = Field(description="The owners next to it that control it on the day")
     jointly: bool = Field(description="None of them alone, but they together")
-    ultimate_owner_ids: list[str] = Field(description="The organisations at the end of control, on the day")
+    ultimate_owner_ids: list[str] = Field(
+        description="The last organisations on the way of control, on the day"
+    )
     control: list[Controlling] = Field(description="Who controlled it when, at all times on record")
     interests: list[Interest]
     owners: list[Owner]
@@ -243,7 +245,7 @@ class _Answer:
             effective_form=self._form(owns),
             controlled_by=[self._node(owner) for owner in controllers.owners],
             jointly=bool(controllers.owners) and controllers.joint,
-            ultimate_owner_ids=[owner for owner in ultimate if structure.kind(owner) == ORGANISATION],
+            ultimate_owner_ids=list(structure.ultimate(self.id, organisations=True)),
             control=[_controlling(one) for one in control_periods(self.id, self.web.above(self.id))],
             interests=[self._interest(one) for one in self._in_force()[:MOST_SHOWN]],
             owners=[self._owner(owner, ultimate) for owner in self.owners[:MOST_SHOWN]],

@@ -123,6 +123,7 @@ class Structure:
         self._kind: dict[str, OwnerKind] = {}
         self._groups: dict[tuple[str, bool], frozenset[str]] = {}
         self._holdings: dict[tuple[str, str], Mapping[str, Holding]] = {}
+        self._controllers: dict[str, Controllers] = {}
         known = handed_over(interests)
         pairs = {(one.subject, one.owner) for one in known if not one.plain}
         plain: list[Interest] = []
@@ -319,6 +320,12 @@ class Structure:
         majority, all together surely the majority. An owner that is known to hold indirectly stands above the
         direct ones and is given instead of them.
         """
+        found = self._controllers.get(subject)
+        if found is None:
+            found = self._controllers[subject] = self._controlling(subject)
+        return found
+
+    def _controlling(self, subject: str) -> Controllers:
         deciding = self._deciding(subject)
         if deciding:
             return Controllers(deciding, False)
@@ -355,21 +362,23 @@ class Structure:
                 return tuple(sorted(holders))
         return ()
 
-    def ultimate(self, subject: str) -> tuple[str, ...]:
+    def ultimate(self, subject: str, *, organisations: bool = False) -> tuple[str, ...]:
         """Where control ends: the controllers' controllers to the end, in order; empty where nobody controls.
 
-        Bodies that control one another in a circle without anybody outside stand for themselves, all of them.
+        organisations: go from organisation to organisation only, so that a company which a person controls is
+        an end itself. Bodies that control one another in a circle without anybody outside stand for
+        themselves, all of them.
         """
-        reached = _above(subject, lambda node: self.controllers(node).owners)
-        if not reached:
-            return ()
-        ends = {node for node in reached if not self.controllers(node).owners}
-        if ends:
-            return tuple(sorted(ends))
-        return tuple(sorted(node for node in reached if self._in_circle(node)))
 
-    def _in_circle(self, node: str) -> bool:
-        return node in _above(node, lambda one: self.controllers(one).owners)
+        def above(node: str) -> tuple[str, ...]:
+            owners = self.controllers(node).owners
+            if organisations:
+                return tuple(owner for owner in owners if self.kind(owner) == ORGANISATION)
+            return owners
+
+        reached = _above(subject, above)
+        ends = {node for node in reached if not above(node)}
+        return tuple(sorted(ends or (node for node in reached if node in _above(node, above))))
 
     def chains(self, subject: str, *, most: int = MOST_PATHS) -> Chains:
         """Every chain of owners above a subject, each to its end, and the parts held along them.

@@ -268,7 +268,7 @@ def standings(session: Session, ids: Collection[str], at: date) -> dict[str, Sta
     for id in ids:
         interests = web.above(id)
         structure = Structure(interests, at)
-        ultimate = [owner for owner in structure.ultimate(id) if structure.kind(owner) == ORGANISATION]
+        ultimate = list(structure.ultimate(id, organisations=True))
         made[id] = Standing(control_periods(id, interests), effective_form(id, structure, body), ultimate)
     return made
 
@@ -318,7 +318,7 @@ def owned_directly_or_ultimately(session: Session, owner: str, at: date) -> list
 def _owns(structure: Structure, owner: str, subject: str) -> bool:
     return (
         owner in structure.controllers(subject).owners
-        or owner in structure.ultimate(subject)
+        or owner in structure.ultimate(subject, organisations=True)
         or structure.control(owner, subject) == CERTAIN
     )
 
