@@ -5,7 +5,7 @@ from typing import Any
 
 from hedgerow_kit.db import Database
 from hedgerow_kit.following import Change, Changes
-from hedgerow_outcomes.store.registry import PROJECTION
+from hedgerow_outcomes.actions.hearing import HEARD as HEARING
 
 HEARD = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -18,7 +18,7 @@ def hear(database_url: str, *records: tuple[str, dict[str, Any]], after: int = 0
     )
     database = Database(database_url)
     last = after + len(items)
-    PROJECTION.take(database, Changes(items, last, last), after=after, heard_at=HEARD)
+    HEARING.take(database, Changes(items, last, last), after=after, heard_at=HEARD)
     database.dispose()
 
 

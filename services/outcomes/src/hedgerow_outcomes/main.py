@@ -11,6 +11,8 @@ from hedgerow_kit.db import Database
 from hedgerow_kit.following import ChangeReader, Follower
 from hedgerow_kit.parquet import PARQUET
 
+from hedgerow_outcomes.actions.disclosure import settle_left_over
+from hedgerow_outcomes.actions.hearing import HEARD
 from hedgerow_outcomes.actions.intake import importer
 from hedgerow_outcomes.api import (
     breaches,
@@ -26,7 +28,6 @@ from hedgerow_outcomes.api import (
 )
 from hedgerow_outcomes.api.problems import PROBLEMS
 from hedgerow_outcomes.settings import Settings
-from hedgerow_outcomes.store.registry import PROJECTION
 
 
 def create_app(
@@ -41,7 +42,7 @@ def create_app(
         Follower(
             database,
             registry,
-            PROJECTION,
+            HEARD,
             poll_seconds=settings.poll_seconds,
             longest_pause_seconds=settings.longest_pause_seconds,
         )
@@ -53,6 +54,7 @@ def create_app(
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
         await to_thread.run_sync(runs.mark_interrupted, database)
+        await to_thread.run_sync(settle_left_over, database)
         if follower is not None:
             follower.start()
         yield

@@ -27,6 +27,12 @@ def follow(session: Session, touched: Iterable[tuple[int, int]]) -> None:
         _follow(session, kpi, [subject for _, subject in pairs])
 
 
+def follow_judged(session: Session, kpi: int, subjects: Sequence[int]) -> None:
+    """The same for subjects of a KPI of which it was judged anew what may be shown."""
+    if kpi in store.judged(session):
+        _follow(session, kpi, subjects)
+
+
 def follow_kpi(session: Session, kpi: int) -> None:
     """The same for all subjects of a KPI, whose definition has changed."""
     _follow(session, kpi, store.subjects_of(session, kpi))

@@ -16,7 +16,7 @@ from hedgerow_kit.records import (
 from hedgerow_kit.spool import Upload
 from sqlalchemy.orm import Session
 
-from hedgerow_outcomes.actions import kpis, ledgers, observations
+from hedgerow_outcomes.actions import disclosure, kpis, ledgers, observations
 from hedgerow_outcomes.domain import definitions
 from hedgerow_outcomes.domain.definitions import Definition
 from hedgerow_outcomes.domain.periods import PeriodForm
@@ -64,6 +64,7 @@ def importer(*, batch_rows: int) -> Importer:
                 summary="Take in values of KPIs; corrections are kept beside what was known before",
                 read=read_observations,
                 write=_write_observations,
+                finish=_settle_observations,
                 media_types=(CSV, NDJSON),
                 options=_SOURCE
                 | {
@@ -80,6 +81,13 @@ def importer(*, batch_rows: int) -> Importer:
 def _write_observations(session: Session, records: Sequence[Checked], run: Run) -> list[Outcome]:
     under_way: observations.ObservationImport = run.kept[_UNDER_WAY]
     return [outcome for checked in records for outcome in under_way.write(session, checked)]
+
+
+def _settle_observations(session: Session, run: Run) -> list[Outcome]:
+    under_way: observations.ObservationImport | None = run.kept.get(_UNDER_WAY)
+    if under_way is not None:
+        disclosure.settle_all(session, under_way.protected)
+    return []
 
 
 def _read_kpis(upload: Upload, _run: Run) -> Iterator[Batch]:

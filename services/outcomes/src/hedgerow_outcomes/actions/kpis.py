@@ -8,7 +8,7 @@ from typing import NamedTuple
 from sqlalchemy import insert, select
 from sqlalchemy.orm import Session
 
-from hedgerow_outcomes.actions import breaches
+from hedgerow_outcomes.actions import breaches, disclosure
 from hedgerow_outcomes.domain.definitions import Definition
 from hedgerow_outcomes.store import learnings, numbers
 from hedgerow_outcomes.tables import Kpi, KpiVersion, feed
@@ -57,6 +57,7 @@ def define(
             return Defined("unchanged", note)
     _add_version(session, kpi.number, versions[0].version + 1, definition, valid_from or today)
     feed.record(session, "kpi", id)
+    disclosure.redefine(session, kpi.number)
     breaches.follow_kpi(session, kpi.number)
     return Defined("changed", note)
 

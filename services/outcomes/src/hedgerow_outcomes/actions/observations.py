@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence, Set
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,7 @@ import polars as pl
 from hedgerow_kit.records import Outcome
 from sqlalchemy.orm import Session
 
-from hedgerow_outcomes.actions import breaches, kpis
+from hedgerow_outcomes.actions import breaches, disclosure, kpis
 from hedgerow_outcomes.domain import comparison, csv_text, ndjson_text
 from hedgerow_outcomes.domain.chunks import COLUMNS, MEASURES, Chunk, Fault, text_frame
 from hedgerow_outcomes.domain.definitions import is_kpi_id
@@ -21,8 +21,9 @@ from hedgerow_outcomes.domain.periods import PeriodForm
 from hedgerow_outcomes.domain.rows import Checked, RowCheck, period_of_days, row_key
 from hedgerow_outcomes.errors import UnknownOption
 from hedgerow_outcomes.store import breaches as store
+from hedgerow_outcomes.store import disclosure as thresholds
 from hedgerow_outcomes.store import learnings, ledger, numbers
-from hedgerow_outcomes.tables import feed
+from hedgerow_outcomes.tables import DAY_ZERO, feed
 
 _BLANKS = ("quarantine", "missing")
 
@@ -35,6 +36,7 @@ class ObservationImport:
     source: str
     check: RowCheck
     define: bool
+    protected: set[int] = field(default_factory=set)
     _vocabulary: Vocabulary[str] | None = None
     _of_place: Ints = field(default_factory=lambda: np.zeros(0, np.int32))
 
@@ -91,10 +93,24 @@ class ObservationImport:
             if result.corrected.height:
                 ledger.correct(session, _columns(result.corrected, learning), learning=learning)
             feed.record(session, "observations", self.import_id)
+            self._hold_back(session, [result.new, result.corrected])
             judged = store.judged(session)
             if judged:
                 breaches.follow(session, _pairs([result.new, result.corrected], judged))
         return _outcomes(checked, result)
+
+    def _hold_back(self, session: Session, frames: Sequence[pl.DataFrame]) -> None:
+        """Withhold what has come of KPIs with a threshold, until all of the file can be judged together."""
+        protected = thresholds.protected(session)
+        if not protected:
+            return
+        keys = pl.concat([frame.select(comparison.KEY) for frame in frames])
+        for kpi in sorted(protected):
+            of_kpi = keys.filter(pl.col("kpi") == kpi)
+            if of_kpi.height:
+                rows = of_kpi.select("subject", "period_start", "period_end").iter_rows()
+                disclosure.hold_back(session, kpi, ((s, _day(start), _day(end)) for s, start, end in rows))
+                self.protected.add(kpi)
 
     def _subject_numbers(self, session: Session, subjects: Names[str]) -> Ints:
         vocabulary = subjects.vocabulary
@@ -210,6 +226,10 @@ def _with_measures(rows: pl.DataFrame, checked: Checked) -> pl.DataFrame:
     return rows.with_columns(
         pl.lit(float("nan")).alias(name) for name in MEASURES if name not in checked.measures
     )
+
+
+def _day(number: int) -> date:
+    return date.fromordinal(DAY_ZERO.toordinal() + number)
 
 
 def _pairs(frames: Sequence[pl.DataFrame], kpis: Set[int]) -> list[tuple[int, int]]:

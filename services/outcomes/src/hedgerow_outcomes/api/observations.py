@@ -25,6 +25,8 @@ from hedgerow_outcomes.store.observations import Asked
 
 router = problems.router(tags=["observations"])
 
+WITHHELD = "Not shown: a small number, or one from which a small number could be worked out."
+
 
 class ValueView(BaseModel):
     """The value of a period; `start` and `end` are its first and its last day."""
@@ -39,6 +41,7 @@ class ValueView(BaseModel):
     lower: float | None
     upper: float | None
     status: str
+    withheld: str | None = None
     known_from: datetime
 
 
@@ -269,5 +272,6 @@ def _value(row: Row[Any]) -> ValueView:
         lower=row.lower,
         upper=row.upper,
         status=STATUSES[row.status],
+        withheld=WITHHELD if row.withheld else None,
         known_from=known_from,
     )

@@ -6,12 +6,13 @@ from itertools import groupby
 from typing import Any
 
 from hedgerow_kit import paging
-from sqlalchemy import Row, select
+from sqlalchemy import Row, case, select
 from sqlalchemy.orm import Session
 
 from hedgerow_outcomes.domain.breaches import HIGHER, LOWER, Level, Observed
 from hedgerow_outcomes.domain.periods import Period
-from hedgerow_outcomes.tables import Breach, Kpi, KpiVersion, Learning, Observation, Subject
+from hedgerow_outcomes.store.observations import is_withheld
+from hedgerow_outcomes.tables import Breach, Kpi, KpiVersion, Learning, Observation, Subject, Withheld
 
 _AT_ONCE = 500
 
@@ -45,17 +46,18 @@ def level_of(minimum: float | None, target: float | None, polarity: str | None) 
 
 
 def series(session: Session, kpi: int, subjects: Sequence[int]) -> Iterator[tuple[int, list[Observed]]]:
-    """All observations of a KPI, subject by subject."""
+    """All observations of a KPI, subject by subject; a value that is withheld counts as not known."""
     for place in range(0, len(subjects), _AT_ONCE):
         query = (
             select(
                 Observation.subject,
                 Observation.period_start,
                 Observation.period_end,
-                Observation.value,
+                case((Withheld.kpi.is_(None), Observation.value)).label("value"),
                 Learning.at,
             )
             .join(Learning, Learning.number == Observation.learning)
+            .outerjoin(Withheld, is_withheld(Observation))
             .where(Observation.kpi == kpi, Observation.subject.in_(subjects[place : place + _AT_ONCE]))
             .order_by(Observation.subject)
         )

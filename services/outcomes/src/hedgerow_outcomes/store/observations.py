@@ -8,14 +8,28 @@ from datetime import date, datetime
 from typing import Any, NamedTuple
 
 from hedgerow_kit import paging
-from sqlalchemy import Row, Select, Subquery, func, select, tuple_, union_all
+from sqlalchemy import (
+    ColumnElement,
+    Row,
+    Select,
+    Subquery,
+    and_,
+    case,
+    func,
+    literal,
+    select,
+    tuple_,
+    union_all,
+)
 from sqlalchemy.orm import Session
 
+from hedgerow_outcomes.domain.rows import SUPPRESSED
 from hedgerow_outcomes.store import learnings
-from hedgerow_outcomes.tables import Kpi, Learning, Observation, Subject, Superseded
+from hedgerow_outcomes.tables import Kpi, Learning, Observation, Subject, Superseded, Withheld
 
 _PERIOD = ("period_start", "period_end")
 _KEY = ("kpi", "subject", *_PERIOD)
+_FIGURES = ("value", "numerator", "denominator", "lower", "upper")
 _SAID = (*_KEY, "value", "numerator", "denominator", "lower", "upper", "status", "learning")
 
 Rows = Sequence[Row[Any]]
@@ -85,9 +99,12 @@ def latest_ends(session: Session, kpis: Sequence[str]) -> dict[str, date]:
     return {id: end for id, end in session.execute(query)}
 
 
-def series(session: Session, asked: Asked, as_of: datetime | None) -> Rows:
-    """All observations asked for in the order of time; for one KPI and one subject."""
-    known = _known(session, as_of)
+def series(session: Session, asked: Asked, as_of: datetime | None, *, unmasked: bool = False) -> Rows:
+    """All observations asked for in the order of time; for one KPI and one subject.
+
+    unmasked: with the values that are withheld from readers, for what is paid by them.
+    """
+    known = _known(session, as_of, unmasked=unmasked)
     return session.execute(_flat(known, asked).order_by(*(known.c[name] for name in _PERIOD))).all()
 
 
@@ -103,15 +120,36 @@ def of_period(
     return session.execute(query).all()
 
 
-def _known(session: Session, as_of: datetime | None) -> Subquery:
-    current = select(*(getattr(Observation, name) for name in _SAID))
+def is_withheld(table: Any) -> ColumnElement[bool]:
+    """Whether an observation, current or superseded, is withheld: once it is, also as it was known before."""
+    return and_(*(getattr(Withheld, name) == getattr(table, name) for name in _KEY))
+
+
+def _known(session: Session, as_of: datetime | None, *, unmasked: bool = False) -> Subquery:
+    current = _masked(Observation, unmasked=unmasked)
     if as_of is None:
         return current.subquery("known")
     last = learnings.last_at(session, as_of)
-    since_superseded = select(*(getattr(Superseded, name) for name in _SAID)).where(
+    since_superseded = _masked(Superseded, unmasked=unmasked).where(
         Superseded.learning <= last, Superseded.superseded_by > last
     )
     return union_all(current.where(Observation.learning <= last), since_superseded).subquery("known")
+
+
+def _masked(table: Any, *, unmasked: bool) -> Select[Any]:
+    """The columns of observations; a value that is withheld is empty, and its status says so."""
+    if unmasked:
+        said: list[Any] = [getattr(table, name) for name in _SAID]
+        return select(*said, literal(False).label("withheld"))
+    shown = Withheld.kpi.is_(None)
+    columns = [
+        case((shown, getattr(table, name))).label(name) if name in _FIGURES else getattr(table, name)
+        for name in _SAID
+        if name != "status"
+    ]
+    status = case((shown, table.status), else_=SUPPRESSED).label("status")
+    query = select(*columns, status, Withheld.kpi.is_not(None).label("withheld"))
+    return query.outerjoin_from(table, Withheld, is_withheld(table))
 
 
 def _flat(known: Subquery, asked: Asked) -> Select[Any]:
@@ -119,7 +157,7 @@ def _flat(known: Subquery, asked: Asked) -> Select[Any]:
         select(
             Kpi.id.label("kpi_id"),
             Subject.text.label("subject_text"),
-            *(known.c[name] for name in _SAID[2:-1]),
+            *(known.c[name] for name in (*_SAID[2:-1], "withheld")),
             Learning.at.label("known_from"),
         )
         .join(Kpi, Kpi.number == known.c.kpi)

@@ -40,7 +40,7 @@ def figures(session: Session, rule: Rule, period: Period, *, as_of: datetime | N
         if number is None or not numbers:
             continue
         asked = Asked(number, numbers, period.start, period.end)
-        for row in observations.series(session, asked, as_of):
+        for row in observations.series(session, asked, as_of, unmasked=True):
             for figure in _FIGURES:
                 found.setdefault((kpi, row.subject_text, figure), []).append(_counted(row, figure))
     return Figures(found)

@@ -2,6 +2,7 @@
 
 from hedgerow_outcomes.tables.assessments import Assessment, Exemption
 from hedgerow_outcomes.tables.breaches import Breach
+from hedgerow_outcomes.tables.disclosure import Withheld
 from hedgerow_outcomes.tables.ledger import LedgerEntry
 from hedgerow_outcomes.tables.measures import (
     DAY_ZERO,
@@ -55,5 +56,6 @@ __all__ = [
     "StatementLine",
     "Subject",
     "Superseded",
+    "Withheld",
     "feed",
 ]
