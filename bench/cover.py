@@ -16,7 +16,7 @@ from hedgerow_network.domain.fragility import fragility, without
 from hedgerow_network.domain.overlap import overlaps, service_cells
 from scipy.sparse import csr_array
 
-from bench.report import Row, timed
+from bench.report import Row, timed, timed_once
 
 SIZES = {  # areas, needs, services, providers, fewest and most areas a service serves
     "locality": (200, 30, 800, 400, 1, 60),
@@ -308,14 +308,6 @@ def _country() -> Iterator[Row]:
             graph >= 50 * seconds,
         )
     yield _what_if("country", ready(of), people)
-
-
-def timed_once(call: Any) -> float:
-    import time
-
-    started = time.perf_counter()
-    call()
-    return time.perf_counter() - started
 
 
 def _extra_mb(size: str) -> float:

@@ -27,6 +27,13 @@ def timed(call: Callable[[], Any], *, repeat: int = 5) -> float:
     return best
 
 
+def timed_once(call: Callable[[], Any]) -> float:
+    """The seconds of one run, the first."""
+    started = time.perf_counter()
+    call()
+    return time.perf_counter() - started
+
+
 def markdown(rows: Sequence[Row]) -> str:
     lines = ["| path | figure | baseline, same run | ratio | bar | reached |", "|---|---|---|---|---|---|"]
     for row in rows:

@@ -161,7 +161,7 @@ def _concerned(reach: Reach, areas: Ints, everywhere: Ints, sites: NDArray[np.bo
 def open_to(of: Assessment, rows: Ints, costs: csr_array) -> csr_array:
     """The costs without the pairs of a service that states areas, none of which meets the area."""
     directory = of.facts.directory
-    states = np.array([bool(service.areas) for service in directory.services], dtype=bool)
+    states = directory.states_areas
     pairs = costs.tocoo()
     service = directory.site_service[pairs.col] if pairs.col.size else np.zeros(0, np.int32)
     bound = states[service]
@@ -173,7 +173,7 @@ def open_to(of: Assessment, rows: Ints, costs: csr_array) -> csr_array:
         of.facts.boundaries,
         rows,
         stated=of.facts.stated_areas,
-        level=of.level,
+        place=lambda: of.facts.placed(of.level),
         rule=Rule(DECLARED),
     )
     meets = csr_array(served.whole + served.partial())

@@ -171,36 +171,28 @@ def _placing(of: Assessment) -> Iterator[str]:
 
 
 def _directory(of: Assessment) -> Iterator[str]:
-    directory, hierarchy = of.facts.directory, of.facts.hierarchy
-    asked = np.flatnonzero(_asked(of))
-    homeless = [
-        directory.services[row].name
-        for row in asked
-        if of.serving.by[row] != DECLARED and int(row) not in directory.sites_of
-    ]
-    if homeless:
-        yield f"{_services(len(homeless))} no site, here or elsewhere, to be counted at: {listed(homeless)}."
-    silent = [
-        directory.services[row].name
-        for row in asked
-        if of.serving.by[row] == DECLARED and not directory.services[row].areas
-    ]
-    if silent:
-        yield f"{_services(len(silent))} no area stated, here or elsewhere: {listed(silent)}."
-    astray = [
-        directory.services[row].name
-        for row in asked
-        if of.serving.by[row] == DECLARED
-        and any(code not in hierarchy.position for code in directory.services[row].areas)
-    ]
-    if astray:
-        yield f"{_services(len(astray))} an area stated that is not held, and passed over: {listed(astray)}."
+    directory = of.facts.directory
+    asked = _asked(of)
+    declared = of.serving.by == DECLARED
+
+    def names(chosen: np.ndarray[tuple[int], np.dtype[np.bool_]]) -> list[str]:
+        return [directory.services[row].name for row in np.flatnonzero(asked & chosen)]
+
+    for chosen, lacks in (
+        (~declared & ~directory.has_site, "no site, here or elsewhere, to be counted at"),
+        (declared & ~directory.states_areas, "no area stated, here or elsewhere"),
+        (declared & of.facts.states_unheld, "an area stated that is not held, and passed over"),
+    ):
+        found = names(chosen)
+        if found:
+            yield f"{_services(len(found))} {lacks}: {listed(found)}."
     if of.question.rule.name == WITHIN:
         unknown = np.isnan(directory.site_lon + directory.site_lat)
-        blind = {int(row) for row in directory.site_service[unknown]} & {int(row) for row in asked}
-        if blind:
-            names = [directory.services[row].name for row in sorted(blind)]
-            yield f"{_services(len(blind))} a site without coordinates, near nothing: {listed(names)}."
+        blind = np.zeros(len(directory.services), bool)
+        blind[directory.site_service[unknown]] = True
+        found = names(blind)
+        if found:
+            yield f"{_services(len(found))} a site without coordinates, near nothing: {listed(found)}."
     unnamed = sum(1 for row in np.flatnonzero(_here(of)) if directory.services[row].organisation is None)
     if unnamed:
         yield f"{_services(unnamed)} no known provider: each counts as a provider of its own."

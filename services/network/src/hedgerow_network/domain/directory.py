@@ -5,11 +5,13 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from functools import cached_property
+from operator import attrgetter
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse import csr_array
 
-from hedgerow_network.domain.cover import Floats, Ints
+from hedgerow_network.domain.cover import Floats, Ints, presence
 from hedgerow_network.domain.eligibility import Ages, ages
 from hedgerow_network.domain.opening import Opening
 from hedgerow_network.domain.relations import Names
@@ -131,13 +133,13 @@ class Directory:
         sites: Iterable[Site] = (),
     ) -> None:
         self.organisations: Mapping[str, Organisation] = {found.id: found for found in organisations}
-        self.services: tuple[Service, ...] = tuple(sorted(services, key=lambda service: service.id))
+        self.services: tuple[Service, ...] = tuple(sorted(services, key=attrgetter("id")))
         self._owners: dict[int, Units] = {}
         self.position: dict[str, int] = {service.id: place for place, service in enumerate(self.services)}
         self.sites: tuple[Site, ...] = tuple(
             sorted(
                 (self._named(site) for site in sites if site.service in self.position),
-                key=lambda site: site.id,
+                key=attrgetter("id"),
             )
         )
 
@@ -171,6 +173,38 @@ class Directory:
         found: dict[int, list[int]] = {}
         for site, service in enumerate(self.site_service):
             found.setdefault(int(service), []).append(site)
+        return found
+
+    @cached_property
+    def states_areas(self) -> NDArray[np.bool_]:
+        """(n_services,) which services state any area."""
+        return np.array([bool(service.areas) for service in self.services], dtype=bool)
+
+    @cached_property
+    def has_site(self) -> NDArray[np.bool_]:
+        """(n_services,) which services have a site."""
+        found = np.zeros(len(self.services), bool)
+        found[self.site_service] = True
+        return found
+
+    @cached_property
+    def stated_terms(self) -> tuple[dict[str, int], csr_array]:
+        """The terms that services state, by their column, and (n_services, n_terms) sparse ones."""
+        terms = sorted({term for service in self.services for term in service.needs})
+        column = {term: place for place, term in enumerate(terms)}
+        number = np.array([len(service.needs) for service in self.services], dtype=np.int32)
+        stated = [column[term] for service in self.services for term in service.needs]
+        rows = np.repeat(np.arange(number.size, dtype=np.int32), number)
+        return column, presence(rows, np.array(stated, dtype=np.int32), (number.size, len(terms)))
+
+    def unchanged_from(self, before: "Directory") -> NDArray[np.int32]:
+        """(n_services,) where each service stood in an earlier directory, -1 if it is new or has changed."""
+        found = np.full(len(self.services), -1, np.int32)
+        position, services = before.position, before.services
+        for row, service in enumerate(self.services):
+            place = position.get(service.id)
+            if place is not None and services[place] is service:
+                found[row] = place
         return found
 
     def active(self, at: date) -> NDArray[np.bool_]:
@@ -236,7 +270,11 @@ class Directory:
         epoch = bisect_right(self._turns, at)
         if epoch not in self._owners:
             of_provider = [self.ultimate_owner(id, at) for id in self.providers.ids]
-            self._owners[epoch] = self._units([of_provider[unit] for unit in self.providers.of_service])
+            ids = tuple(sorted(set(of_provider)))
+            place = {id: number for number, id in enumerate(ids)}
+            positions = np.array([place[id] for id in of_provider], dtype=np.int32)
+            names = tuple(self.organisation_name(id) for id in ids)
+            self._owners[epoch] = Units(ids, names, positions[self.providers.of_service])
         return self._owners[epoch]
 
     @cached_property

@@ -1,14 +1,16 @@
 """What network knows: the registry's records as the values that the analyses work on."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, time
 from functools import cached_property
+from sys import intern
 from typing import Any
 
 import numpy as np
 import shapely
-from scipy.sparse import csr_array
+from numpy.typing import NDArray
+from scipy.sparse import csr_array, vstack
 from shapely.geometry import shape
 
 from hedgerow_network.domain.areas import Area, Hierarchy
@@ -19,7 +21,7 @@ from hedgerow_network.domain.eligibility import circumstance
 from hedgerow_network.domain.needs import Need, Taxonomies
 from hedgerow_network.domain.opening import DAYS, Opening
 from hedgerow_network.domain.people import Band, Figures, latest, residents_in
-from hedgerow_network.domain.places import Boundaries
+from hedgerow_network.domain.places import Boundaries, Placed, place_sites
 
 Record = Mapping[str, Any]
 
@@ -98,19 +100,73 @@ class Facts:
     people: PeopleRecords
     contracts: Contracts = field(default_factory=Contracts)
     _figures: dict[date, Figures] = field(default_factory=dict, init=False, repr=False, compare=False)
+    _placed: dict[str, Placed] = field(default_factory=dict, init=False, repr=False, compare=False)
 
-    @cached_property
+    @property
     def stated_areas(self) -> csr_array:
         """(n_services, n_areas) sparse ones: the areas that services state, as far as they are held."""
+        return self._stated[0]
+
+    @property
+    def states_unheld(self) -> NDArray[np.bool_]:
+        """(n_services,) which services state an area that is not held."""
+        return self._stated[1]
+
+    @cached_property
+    def _stated(self) -> tuple[csr_array, NDArray[np.bool_]]:
+        return self._stated_by(self.directory.services)
+
+    def _stated_by(self, services: Sequence[Service]) -> tuple[csr_array, NDArray[np.bool_]]:
         position = self.hierarchy.position
-        pairs = [
-            (row, position[code])
-            for row, service in enumerate(self.directory.services)
-            for code in service.areas
-            if code in position
-        ]
-        table = np.array(pairs, dtype=np.int32).reshape(-1, 2)
-        return presence(table[:, 0], table[:, 1], (len(self.directory.services), len(self.hierarchy)))
+        number = np.array([len(service.areas) for service in services], dtype=np.int32)
+        places = np.fromiter(
+            (position.get(code, -1) for service in services for code in service.areas),
+            np.int32,
+            int(number.sum()),
+        )
+        rows = np.repeat(np.arange(number.size, dtype=np.int32), number)
+        held = places >= 0
+        unheld = np.zeros(number.size, bool)
+        unheld[rows[~held]] = True
+        return presence(rows[held], places[held], (number.size, len(self.hierarchy))), unheld
+
+    def placed(self, level: str) -> Placed:
+        """Where the sites of services lie, in areas of one level."""
+        found = self._placed.get(level)
+        if found is None:
+            found = place_sites(
+                self.hierarchy,
+                self.boundaries,
+                lon=self.directory.site_lon,
+                lat=self.directory.site_lat,
+                stated=np.array(
+                    [self.hierarchy.position.get(site.area or "", -1) for site in self.directory.sites],
+                    dtype=np.int32,
+                ),
+                level=level,
+            )
+            self._placed[level] = found
+        return found
+
+    def carry(self, before: "Facts") -> None:
+        """Take over from an earlier state what has not changed since, where it was worked out there."""
+        if before.hierarchy is self.hierarchy and before.people is self.people:
+            self._figures.update(before._figures)
+        if before.hierarchy is self.hierarchy and "_stated" in before.__dict__:
+            self.__dict__["_stated"] = self._carried(*before._stated, before.directory)
+
+    def _carried(
+        self, stated: csr_array, unheld: NDArray[np.bool_], before: Directory
+    ) -> tuple[csr_array, NDArray[np.bool_]]:
+        if before is self.directory:
+            return stated, unheld
+        place = self.directory.unchanged_from(before)
+        changed = np.flatnonzero(place < 0)
+        rest = self._stated_by([self.directory.services[row] for row in changed])
+        # The rows of both one below the other, then each service's own.
+        below = np.where(place < 0, stated.shape[0] + np.cumsum(place < 0) - 1, place)
+        joined = csr_array(vstack([stated, rest[0]], format="csr"))
+        return csr_array(joined[below]), np.concatenate([unheld, rest[1]])[below]
 
     def figures(self, day: date) -> Figures:
         """What is known about people on a date."""
@@ -168,51 +224,52 @@ def read_directory(
     organisations: Iterable[Record], services: Iterable[Record], sites: Iterable[Record]
 ) -> Directory:
     return Directory(
-        organisations=(
-            Organisation(
-                id=record["id"],
-                name=record.get("name") or record["id"],
-                owners=_controls(record),
-                identifiers=tuple(
-                    f"{one.get('scheme')}:{one.get('id')}" for one in record.get("identifiers") or ()
-                ),
-            )
-            for record in organisations
-        ),
-        services=(
-            Service(
-                id=record["id"],
-                name=record.get("name") or record["id"],
-                organisation=record.get("organisation_id"),
-                status=record.get("status") or "active",
-                needs=tuple(record.get("needs") or ()),
-                areas=tuple(record.get("area_codes") or ()),
-                valid_from=_day(record.get("valid_from")),
-                valid_to=_day(record.get("valid_to")),
-                minimum_age=_number(record.get("minimum_age")),
-                maximum_age=_number(record.get("maximum_age")),
-                circumstances=tuple(sorted({circumstance(one) for one in record.get("circumstances") or ()})),
-                capacity=_number(record.get("capacity")),
-                openings=tuple(_opening(one) for one in record.get("openings") or ()),
-            )
-            for record in services
-        ),
-        sites=(
-            Site(
-                id=record["id"],
-                service=record["service_id"],
-                name=record.get("name") or record["id"],
-                lon=record.get("lon"),
-                lat=record.get("lat"),
-                area=record.get("area_code"),
-                address=record.get("address"),
-                postcode=record.get("postcode"),
-                source=record.get("source"),
-                source_id=record.get("source_id"),
-            )
-            for record in sites
-            if record.get("service_id")
-        ),
+        organisations=(read_organisation(record) for record in organisations),
+        services=(read_service(record) for record in services),
+        sites=(read_site(record) for record in sites if record.get("service_id")),
+    )
+
+
+def read_organisation(record: Record) -> Organisation:
+    return Organisation(
+        id=record["id"],
+        name=record.get("name") or record["id"],
+        owners=_controls(record),
+        identifiers=tuple(f"{one.get('scheme')}:{one.get('id')}" for one in record.get("identifiers") or ()),
+    )
+
+
+def read_service(record: Record) -> Service:
+    return Service(
+        id=record["id"],
+        name=record.get("name") or record["id"],
+        organisation=record.get("organisation_id"),
+        status=record.get("status") or "active",
+        # A country states the same few codes millions of times: each is held once.
+        needs=tuple(map(intern, record.get("needs") or ())),
+        areas=tuple(map(intern, record.get("area_codes") or ())),
+        valid_from=_day(record.get("valid_from")),
+        valid_to=_day(record.get("valid_to")),
+        minimum_age=_number(record.get("minimum_age")),
+        maximum_age=_number(record.get("maximum_age")),
+        circumstances=tuple(sorted({circumstance(one) for one in record.get("circumstances") or ()})),
+        capacity=_number(record.get("capacity")),
+        openings=tuple(_opening(one) for one in record.get("openings") or ()),
+    )
+
+
+def read_site(record: Record) -> Site:
+    return Site(
+        id=record["id"],
+        service=record["service_id"],
+        name=record.get("name") or record["id"],
+        lon=record.get("lon"),
+        lat=record.get("lat"),
+        area=record.get("area_code"),
+        address=record.get("address"),
+        postcode=record.get("postcode"),
+        source=record.get("source"),
+        source_id=record.get("source_id"),
     )
 
 
@@ -350,8 +407,8 @@ _ONE: Mapping[str, Callable[[Record], object]] = {
     "demand": lambda record: read_people([], [], [record]),
     "need": lambda record: read_taxonomies([record], []),
     "crosswalk": lambda record: read_taxonomies([], [record]),
-    "organisation": lambda record: read_directory([record], [], []),
-    "service": lambda record: read_directory([], [record], []),
-    "site": lambda record: read_directory([], [], [record]),
+    "organisation": read_organisation,
+    "service": read_service,
+    "site": read_site,
     "contract": lambda record: read_contracts([record]),
 }

@@ -217,7 +217,7 @@ def assess(facts: Facts, question: Question) -> Assessment:
         facts.boundaries,
         areas,
         stated=facts.stated_areas,
-        level=level,
+        place=lambda: facts.placed(level),
         rule=question.rule,
         costs=question.costs,
     )
@@ -257,23 +257,22 @@ def addressing(facts: Facts, needs: Sequence[str]) -> csr_array:
     """(n_services, n_needs) sparse ones: which service addresses which need, by any way a term counts for
     it.
     """
-    by_term: dict[str, list[int]] = {}
-    for column, need in enumerate(needs):
-        for term in facts.taxonomies.counting_for(need):
-            by_term.setdefault(term, []).append(column)
+    column, stated = facts.directory.stated_terms
     pairs = [
-        (row, column)
-        for row, service in enumerate(facts.directory.services)
-        for term in service.needs
-        for column in by_term.get(term, ())
+        (column[term], place)
+        for place, need in enumerate(needs)
+        for term in facts.taxonomies.counting_for(need)
+        if term in column
     ]
     table = np.array(pairs, dtype=np.int32).reshape(-1, 2)
-    return presence(table[:, 0], table[:, 1], (len(facts.directory.services), len(needs)))
+    return ones(stated @ presence(table[:, 0], table[:, 1], (len(column), len(needs))))
 
 
 def _needs_in_use(facts: Facts, served: Serving, figures: Figures, locality: int) -> tuple[str, ...]:
     there = np.unique(np.concatenate([served.whole.tocoo().row, served.partial().tocoo().row]))
-    stated = {term for row in there for term in facts.directory.services[row].needs}
+    column, stated_terms = facts.directory.stated_terms
+    terms = tuple(column)
+    stated = {terms[place] for place in np.unique(stated_terms[there].indices)}
     inside = facts.hierarchy.inside(locality)
     stated |= {
         need

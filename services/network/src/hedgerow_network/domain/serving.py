@@ -1,5 +1,6 @@
 """Which service serves which area, wholly or in part, under a rule."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,7 +14,6 @@ from hedgerow_network.domain.matrices import CostMatrix, Unit
 from hedgerow_network.domain.places import (
     Boundaries,
     Placed,
-    place_sites,
     representative_points,
     within_km,
 )
@@ -72,11 +72,14 @@ def serving(
     areas: NDArray[np.int32],
     *,
     stated: csr_array,
-    level: str,
+    place: Callable[[], Placed],
     rule: Rule,
     costs: CostMatrix | None = None,
 ) -> Serving:
     """Hold every service against the rule, whether it is active or not.
+
+    stated: areas that services state · place: gives where sites lie, asked only if a service goes by its
+    sites
 
     *declared*: the service states the area, an area that it lies in, or areas that together hold all the
     smallest areas within it; a service that states only some of these serves a part. A code of an earlier
@@ -89,7 +92,7 @@ def serving(
     any.
     """
     n_services = len(directory.services)
-    states = np.array([bool(service.areas) for service in directory.services], dtype=bool)
+    states = directory.states_areas
     by = np.full(n_services, rule.name, dtype=object)
     if rule.name == "default":
         by = np.where(states, DECLARED, SITED).astype(object)
@@ -103,14 +106,7 @@ def serving(
         held, parts, unsized = _declared(kept(by == DECLARED, stated), hierarchy, areas, leaves, leaf_of)
         whole = whole + held
     if (by == SITED).any():
-        placed = place_sites(
-            hierarchy,
-            boundaries,
-            lon=directory.site_lon,
-            lat=directory.site_lat,
-            stated=stated_areas_of_sites(directory, hierarchy),
-            level=level,
-        )
+        placed = place()
         whole = whole + _of_services(directory, csr_array(placed.in_area[:, areas]), by == SITED)
     if rule.name == WITHIN:
         near = near_sites(directory, hierarchy, boundaries, areas, rule, costs)
@@ -141,11 +137,6 @@ def near_sites(
     return presence(found.col[near], found.row[near], (len(directory.sites), areas.size))
 
 
-def stated_areas_of_sites(directory: Directory, hierarchy: Hierarchy) -> NDArray[np.int32]:
-    """(n_sites,) position of the area each site states, -1 where it states none that is held."""
-    return np.array([hierarchy.position.get(site.area or "", -1) for site in directory.sites], dtype=np.int32)
-
-
 def _leaves(hierarchy: Hierarchy, areas: NDArray[np.int32]) -> NDArray[np.int32]:
     """The smallest areas held within the areas asked about: those without any area in them."""
     below = np.unique(csr_array(hierarchy.holds[:, areas].T).indices)
@@ -159,13 +150,12 @@ def _declared(
     leaves: NDArray[np.int32],
     leaf_of: csr_array,
 ) -> tuple[csr_array, csr_array, csr_array]:
-    shape = stated.shape
-    became = (stated @ kept(hierarchy.superseded, hierarchy.replaced_by)).tocoo()
-    of_several = hierarchy.merged[became.col]
-    unchanged = kept(~hierarchy.superseded, hierarchy.replaced_by)
-    today = stated @ unchanged + presence(became.row[~of_several], became.col[~of_several], shape)
-    some_of = presence(became.row[of_several], became.col[of_several], shape)
-
+    today, some_of = _as_of_today(stated, hierarchy)
+    # Most services of a country state nothing around or within the areas asked about.
+    relevant = np.zeros(stated.shape[1], bool)
+    relevant[hierarchy.within[areas].indices] = True
+    relevant[hierarchy.within[leaves].indices] = True
+    today = only_columns(relevant, today)
     outer = csr_array(hierarchy.within[areas].T)
     whole = ones(today @ outer)
     on_leaves = ones(today @ csr_array(hierarchy.within[leaves].T))
@@ -178,6 +168,28 @@ def _declared(
     parts = _without(on_leaves, ones(whole @ csr_array(leaf_of.T)))
     unsized = _without(ones(some_of @ outer), whole)
     return whole, parts, unsized
+
+
+def _as_of_today(stated: csr_array, hierarchy: Hierarchy) -> tuple[csr_array, csr_array]:
+    """The areas of today that services state, codes of earlier boundary years read as their successors; and
+    the successors of which they state a part.
+    """
+    if not hierarchy.superseded.any():
+        return stated, csr_array(stated.shape, dtype=stated.dtype)
+    shape = stated.shape
+    became = (stated @ kept(hierarchy.superseded, hierarchy.replaced_by)).tocoo()
+    of_several = hierarchy.merged[became.col]
+    unchanged = only_columns(~hierarchy.superseded, stated)
+    today = unchanged + presence(became.row[~of_several], became.col[~of_several], shape)
+    return csr_array(today), presence(became.row[of_several], became.col[of_several], shape)
+
+
+def only_columns(wanted: NDArray[np.bool_], matrix: csr_array) -> csr_array:
+    """The same matrix with the stored entries of the other columns dropped."""
+    keep = wanted[matrix.indices]
+    before = np.concatenate([[0], np.cumsum(keep)])
+    bounds = before[matrix.indptr]
+    return csr_array((matrix.data[keep], matrix.indices[keep], bounds), shape=matrix.shape)
 
 
 def _of_services(directory: Directory, of_sites: csr_array, rows: NDArray[np.bool_]) -> csr_array:

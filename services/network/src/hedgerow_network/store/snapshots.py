@@ -1,6 +1,6 @@
 """The projection in memory: read once, then kept up with what is newer."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from threading import Lock
@@ -10,12 +10,18 @@ import shapely
 from hedgerow_kit.db import Database
 
 from hedgerow_network.domain import facts
+from hedgerow_network.domain.directory import Directory
 from hedgerow_network.domain.facts import Facts
 from hedgerow_network.domain.places import Boundaries
 from hedgerow_network.store.projection import PROJECTION
 
 T = TypeVar("T")
 
+_VALUES: Mapping[str, Callable[[Mapping[str, Any]], Any]] = {
+    "organisation": facts.read_organisation,
+    "service": facts.read_service,
+    "site": facts.read_site,
+}
 _PLACES = {"area"}
 _OUTLINES = {"area", "boundary"}
 _NEEDS = {"need", "crosswalk"}
@@ -81,8 +87,13 @@ class Snapshots:
             elif data is None:
                 of_kind.pop(id, None)
             else:
-                of_kind[id] = data
-        return self._made(touched)
+                # Of what there are very many, the values are kept and the records let go: a change then costs
+                # what changed, and not the reading of a country.
+                of_kind[id] = _VALUES[kind](data) if kind in _VALUES else data
+        made = self._made(touched)
+        if self._facts is not None:
+            made.carry(self._facts)
+        return made
 
     def _outline(self, code: str, data: dict[str, Any] | None) -> None:
         """Boundaries are kept as geometry alone: as text they would take several times the memory."""
@@ -112,7 +123,11 @@ class Snapshots:
             directory=part(
                 _DIRECTORY,
                 lambda f: f.directory,
-                lambda: facts.read_directory(self._of("organisation"), self._of("service"), self._of("site")),
+                lambda: Directory(
+                    organisations=self._of("organisation"),
+                    services=self._of("service"),
+                    sites=self._of("site"),
+                ),
             ),
             people=part(
                 _PEOPLE,
@@ -124,5 +139,5 @@ class Snapshots:
             ),
         )
 
-    def _of(self, kind: str) -> list[dict[str, Any]]:
+    def _of(self, kind: str) -> list[Any]:
         return list(self._held.get(kind, {}).values())
