@@ -396,6 +396,11 @@ def test_cover_and_fragility_of_san_francisco_at_any_distance(stores, shared):
         found, answer = fragility_at(client, metres)
         assert found == lost
         assert answer["computed"]["rule"] == f"within:{metres / 1000:g}"
+    published = json.loads((shared / "vectors" / "spopt" / "expected.json").read_text())[
+        "coverage_depth_all16"
+    ]
+    depths = list(oracle(pairs, people, 5000)[0].values())
+    assert (depths.count(0), depths.count(1)) == (published["uncovered"], published["single"])
     found, _ = fragility_at(client, 2000)
     for store, told in expected["remove_one"].items():
         assert found.get(store, (0, 0)) == (told["newly_uncovered_tracts"], told["newly_uncovered_pop"])

@@ -1,4 +1,4 @@
-"""`hedgerow gaps`, `overlaps`, `fragility`, `kpis`: the platform's answers for a place, as tables."""
+"""`hedgerow gaps`, `overlaps`, `fragility`, `access`, `adequacy`, `kpis`: answers for a place, as tables."""
 
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Annotated, Any
@@ -93,7 +93,7 @@ def fragility(
     at: At = None,
     by: Annotated[
         str | None,
-        typer.Option(help="Who leaves: each provider (the default), or each owner with all it owns."),
+        typer.Option(help="Who leaves: provider (the default), owner with all it owns, site or contract."),
     ] = None,
     index: Index = None,
     limit: Rows = None,
@@ -101,6 +101,65 @@ def fragility(
     """What nobody would cover any more if one provider left; most people first."""
     asked = {"need": need, "level": level, "rule": rule, "at": at, "by": by, "index": index}
     _answer(context.obj, "fragility", area, asked, limit)
+
+
+def access(
+    context: typer.Context,
+    area: Place,
+    need: Need = None,
+    level: Level = None,
+    at: At = None,
+    method: Annotated[
+        str | None, typer.Option(help="2sfca (the default), e2sfca, 3sfca or catchment.")
+    ] = None,
+    decay: Annotated[
+        str | None, typer.Option(help="How weights fall: binary, step, gaussian or gravity.")
+    ] = None,
+    reach: Annotated[
+        float | None, typer.Option(help="The furthest people go: 30 minutes or 5 km by default.")
+    ] = None,
+    costs: Annotated[
+        str | None, typer.Option(help="The matrix of travel costs; straight lines by default.")
+    ] = None,
+    at_least: Annotated[
+        float | None, typer.Option(help="Places per person below which a cell is marked.")
+    ] = None,
+    index: Index = None,
+    limit: Rows = None,
+) -> None:
+    """How many places per person lie within reach, and who is out of reach; the worst first."""
+    asked: Parameters = {
+        "need": need,
+        "level": level,
+        "at": at,
+        "index": index,
+        "method": method,
+        "decay": decay,
+        "limit": reach,
+        "costs": costs,
+        "at_least": at_least,
+    }
+    _answer(context.obj, "access", area, asked, limit)
+
+
+def adequacy(
+    context: typer.Context,
+    area: Place,
+    rules: Annotated[
+        str | None, typer.Option(help="The id of the rule set; the authority's own by default.")
+    ] = None,
+    status: Annotated[
+        list[str] | None,
+        typer.Option(help="met, not met, excepted or cannot be judged; may be repeated; all by default."),
+    ] = None,
+    need: Need = None,
+    level: Level = None,
+    at: At = None,
+    limit: Rows = None,
+) -> None:
+    """Where stated standards of provision are met, and where not; most people affected first."""
+    asked = {"rules": rules, "status": status, "need": need, "level": level, "at": at}
+    _answer(context.obj, "adequacy", area, asked, limit)
 
 
 def kpis(
@@ -136,11 +195,17 @@ def _answer(settings: Settings, subject: str, area: str, asked: Parameters, limi
         code = area_code(client, area)
         path = f"/v1/localities/{quote(code, safe='')}/{subject}"
         if settings.json:
-            print_pages(client.pages(path, asked, limit=limit or None))
+            print_pages(client.pages(path, asked, limit=limit or None, length=_length(subject)))
             return
         shown = _rows(limit)
         # Gaps and fragility are bounded by cells and providers; pairs of services are not.
-        answer = read(client, path, asked, limit=shown if subject == "overlaps" else None)
+        answer = read(
+            client,
+            path,
+            asked,
+            limit=shown if subject == "overlaps" else None,
+            length=_length(subject),
+        )
         names = Names(client)
         title = f"{subject.capitalize()} of {named(names.area(code), code)}{_total(subject, answer['items'])}"
         made = TABLES[subject](answer["items"][:shown], names)
@@ -152,9 +217,16 @@ def _answer(settings: Settings, subject: str, area: str, asked: Parameters, limi
         out().print(plain(line), soft_wrap=True)
 
 
-def read(client: Client, path: str, asked: Parameters, *, limit: int | None = None) -> Json:
+def _length(subject: str) -> str:
+    """The parameter for the length of a page: of access, `limit` is how far people go."""
+    return "rows" if subject == "access" else "limit"
+
+
+def read(
+    client: Client, path: str, asked: Parameters, *, limit: int | None = None, length: str = "limit"
+) -> Json:
     """An answer with the items of all its pages, or the first so many."""
-    pages = list(client.pages(path, asked, limit=limit))
+    pages = list(client.pages(path, asked, limit=limit, length=length))
     answer: Json = pages[0].body
     answer["items"] = [item for page in pages for item in page.body["items"]]
     answer["next"] = pages[-1].body["next"]
@@ -182,6 +254,11 @@ def _total(subject: str, items: Sequence[Json]) -> str:
         about = ABOUT if any(item["people_basis"] != "counted" for item in items) else ""
         cells = many(len(items), "cell")
         return f": {cells}, {about}{people(counted)} people (one person counts once for each need)"
+    if subject == "access":
+        out_of_reach = sum(item["status"] == "out of reach" for item in items)
+        return f": {many(out_of_reach, 'cell')} of {people(len(items))} out of reach"
+    if subject == "adequacy":
+        return f": {many(sum(item['status'] == 'not met' for item in items), 'cell')} not met"
     if subject == "fragility":
         return f": {many(len(items), items[0]['kind'])} alone somewhere"
     return ""
@@ -278,7 +355,43 @@ def fragility_table(items: Sequence[Json], names: Names) -> "Table":
     return made
 
 
+def access_table(items: Sequence[Json], names: Names) -> "Table":
+    """Access: places for a thousand people, the sites in reach, the nearest one."""
+    made = table("Need", "Area", "People", "Per 1,000", "Sites in reach", "Nearest site", "How far", "Status")
+    for item in items:
+        nearest = item["nearest"]
+        made.add_row(
+            named(item["need_name"], item["need"]),
+            named(item["area_name"], item["area"]),
+            _about(item["people"], item["people_basis"]),
+            figure(item["per_1000"] if item["per_1000"] is not None else item["ratio"]),
+            people(item["sites_within"]),
+            plain(nearest["site"]["name"]) if nearest else "none",
+            figure(nearest["cost"]) if nearest else "",
+            plain(item["status"]),
+        )
+    return made
+
+
+def adequacy_table(items: Sequence[Json], names: Names) -> "Table":
+    """Adequacy: which standard is met where, and why not."""
+    made = table("Need", "Area", "Status", "People", "Why")
+    for item in items:
+        exception = item["exception"]
+        until = f" until {exception['until']}: {exception['reason']}" if exception else ""
+        made.add_row(
+            named(item["need_name"], item["need"]),
+            named(item["area_name"], item["area"]),
+            plain(item["status"] + until),
+            _about(item["people_affected"], item["people_basis"]),
+            plain(item["why"]),
+        )
+    return made
+
+
 TABLES: dict[str, Tabulate] = {
+    "access": access_table,
+    "adequacy": adequacy_table,
     "gaps": gaps_table,
     "overlaps": overlaps_table,
     "fragility": fragility_table,

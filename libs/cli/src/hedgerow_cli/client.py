@@ -109,14 +109,22 @@ class Client:
         return self.send("DELETE", path, headers={"If-Match": etag} if etag else {})
 
     def pages(
-        self, path: str, parameters: Parameters | None = None, *, limit: int | None = None
+        self,
+        path: str,
+        parameters: Parameters | None = None,
+        *,
+        limit: int | None = None,
+        length: str = "limit",
     ) -> Iterator[Answer]:
-        """Read a list page by page along `next`; stops once `limit` items were read."""
+        """Read a list page by page along `next`; stops once `limit` items were read.
+
+        length: the parameter that says how long a page is.
+        """
         read = 0
         after: str | None = None
         while True:
             size = LARGEST_PAGE if limit is None else min(LARGEST_PAGE, limit - read)
-            answer = self.send("GET", path, parameters={**(parameters or {}), "limit": size, "after": after})
+            answer = self.send("GET", path, parameters={**(parameters or {}), length: size, "after": after})
             yield answer
             body = answer.body
             read += len(body["items"])

@@ -75,6 +75,8 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "gaps": answers.gaps,
     "overlaps": answers.overlaps,
     "fragility": answers.fragility,
+    "access": answers.access,
+    "adequacy": answers.adequacy,
     "report": report,
     "kpis": answers.kpis,
     "doctor": doctor.doctor,

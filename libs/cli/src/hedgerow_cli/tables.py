@@ -21,6 +21,9 @@ FIGURES = frozenset(
         "Minimum",
         "Contained",
         "Jaccard",
+        "Per 1,000",
+        "Sites in reach",
+        "How far",
     )
 )
 

@@ -53,7 +53,8 @@ class Decay:
         >>> Decay("step", 60, steps=((20, 1.0), (60, 0.5)))(np.array([20.0, 21.0, 61.0])).tolist()
         [1.0, 0.5, 0.0]
         """
-        return np.where(cost <= self.limit, self.unlimited(cost), 0.0)
+        within = cost <= self.limit
+        return within.astype(np.float64) if self.name == BINARY else self.unlimited(cost) * within
 
     def unlimited(self, cost: Floats) -> Floats:
         """The weight of each cost, whatever the limit (steps end with the last one)."""
