@@ -54,7 +54,27 @@ TABLES: dict[str, CanonicalKind] = {
     "crosswalk": CanonicalKind(_words("from_taxonomy from_term to_taxonomy to_term relation")),
     "organisations": CanonicalKind(
         _words("id name"),
-        optional=_words("identifiers sector legal_form size status url email description owner_ids aliases"),
+        optional=_words(
+            "identifiers sector legal_form size status url email description owner_ids aliases "
+            "head_office_area_code user_led user_led_evidence user_led_on "
+            "supported_business supported_business_evidence supported_business_on"
+        ),
+    ),
+    "ownership": CanonicalKind(
+        _words("interest_type"),
+        optional=_words(
+            "id subject_id subject_identifier owner_id owner_identifier owner_name owner_kind "
+            "share_exact share_min share_max direct start end evidence evidence_url stated_on"
+        ),
+    ),
+    "members": CanonicalKind(
+        _words("organisation_id member_id"),
+        optional=_words("organisation_identifier member_identifier role start end"),
+    ),
+    "organisation-figures": CanonicalKind(
+        _words("figure date value"),
+        optional=_words("organisation_id organisation_identifier unit evidence evidence_url"),
+        value="value",
     ),
     "services": CanonicalKind(
         _words("id name"),
