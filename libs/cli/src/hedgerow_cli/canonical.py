@@ -96,6 +96,12 @@ TABLES: dict[str, CanonicalKind] = {
         _words("network from to type"), optional=_words("weight from_date to_date"), has_source=False
     ),
     "costs": CanonicalKind(_words("from_area to_site"), optional=_words("matrix minutes km")),
+    "spend": CanonicalKind(
+        _words("buyer_code supplier_name date amount_gbp"),
+        _words("supplier_id category redacted"),
+        _words("reference department postcode area_code"),
+        code="area_code",
+    ),
     "kpis": CanonicalKind(
         _words("id name"),
         _words("unit polarity level perspective frequency aggregation description"),
@@ -109,7 +115,7 @@ TABLES: dict[str, CanonicalKind] = {
     ),
 }
 
-PASSED_THROUGH = ("hsds", "ocds", "bods", "spend")
+PASSED_THROUGH = ("hsds", "ocds", "bods")
 """Kinds of a published standard: sent as they are, never mapped."""
 
 KINDS = (*TABLES, *PASSED_THROUGH)

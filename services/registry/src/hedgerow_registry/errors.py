@@ -79,6 +79,14 @@ class SamePair(RegistryError):
     """The two are merged already: unmerge them first."""
 
 
+class BuyerOfAnotherAuthority(RegistryError):
+    """The buyer is not one of your authority."""
+
+
+class Redacted(RegistryError):
+    """The supplier is redacted: nobody is to find out who it is."""
+
+
 class SourceOfAnotherAuthority(RegistryError):
     """The source is not one of your authority."""
 

@@ -32,6 +32,7 @@ from hedgerow_registry.api import (
     services,
     sites,
     sources,
+    spend,
 )
 from hedgerow_registry.api.problems import PROBLEMS
 from hedgerow_registry.imports import kinds
@@ -77,7 +78,7 @@ def create_app(settings: Settings, database: Database, *, verifier: Verifier | N
     for resource in (
         *(areas, scores, organisations, ownership, members, merges),
         *(services, sites, history, needs, sources, changes),
-        *(duplicates, pipeline, contract_packages, contract_summaries, contracts, hsds, feeds),
+        *(duplicates, spend, pipeline, contract_packages, contract_summaries, contracts, hsds, feeds),
     ):
         app.include_router(resource.router)
     app.include_router(runs.router())

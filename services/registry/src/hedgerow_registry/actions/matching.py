@@ -10,6 +10,7 @@ from hedgerow_kit.db import Database, upsert
 from sqlalchemy import and_, delete, or_, select
 from sqlalchemy.orm import Session
 
+from hedgerow_registry.actions.supplier_matching import match_suppliers
 from hedgerow_registry.domain import likeness
 from hedgerow_registry.domain.likeness import Body
 from hedgerow_registry.store import matching
@@ -30,6 +31,7 @@ class Found:
     organisations: int = 0
     compared: int = 0
     pairs: int = 0
+    suppliers: int = 0
 
 
 @dataclass
@@ -45,7 +47,7 @@ class _Bodies:
 
 
 def look_through(database: Database, go_on: Callable[[], bool] = lambda: True) -> Found | None:
-    """Find the pairs of all organisations about which anything changed since the last look.
+    """Find the pairs of all organisations about which anything changed since the last look, and suppliers.
 
     Read once, then written in many short transactions; stopped in the middle, the next begins where this one
     began. Gives nothing when it was stopped.
@@ -69,6 +71,10 @@ def look_through(database: Database, go_on: Callable[[], bool] = lambda: True) -
         with database.writing() as session:
             matching.lock(session)
             _store_pairs(session, piece, everyone, bodies, found)
+    suppliers = match_suppliers(database, changed, go_on)
+    if suppliers is None:
+        return None
+    found.suppliers = suppliers
     with database.writing() as session:
         now = datetime.now(UTC)
         upsert(session, MatchingState, [{"id": 1, "seq": found.seq, "at": now}], key=["id"])

@@ -78,6 +78,7 @@ class LookItem(BaseModel):
     organisations: int = Field(description="Organisations about which anything changed")
     compared: int = Field(description="Pairs that were compared")
     pairs: int = Field(description="Pairs of them that may be one")
+    suppliers: int = Field(description="Suppliers in payments that were looked for")
 
 
 class DismissBody(Body):
@@ -158,6 +159,7 @@ def refresh_duplicates(request: Request, principal: Annotated[Principal, require
         organisations=found.organisations,
         compared=found.compared,
         pairs=found.pairs,
+        suppliers=found.suppliers,
     )
 
 

@@ -20,6 +20,8 @@ PROBLEMS = {
         409, "organisation-has-contracts", "It has a part in contracts"
     ),
     errors.SamePair: ProblemType(409, "merged-pair", "They are merged"),
+    errors.BuyerOfAnotherAuthority: FORBIDDEN,
+    errors.Redacted: ProblemType(409, "redacted", "The supplier is redacted"),
     errors.SourceOfAnotherAuthority: FORBIDDEN,
     errors.AuthorityNotNamed: UNPROCESSABLE,
     errors.AmbiguousNeed: ProblemType(422, "ambiguous-need", "Several taxonomies have this term"),

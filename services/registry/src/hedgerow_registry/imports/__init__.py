@@ -16,6 +16,7 @@ from hedgerow_registry.imports import (
     ownership,
     services,
     sites,
+    spend,
 )
 
 
@@ -38,5 +39,6 @@ def kinds(*, feed_hosts: frozenset[str] = frozenset()) -> tuple[Kind, ...]:
         sites.KIND,
         ocds.KIND,
         contracts.KIND,
+        spend.KIND,
         hsds.kind(allowed_hosts=feed_hosts),
     )

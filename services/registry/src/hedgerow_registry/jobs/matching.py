@@ -7,7 +7,7 @@ from hedgerow_kit.db import Database
 from sqlalchemy.exc import SQLAlchemyError
 
 from hedgerow_registry.actions.matching import look_through
-from hedgerow_registry.store import matching
+from hedgerow_registry.store import matching, spend
 
 log = logging.getLogger(__name__)
 
@@ -40,7 +40,8 @@ class Matcher:
             try:
                 with self._database.reading() as session:
                     now, state = matching.position(session), matching.state(session)
-                behind = now > (0 if state is None else state.seq)
+                    unmatched = spend.has_new_suppliers(session)
+                behind = unmatched or now > (0 if state is None else state.seq)
                 waited = waited + 1 if behind else 0
                 if behind and (now == last or waited > self._longest_wait):
                     look_through(self._database, lambda: not self._stopping.is_set())

@@ -59,3 +59,10 @@ from hedgerow_registry.tables.places import Residents as Residents
 from hedgerow_registry.tables.provenance import Base as Base
 from hedgerow_registry.tables.provenance import Provenance as Provenance
 from hedgerow_registry.tables.provenance import Source as Source
+from hedgerow_registry.tables.spend import SpendBranch as SpendBranch
+from hedgerow_registry.tables.spend import SpendFile as SpendFile
+from hedgerow_registry.tables.spend import SpendLine as SpendLine
+from hedgerow_registry.tables.spend import SpendSource as SpendSource
+from hedgerow_registry.tables.spend import SpendSupplier as SpendSupplier
+from hedgerow_registry.tables.spend import SpendSupplierKey as SpendSupplierKey
+from hedgerow_registry.tables.spend import SpendWord as SpendWord
