@@ -19,6 +19,7 @@ from sqlalchemy.orm import Session
 from hedgerow_outcomes.actions import disclosure, kpis, ledgers, observations
 from hedgerow_outcomes.domain import definitions
 from hedgerow_outcomes.domain.definitions import Definition
+from hedgerow_outcomes.domain.parquet_text import PARQUET
 from hedgerow_outcomes.domain.periods import PeriodForm
 from hedgerow_outcomes.domain.rows import Checked
 from hedgerow_outcomes.errors import IncompleteDefinition
@@ -38,10 +39,11 @@ def importer(*, batch_rows: int) -> Importer:
             period=run.option("period", "auto"),
             blank=run.option("blank", "quarantine"),
             define=run.option("define", "false"),
+            shape=run.option("shape", "long"),
         )
         run.kept[_UNDER_WAY] = under_way
         parts = observations.read_file(
-            upload.path, ndjson=upload.media_type == NDJSON, check=under_way.check, batch_rows=batch_rows
+            upload.path, media_type=upload.media_type, under_way=under_way, batch_rows=batch_rows
         )
         for checked, notes in parts:
             yield Batch([checked], notes=notes)
@@ -65,11 +67,12 @@ def importer(*, batch_rows: int) -> Importer:
                 read=read_observations,
                 write=_write_observations,
                 finish=_settle_observations,
-                media_types=(CSV, NDJSON),
+                media_types=(CSV, NDJSON, JSON, PARQUET),
                 options=_SOURCE
                 | {
                     "period": f"How the file's periods are to be read: {', '.join(PeriodForm)}",
                     "blank": "What a blank value means: `quarantine` (default) or `missing`, which keeps it",
+                    "shape": "`long` (default); `periods` or `kpis`: a column for each period or KPI (CSV)",
                     "define": "`true`: a KPI that is not defined yet is made, and marked as incomplete",
                 },
             ),

@@ -5,20 +5,23 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 import polars as pl
-from hedgerow_kit.records import Outcome
+from hedgerow_kit.bulk import CSV, JSON, NDJSON
+from hedgerow_kit.records import Outcome, json_records
 from sqlalchemy.orm import Session
 
 from hedgerow_outcomes.actions import breaches, disclosure, kpis
-from hedgerow_outcomes.domain import comparison, csv_text, ndjson_text
+from hedgerow_outcomes.domain import comparison, csv_text, ndjson_text, parquet_text
 from hedgerow_outcomes.domain.chunks import COLUMNS, MEASURES, Chunk, Fault, text_frame
 from hedgerow_outcomes.domain.definitions import is_kpi_id
 from hedgerow_outcomes.domain.names import Ints, Names, Vocabulary
+from hedgerow_outcomes.domain.parquet_text import PARQUET
 from hedgerow_outcomes.domain.periods import PeriodForm
 from hedgerow_outcomes.domain.rows import Checked, RowCheck, period_of_days, row_key
+from hedgerow_outcomes.domain.wide_text import Shape, as_long
 from hedgerow_outcomes.errors import UnknownOption
 from hedgerow_outcomes.store import breaches as store
 from hedgerow_outcomes.store import disclosure as thresholds
@@ -36,6 +39,7 @@ class ObservationImport:
     source: str
     check: RowCheck
     define: bool
+    shape: Shape = Shape.LONG
     protected: set[int] = field(default_factory=set)
     _vocabulary: Vocabulary[str] | None = None
     _of_place: Ints = field(default_factory=lambda: np.zeros(0, np.int32))
@@ -127,7 +131,9 @@ class ObservationImport:
         return of_place[subjects.numbers]
 
 
-def begin_import(*, import_id: str, source: str, period: str, blank: str, define: str) -> ObservationImport:
+def begin_import(
+    *, import_id: str, source: str, period: str, blank: str, define: str, shape: str
+) -> ObservationImport:
     """An import with these options. Raises UnknownOption when one has a value that is not known."""
     if period not in set(PeriodForm):
         raise UnknownOption("period", f"one of {', '.join(PeriodForm)}")
@@ -135,33 +141,67 @@ def begin_import(*, import_id: str, source: str, period: str, blank: str, define
         raise UnknownOption("blank", f"one of {', '.join(_BLANKS)}")
     if define not in ("true", "false"):
         raise UnknownOption("define", "true or false")
+    if shape not in set(Shape):
+        raise UnknownOption("shape", f"one of {', '.join(Shape)}")
     if not source or len(source) > 200:
         raise UnknownOption("source", "1 to 200 characters")
     check = RowCheck(PeriodForm(period), blank_is_missing=blank == "missing")
-    return ObservationImport(import_id, source, check, define == "true")
+    return ObservationImport(import_id, source, check, define == "true", Shape(shape))
 
 
 def read_file(
-    path: Path, *, ndjson: bool, check: RowCheck, batch_rows: int
+    path: Path, *, media_type: str, under_way: ObservationImport, batch_rows: int
 ) -> Iterator[tuple[Checked, list[str]]]:
     """The checked rows of a file, at most `batch_rows` at a time, with notes on the file as a whole.
 
     Raises MissingColumn or UnreadableFile, before the first rows, when the file is not what it says it is.
     """
+    check, shape = under_way.check, under_way.shape
     with path.open("rb") as file:
-        notes: list[str] = []
-        if ndjson:
-            chunks = ndjson_text.read_chunks(file)
-        else:
-            header = csv_text.read_header(file)
-            notes = [f"column ignored: {name[:80]}" for name in header.unknown]
-            chunks = csv_text.read_chunks(file, header)
-        parts = (part for chunk in chunks for part in _parts(chunk, batch_rows))
+        chunks, notes = _chunks(path, file, media_type, under_way)
+        long = (as_long(chunk, shape, keep_blanks=check.blank_is_missing) for chunk in chunks)
+        parts = (part for chunk in long for part in _parts(chunk, batch_rows))
         for checked in _one_ahead(check.check(part) for part in parts):
             yield checked, notes
             notes = []
         if notes:  # a header and nothing else
             yield check.check(Chunk(text_frame(COLUMNS, [], []), [])), notes
+
+
+def _chunks(
+    path: Path, file: BinaryIO, media_type: str, under_way: ObservationImport
+) -> tuple[Iterator[Chunk], list[str]]:
+    if media_type != CSV and under_way.shape is not Shape.LONG:
+        raise UnknownOption("shape", "only CSV files can be wide")
+    if media_type == NDJSON:
+        return ndjson_text.read_chunks(file), []
+    if media_type == JSON:
+        return _json_chunks(path), []
+    if media_type == PARQUET:
+        return parquet_text.read_chunks(path)
+    header = csv_text.read_header(file, shape=under_way.shape)
+    notes = [f"column ignored: {name[:80]}" for name in header.unknown]
+    return csv_text.read_chunks(file, header), notes
+
+
+def _json_chunks(path: Path) -> Iterator[Chunk]:
+    """The objects of a JSON list; where a row stands, the place of its object counts, from 1."""
+    for batch in json_records(path, under=("items", "observations")):
+        rows, lines = [], []
+        faults = [Fault(_place(unread.pointer), unread.reason or "") for unread in batch.outcomes]
+        for record in batch.records:
+            read = ndjson_text.texts_of(record.fields, _place(record.pointer))
+            if isinstance(read, Fault):
+                faults.append(read)
+            else:
+                rows.append(read)
+                lines.append(_place(record.pointer))
+        yield Chunk(text_frame(COLUMNS, rows, lines), faults)
+
+
+def _place(pointer: str | None) -> int:
+    """The place of an item of a JSON list, from 1, by its pointer."""
+    return int((pointer or "/0").rpartition("/")[2]) + 1
 
 
 def _one_ahead(items: Iterator[Checked]) -> Iterator[Checked]:

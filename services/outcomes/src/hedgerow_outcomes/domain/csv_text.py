@@ -15,13 +15,13 @@ from hedgerow_outcomes.domain.chunks import (
     BLOCK_BYTES,
     COLUMNS,
     LONGEST_LINE,
-    REQUIRED,
     SOURCE_COLUMNS,
     Chunk,
     Fault,
     as_mapped,
     text_frame,
 )
+from hedgerow_outcomes.domain.wide_text import NEEDED, Shape
 from hedgerow_outcomes.errors import MissingColumn, UnreadableFile
 
 # A quoted field that is still open this many lines on was opened by mistake.
@@ -38,8 +38,8 @@ class Header(NamedTuple):
     unknown: list[str]
 
 
-def read_header(file: BinaryIO) -> Header:
-    """The header of a CSV file, which is left at its second line.
+def read_header(file: BinaryIO, *, shape: Shape = Shape.LONG) -> Header:
+    """The header of a CSV file, which is left at its second line; of a wide table all columns are known.
 
     Raises MissingColumn when a required one is missing, UnreadableFile when the first line is not a header.
     """
@@ -53,13 +53,13 @@ def read_header(file: BinaryIO) -> Header:
         raise UnreadableFile(
             "The file does not begin with a line of column names in UTF-8. Nothing was taken in."
         ) from None
-    missing = [name for name in REQUIRED if name not in names]
+    missing = [name for name in NEEDED[shape] if name not in names]
     if missing:
         raise MissingColumn(missing)
-    twice = sorted({name for name in names if name in (*COLUMNS, *SOURCE_COLUMNS) and names.count(name) > 1})
+    spoken = {*COLUMNS, *SOURCE_COLUMNS} if shape is Shape.LONG else {*names} - {""}
+    twice = sorted({name for name in names if name in spoken and names.count(name) > 1})
     if twice:
         raise UnreadableFile(f"A column is named twice: {', '.join(twice)}. Nothing was taken in.")
-    spoken = {*COLUMNS, *SOURCE_COLUMNS}
     known = [(place, name) for place, name in enumerate(names) if name in spoken]
     return Header(
         len(names),

@@ -56,6 +56,11 @@ def _texts(text: bytes, line: int) -> list[str | None] | Fault:
         value = orjson.loads(text)
     except orjson.JSONDecodeError as error:
         return Fault(line, f"not JSON: {error.msg}")
+    return texts_of(value, line)
+
+
+def texts_of(value: Any, line: int) -> list[str | None] | Fault:
+    """The texts of a JSON object in the order of `COLUMNS`, or why it is no observation."""
     if not isinstance(value, dict):
         return Fault(line, "not a JSON object")
     unknown = [name for name in value if name not in _KNOWN]

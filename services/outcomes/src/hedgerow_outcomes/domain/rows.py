@@ -21,7 +21,7 @@ from hedgerow_outcomes.errors import UnknownPeriod, UnknownSubject
 
 Floats = npt.NDArray[np.float64]
 
-STATUSES = ("final", "provisional", "estimated", "missing", "suppressed")
+STATUSES = ("final", "provisional", "estimated", "missing", "suppressed", "withdrawn")
 FINAL, MISSING, SUPPRESSED = 0, 3, 4
 _UNSAID = -1
 
@@ -62,7 +62,7 @@ class RowCheck:
         blank_is_missing: whether a blank value, or a sign in place of one, is kept as a missing value;
         otherwise the row is refused.
         """
-        self._blank_is_missing = blank_is_missing
+        self.blank_is_missing = blank_is_missing
         self._kpis = Vocabulary(_read_kpi)
         self._subjects = Vocabulary(_read_subject)
         self._periods = Vocabulary(partial(_read_period, form))
@@ -124,17 +124,17 @@ class RowCheck:
                 blank[place], sign[place] = True, MISSING
             elif plain in _SUPPRESSED_SIGNS or plain in _MISSING_SIGNS:
                 sign[place] = SUPPRESSED if plain in _SUPPRESSED_SIGNS else MISSING
-                if not self._blank_is_missing:
+                if not self.blank_is_missing:
                     faulty.note_at(
                         place, "value", f"'{text}' stands in place of a number; blank=missing keeps it"
                     )
             else:
                 faulty.note_at(place, "value", _why_no_number(plain))
-        if not self._blank_is_missing:
+        if not self.blank_is_missing:
             declared = np.zeros(len(texts), bool)
             if "status" in faulty.frame.columns:
                 words = faulty.frame["status"].str.strip_chars().str.to_lowercase()
-                declared = words.is_in(["missing", "suppressed"]).fill_null(False).to_numpy()
+                declared = words.is_in(list(STATUSES[MISSING:])).fill_null(False).to_numpy()
             faulty.note(blank & ~declared, "value", "the value is blank; blank=missing keeps it")
         return numbers, sign
 
@@ -149,7 +149,9 @@ class RowCheck:
         status = np.where(said == _UNSAID, sign, said)
         without = np.isnan(value)
         faulty.note(
-            ~without & (status >= MISSING), "status", "missing or suppressed, and yet there is a value"
+            ~without & (status >= MISSING),
+            "status",
+            "missing, suppressed or withdrawn, and yet there is a value",
         )
         # "provisional" beside a blank is a blank.
         return np.where(without & (status < MISSING), MISSING, status).astype(np.int16)

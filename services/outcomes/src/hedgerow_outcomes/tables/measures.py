@@ -162,7 +162,7 @@ class Observation(_Valued, Base):
         return (
             # NaN is above every number on PostgreSQL, so that this keeps it and the infinities out.
             CheckConstraint(f"value BETWEEN -{_LARGEST!r} AND {_LARGEST!r}", name="finite"),
-            CheckConstraint("(value IS NULL) = (status IN (3, 4))", name="value_or_reason"),
+            CheckConstraint("(value IS NULL) = (status IN (3, 4, 5))", name="value_or_reason"),
             CheckConstraint("period_end >= period_start", name="period_in_order"),
             {"sqlite_with_rowid": False},
         )
