@@ -332,6 +332,12 @@ def test_an_unpublished_contract_does_not_exist_for_others(filled):
         assert filled.items("/v1/contracts") == []
         assert filled.items(f"/v1/organisations/{sent['buyer_ids'][0]}/contracts") == []
         assert changes(filled, types="contract,process") == []
+    filled.headers.update(identity("registry", role="commissioner", authorities=("E06999001",)))
+    tag = filled.get(f"/v1/contracts/{ID}").headers["etag"]
+    assert filled.delete(f"/v1/contracts/{ID}", headers={"if-match": tag}).status_code == 204
+    assert {event["data"] is None for event in changes(filled, types="contract,process")} == {True}
+    filled.headers.update(identity("registry", role="reader", authorities=("E06999002",)))
+    assert changes(filled, types="contract,process") == [], "not even that there was one"
 
 
 def plan(client, **fields):

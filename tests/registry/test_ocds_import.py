@@ -1,4 +1,5 @@
 import gzip
+from concurrent.futures import ThreadPoolExecutor
 
 import orjson
 import pytest
@@ -356,3 +357,16 @@ def test_contracts_follow_a_merge_of_their_organisations_and_its_undoing(registr
     )
     assert answer.status_code == 200, answer.text
     assert only(registry)["supplier_ids"] == [kitchen["id"]]
+
+
+def test_releases_of_one_process_sent_at_once_are_all_kept_and_told(registry):
+    send_releases(registry, release(id="first", awards=[award(id="a-first")]))
+    sent = [
+        release(id=f"r{day}", date=f"2025-02-{day:02}", awards=[award(id=f"a{day}", value=gbp(day))])
+        for day in range(1, 9)
+    ]
+    with ThreadPoolExecutor(4) as pool:
+        made = list(pool.map(lambda one: send_releases(registry, one), sent))
+    assert [counts(one) for one in made] == [(1, 0, 0, 0)] * 8
+    assert {one["value_gbp"] for one in contracts(registry).values()} >= set(range(1, 9))
+    assert len(contracts(registry)) == 9

@@ -92,6 +92,15 @@ TABLES: dict[str, CanonicalKind] = {
         code="area_code",
         point=("lon", "lat"),
     ),
+    "contracts": CanonicalKind(
+        _words("id title"),
+        optional=_words(
+            "ocid description status method category programme published buyer_id buyer_name "
+            "buyer_identifiers supplier_id supplier_name supplier_identifiers supplier_size supplier_vcse "
+            "value currency start end extension_months extended_to awarded_on signed_on advertised_on needs area_codes service_ids "
+            "reserved_for reserved_under"
+        ),
+    ),
     "relations": CanonicalKind(
         _words("network from to type"), optional=_words("weight from_date to_date"), has_source=False
     ),

@@ -14,8 +14,16 @@ from sqlalchemy.orm import Session
 
 from hedgerow_registry.actions import entities, records
 from hedgerow_registry.actions.contract_parties import Organisations
-from hedgerow_registry.actions.provenance import Provenance
-from hedgerow_registry.actions.records import ACCEPTED, CHANGED, QUARANTINED, UNCHANGED, Written, digest
+from hedgerow_registry.actions.provenance import Provenance, lock
+from hedgerow_registry.actions.records import (
+    ACCEPTED,
+    CHANGED,
+    QUARANTINED,
+    UNCHANGED,
+    Entity,
+    Written,
+    digest,
+)
 from hedgerow_registry.domain import ids
 from hedgerow_registry.domain.ocds import merging
 from hedgerow_registry.domain.ocds.agreements import (
@@ -29,8 +37,8 @@ from hedgerow_registry.domain.ocds.releases import Release
 from hedgerow_registry.errors import Malformed
 from hedgerow_registry.store import contracts as store
 from hedgerow_registry.store.directory import known_needs
+from hedgerow_registry.tables import ContractingProcess, UnpublishedTombstone, feed
 from hedgerow_registry.tables import Release as ReleaseRow
-from hedgerow_registry.tables import feed
 
 History = dict[str, tuple[datetime, dict[str, Any]]]
 
@@ -61,6 +69,8 @@ def take_in(session: Session, releases: Sequence[Release], by: Provenance) -> li
     held, because its publisher corrected it. One that cannot be merged with the others of its process is
     quarantined together with those of the same process that came with it.
     """
+    # Histories are read before they are added to; of two who each read first, one would miss the other's.
+    lock(session, by.source)
     results: list[Written | None] = [None] * len(releases)
     held = store.release_digests(session, {process_id(by.source, release.ocid) for release in releases})
     new: dict[str, list[_New]] = {}
@@ -181,14 +191,32 @@ def _write(
     records.write(session, entities.PROCESSES, process_rows, by)
     there = store.contracts_of(session, (row["id"] for row in process_rows))
     gone = there - {row["id"] for row in contract_rows}
-    records.remove(session, entities.CONTRACTS, [(id,) for id in sorted(gone)], by)
+    remove(session, entities.CONTRACTS, gone, by)
     records.write(session, entities.CONTRACTS, contract_rows, by)
-    # A contract's successor is found by its process: who points here, or is pointed at, now reads anew.
-    for id in store.predecessors(
-        session,
-        ocids=[row["ocid"] for row in process_rows],
-        prior_ocids=[row["prior_ocid"] for row in process_rows if row["prior_ocid"]],
-    ):
+    _announce(session, [(row["ocid"], row["prior_ocid"]) for row in process_rows])
+
+
+def remove(session: Session, entity: Entity, ids: Iterable[str], by: Provenance) -> None:
+    """Delete processes or contracts; of one that never was published only its authority learns so."""
+    wanted = sorted(ids)
+    unpublished = store.never_published(session, entity.table, wanted)
+    rows = [{"id": id, "authority_code": code} for id, code in sorted(unpublished.items())]
+    upsert(session, UnpublishedTombstone, rows, key=["id"])
+    records.remove(session, entity, [(id,) for id in wanted], by)
+
+
+def remove_process(session: Session, process: ContractingProcess, by: Provenance) -> None:
+    """Delete a process with its releases and contracts; each leaves a tombstone."""
+    ends = [(process.ocid, process.prior_ocid)]
+    remove(session, entities.CONTRACTS, store.contracts_of(session, [process.id]), by)
+    remove(session, entities.PROCESSES, [process.id], by)
+    _announce(session, ends)
+
+
+def _announce(session: Session, processes: Sequence[tuple[str, str | None]]) -> None:
+    """Tell of the contracts that processes follow: what follows a contract is found by its process."""
+    ocids, prior = [ocid for ocid, _ in processes], [ocid for _, ocid in processes if ocid]
+    for id in store.predecessors(session, ocids=ocids, prior_ocids=prior):
         feed.record(session, "contract", id)
 
 

@@ -14,9 +14,8 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from hedgerow_registry.actions import records
-from hedgerow_registry.actions.contracting import process_id, take_in
+from hedgerow_registry.actions.contracting import process_id, remove_process, take_in
 from hedgerow_registry.actions.directory import Precondition
-from hedgerow_registry.actions.entities import CONTRACTS, PROCESSES
 from hedgerow_registry.actions.provenance import Provenance, claim, lock
 from hedgerow_registry.actions.records import QUARANTINED, Written
 from hedgerow_registry.domain.ocds import writing
@@ -67,7 +66,7 @@ def delete_contract(session: Session, id: str, *, by: Principal, when: Precondit
         raise UnknownRecord("contract")
     when(held)
     if store.contracts_of(session, [held.process_id]) == {id}:
-        remove_process(session, held.process_id, writer)
+        remove_process(session, session.get_one(ContractingProcess, held.process_id), writer)
         return
     _write(
         session,
@@ -108,7 +107,7 @@ def delete_plan(session: Session, id: str, *, by: Principal, when: Precondition)
     if held is None or store.contracts_of(session, [id]):
         raise UnknownRecord("plan")
     when(held)
-    remove_process(session, id, writer)
+    remove_process(session, held, writer)
 
 
 def _claimed(session: Session, table: Any, id: str, *, source: str, by: Principal) -> tuple[Any, Provenance]:
@@ -120,12 +119,6 @@ def _claimed(session: Session, table: Any, id: str, *, source: str, by: Principa
     return store.locked(session, table, id), writer
 
 
-def remove_process(session: Session, id: str, by: Provenance) -> None:
-    """Delete a process with its releases and contracts; each leaves a tombstone."""
-    records.remove(session, CONTRACTS, [(one,) for one in sorted(store.contracts_of(session, [id]))], by)
-    records.remove(session, PROCESSES, [(id,)], by)
-
-
 def write_changes(
     session: Session, changes: Sequence[tuple[str, Change, str]], by: Provenance
 ) -> list[Written]:
@@ -134,6 +127,7 @@ def write_changes(
     changes: (ocid, change, tag of the release); of one process they follow one another. A process of which
     anything changes gets one whole release.
     """
+    lock(session, by.source)
     ids = {ocid: process_id(by.source, ocid) for ocid, _, _ in changes}
     held = store.releases_locked(session, ids.values())
     now: dict[str, dict[str, Any]] = {}

@@ -31,6 +31,7 @@ from hedgerow_registry.tables import (
     ProcessParty,
     Release,
     Source,
+    UnpublishedTombstone,
 )
 
 Json = dict[str, Any]
@@ -313,7 +314,19 @@ def _seen(session: Session, table: Any, ids: Sequence[str], sight: Sight) -> tup
                 rows.append(row)
             elif not row.was_published:
                 hidden.add(row.id)
-    return rows, hidden
+        graves = select(UnpublishedTombstone).where(UnpublishedTombstone.id.in_(piece))
+        hidden |= {grave.id for grave in session.scalars(graves) if not sight.is_within(grave.authority_code)}
+    return rows, hidden - {row.id for row in rows}
+
+
+def never_published(session: Session, table: Any, ids: Sequence[str]) -> dict[str, str | None]:
+    """The authorities of those of these processes or contracts that nobody else has ever seen."""
+    found: dict[str, str | None] = {}
+    for piece in chunks(ids):
+        query = select(table.id, Source.authority_code).join(Source, Source.name == table.source)
+        unseen = query.where(table.id.in_(piece), table.was_published.is_(False))
+        found |= {id: code for id, code in session.execute(unseen)}
+    return found
 
 
 def locked(session: Session, table: Any, id: str) -> Any:

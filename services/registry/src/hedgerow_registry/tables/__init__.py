@@ -14,6 +14,7 @@ from hedgerow_registry.tables.contracts import ProcessArea as ProcessArea
 from hedgerow_registry.tables.contracts import ProcessNeed as ProcessNeed
 from hedgerow_registry.tables.contracts import ProcessParty as ProcessParty
 from hedgerow_registry.tables.contracts import Release as Release
+from hedgerow_registry.tables.contracts import UnpublishedTombstone as UnpublishedTombstone
 from hedgerow_registry.tables.directory import Organisation as Organisation
 from hedgerow_registry.tables.directory import OrganisationAlias as OrganisationAlias
 from hedgerow_registry.tables.directory import OrganisationIdentifier as OrganisationIdentifier

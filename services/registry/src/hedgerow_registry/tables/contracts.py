@@ -230,3 +230,12 @@ class ContractService(Base):
         String(36), ForeignKey("contracts.id", ondelete="CASCADE"), primary_key=True
     )
     service_id: Mapped[str] = mapped_column(String(36), primary_key=True)
+
+
+class UnpublishedTombstone(Base):
+    """A process or contract that was deleted and never was published: who may learn that it is no more."""
+
+    __tablename__ = "unpublished_tombstones"
+
+    id: Mapped[str] = mapped_column(String(36), primary_key=True)
+    authority_code: Mapped[str | None] = mapped_column(String(64))
