@@ -97,8 +97,8 @@ TABLES: dict[str, CanonicalKind] = {
         optional=_words(
             "ocid description status method category programme published buyer_id buyer_name "
             "buyer_identifiers supplier_id supplier_name supplier_identifiers supplier_size supplier_vcse "
-            "value currency start end extension_months extended_to awarded_on signed_on advertised_on needs area_codes service_ids "
-            "reserved_for reserved_under"
+            "value currency start end extension_months extended_to awarded_on signed_on advertised_on needs "
+            "area_codes service_ids reserved_for reserved_under"
         ),
     ),
     "relations": CanonicalKind(
