@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from random import Random
 
+import contracts
 import dirt
 import geography
 import measures
@@ -40,6 +41,7 @@ def main(out: Path) -> None:
         _organisations(bodies),
         _services(services),
         _sites(provision.sites_of(place, services, Random(SEED + 3))),
+        contracts.table(bodies),
         _kpis(),
         _observations(place),
     ]

@@ -60,6 +60,7 @@ REGISTRY_FILES = (
     "organisations.csv",
     "services.csv",
     "sites.csv",
+    "contracts.csv",
 )
 OUTCOMES_FILES = ("kpis.csv", "observations.csv")
 
