@@ -267,6 +267,26 @@ def test_fragility_by_site_and_contract_over_the_api(town):
     assert town.get(f"{AT}/fragility?by=building").status_code == 422
 
 
+def test_contracts_that_are_not_published_are_named_to_nobody_of_one_authority(database, network):
+    made = records(**PLACE, contracts=CONTRACTS)
+    secret = [
+        (kind, id, data | {"published": False, "title": "Secret"} if id == "k1" else data)
+        for kind, id, data in made
+    ]
+    feed(database, secret)
+    asked = {"by": "contract", "rule": "declared", "pairs": True}
+    with network(role="reader", authorities=("E06000001",)) as reader:
+        answer = reader.get(f"{AT}/fragility", params=asked)
+        assert [pair["id"] for pair in answer.json()["items"]] == ["k2,k3"]
+        assert "not published" in " ".join(answer.json()["computed"]["caveats"])
+        for path in ("fragility?by=contract", "weak-points?by=contract"):
+            assert "k1" not in reader.get(f"{AT}/{path}&rule=declared").text
+        assert reader.get(f"{AT}/fragility/k1?by=contract").status_code == 404
+    with network() as everybody:
+        pairs = everybody.items(f"{AT}/fragility", params=asked)
+        assert [pair["id"] for pair in pairs] == ["k2,k3", "k1,k3"]
+
+
 def test_weak_points_over_the_api(town):
     found = town.items(f"{AT}/weak-points", params={"by": "provider", "rule": "within:1"})
     # Ant – food in West, food in Middle; Bee – food in Middle and East, debt in Middle and East.
@@ -292,6 +312,55 @@ def test_weak_points_over_the_api(town):
     assert town.items(f"{AT}/weak-points", params={"rule": "within:1", "limit": 1}) == found
     empty = town.items(f"{AT}/weak-points", params={"by": "contract", "at": "2029-01-01"})
     assert empty == []
+
+
+def weak_of(answer):
+    return {
+        (weak["kind"], (weak["cell"] or {}).get("area_name"), (weak["who"] or {}).get("id"))
+        for weak in answer["items"]
+    }
+
+
+def test_who_refers_to_whom_joins_the_network_too(town):
+    asked = {"by": "provider", "rule": "declared"}
+    before = town.get(f"{AT}/weak-points", params=asked).json()
+    assert before["referrals"] == 0
+    rows = """network,from,to,type,weight,from_date,to_date
+town,Ant,Bee,referral,,2025-01-01,
+town,bee,ant,referral,,,
+town,ant,Nobody Known,referral,,,
+town,ant,cat,partnership,,,
+town,cat,ant,referral,,,2025-12-31
+"""
+    made = town.post("/v1/imports/relations", content=rows, headers={"Content-Type": "text/csv"})
+    assert made.json()["counts"]["quarantined"] == 0, made.text
+    # Ant and Bee meet in food in East already: a second way between them makes that cell a point no more.
+    after = town.get(f"{AT}/weak-points", params=asked).json()
+    assert after["referrals"] == 1
+    # Bee's debt advice in East still hangs on its one link; food there hangs on neither link any more.
+    assert weak_of(before) - weak_of(after) == {("point", "East", None), ("link", "East", "ant")}
+    by_site = town.get(f"{AT}/weak-points", params={"by": "site"}).json()
+    assert by_site["referrals"] == 0
+
+
+def test_a_referral_may_be_the_only_link(database, network):
+    services = """
+        id | provider | needs  | areas
+        a  | ant      | t:food | E05000001
+        b  | bee      | t:debt | E05000003
+        """
+    place = PLACE | {"services": services}
+    feed(database, records(**place))
+    with network() as client:
+        client.post(
+            "/v1/imports/relations",
+            content="network,from,to,type\ntown,ant,bee,referral\n",
+            headers={"Content-Type": "text/csv"},
+        )
+        found = client.items(f"{AT}/weak-points", params={"rule": "declared"})
+        links = [(w["who"]["id"], w["refers"]["id"]) for w in found if w["refers"]]
+        assert links == [("ant", "bee")]
+        assert {w["who"]["id"]: w["pieces"] for w in found if w["kind"] == "point"} == {"ant": 2, "bee": 2}
 
 
 def test_the_edges_of_the_graph_are_the_cells_of_each():

@@ -5,16 +5,20 @@ from typing import Annotated, Literal
 import numpy as np
 from fastapi import Query, Request, Response
 from hedgerow_kit import problems
+from hedgerow_kit.auth import ALL_AUTHORITIES, Principal
+from hedgerow_kit.db import Reading
 from hedgerow_kit.paging import After, Limit, link_next, window
 from pydantic import BaseModel, Field
+from sqlalchemy.orm import Session
 
-from hedgerow_network.api.asking import About, Asked
+from hedgerow_network.api.asking import About, Asked, Reader
 from hedgerow_network.api.wire import Cell, Computed, Named, cell, computed, need_name, whole
-from hedgerow_network.domain.exits import Exits, Kind, exits, unit_edges
+from hedgerow_network.domain.exits import Exits, Kind, exits, unit_edges, unit_of_providers
 from hedgerow_network.domain.fragility import without_all
 from hedgerow_network.domain.locality import Assessment
 from hedgerow_network.domain.weak_points import weak_points
 from hedgerow_network.errors import UnknownProvider
+from hedgerow_network.store import networks
 
 router = problems.router(prefix="/v1/localities/{area}", tags=["localities"])
 
@@ -48,13 +52,33 @@ By = Annotated[
 ]
 
 
-def _exits(asked: Asked, by: Kind | None) -> tuple[Asked, Exits]:
+def _exits(asked: Asked, by: Kind | None, principal: Principal) -> tuple[Asked, Exits]:
     """The question as it is counted by whoever is to leave, and who that may be."""
     kind: Kind = by or ("owner" if asked.question.count == "owners" else "provider")
     if kind in ("provider", "owner"):
         asked = asked.about(count=f"{kind}s")
-    found = asked.answers.get((asked.key, "exits", kind), lambda: exits(asked.assessment(), kind))
+    everything = ALL_AUTHORITIES in principal.authorities
+    found = asked.answers.get(
+        (asked.key, "exits", kind, everything),
+        lambda: exits(asked.assessment(), kind, unpublished=everything),
+    )
     return asked, found
+
+
+def _computed(asked: Asked, found: Exits) -> Computed:
+    said = computed(asked, found.assessment)
+    contracts = found.assessment.facts.contracts.by_id
+    kept = sum(
+        id in contracts and not contracts[id].published
+        for id, leaves in zip(found.ids, found.leaves, strict=True)
+        if not leaves
+    )
+    if found.by != "contract" or not kept:
+        return said
+    some = "1 contract is" if kept == 1 else f"{kept} contracts are"
+    return said.model_copy(
+        update={"caveats": [*said.caveats, f"{some} not published yet and not looked at here."]}
+    )
 
 
 @router.get("/fragility")
@@ -62,6 +86,7 @@ def fragility(
     request: Request,
     response: Response,
     asked: About,
+    principal: Reader,
     by: By = None,
     pairs: Annotated[
         bool,
@@ -76,15 +101,22 @@ def fragility(
     have closed (under `sited` and `within`: all that lie in or near the area), with its contracts when all in
     force have ended; what has no site, or no contract, does not fall with any.
     """
-    page = fragile_page(asked, by, pairs=pairs, after=after, limit=limit)
+    page = fragile_page(asked, by, principal, pairs=pairs, after=after, limit=limit)
     link_next(request, response, page.next)
     return page
 
 
-def fragile_page(about: Asked, by: Kind | None, *, pairs: bool, after: str | None, limit: int) -> FragilePage:
+def fragile_page(
+    about: Asked,
+    by: Kind | None,
+    principal: Principal,
+    *,
+    pairs: bool,
+    after: str | None,
+    limit: int,
+) -> FragilePage:
     """A page of the ranked list."""
-    asked, found = _exits(about, by)
-    of = found.assessment
+    asked, found = _exits(about, by, principal)
     people, cells = (
         (found.pairs.people, found.pairs.cells) if pairs else (found.alone.people, found.alone.cells)
     )
@@ -103,7 +135,7 @@ def fragile_page(about: Asked, by: Kind | None, *, pairs: bool, after: str | Non
     return FragilePage(
         items=[_of_pair(found, position) if pairs else _of_one(found, position) for position in page],
         next=following,
-        computed=computed(asked, of),
+        computed=_computed(asked, found),
     )
 
 
@@ -164,13 +196,14 @@ class Removed(Named):
 def removed(
     about: About,
     id: str,
+    principal: Reader,
     by: By = None,
     together_with: Annotated[
         list[str] | None, Query(alias="with", max_length=20, description="Others who leave at the same time")
     ] = None,
 ) -> Removed:
     """What if this one left (or several did): the cells newly uncovered, and those left with one."""
-    asked, found = _exits(about, by)
+    asked, found = _exits(about, by, principal)
     of = found.assessment
     place = {one: number for number, one in enumerate(found.ids) if found.leaves[number]}
     said = list(dict.fromkeys([id, *(together_with or [])]))
@@ -188,7 +221,7 @@ def removed(
         people_uncovered=whole(gone.people),
         uncovered=[cell(of, int(one)) for one in gone.uncovered],
         single=[cell(of, int(one)) for one in gone.single],
-        computed=computed(asked, of),
+        computed=_computed(asked, found),
     )
 
 
@@ -206,6 +239,7 @@ class WeakPoint(BaseModel):
     kind: Literal["point", "link"]
     who: Named | None
     cell: WeakCell | None
+    refers: Named | None = Field(description="Of a link that is a referral: the other of the two")
     pieces: int = Field(description="Into how many pieces the part it lies in would fall")
     cells_uncovered: int = Field(description="Cells that nobody would cover any more")
     people_uncovered: int = Field(description="People in those cells")
@@ -214,22 +248,32 @@ class WeakPoint(BaseModel):
 class WeakPointPage(BaseModel):
     items: list[WeakPoint]
     next: str | None
+    referrals: int = Field(description="Referrals between those who cover cells here that join the network")
     computed: Computed
 
 
 @router.get("/weak-points")
 def list_weak_points(
-    request: Request, response: Response, about: About, by: By = None, after: After = None, limit: Limit = 50
+    request: Request,
+    response: Response,
+    about: About,
+    session: Reading,
+    principal: Reader,
+    by: By = None,
+    after: After = None,
+    limit: Limit = 50,
 ) -> WeakPointPage:
     """Where the network of the place hangs together by one point or one link: most people uncovered first.
 
-    The network joins each provider (owner, site, contract) with each cell it covers. A point is an
-    articulation point of it, a link a bridge: without it the rest falls into more pieces. A cell that is a
-    point is where providers meet who have nothing else in common.
+    The network joins each provider (owner, site, contract) with each cell it covers, and providers (owners)
+    that refer people to one another, in networks that the caller may see. A point is an articulation point of
+    it, a link a bridge: without it the rest falls into more pieces. A cell that is a point is where providers
+    meet who have nothing else in common.
     """
-    asked, found = _exits(about, by)
-    of = found.assessment
-    items = asked.answers.get((asked.key, "weak points", found.by), lambda: _weak_points(found))
+    asked, found = _exits(about, by, principal)
+    referred = _referrals(session, principal, found)
+    key = (asked.key, "weak points", found.by, found.leaves.tobytes(), referred)
+    items = asked.answers.get(key, lambda: _weak_points(found, referred))
 
     def rank(place: int) -> tuple[int, int, str, str, str, str]:
         one = items[place]
@@ -240,20 +284,45 @@ def list_weak_points(
             one.kind,
             one.who.id if one.who else "",
             where.need if where else "",
-            where.area if where else "",
+            where.area if where else one.refers.id if one.refers else "",
         )
 
     ranked = sorted(range(len(items)), key=rank)
     page, following = window(ranked, rank, after=after, limit=limit)
     link_next(request, response, following)
-    return WeakPointPage(items=[items[place] for place in page], next=following, computed=computed(asked, of))
+    return WeakPointPage(
+        items=[items[place] for place in page],
+        next=following,
+        referrals=len(referred),
+        computed=_computed(asked, found),
+    )
 
 
-def _weak_points(found: Exits) -> list[WeakPoint]:
+def _referrals(session: Session, principal: Principal, found: Exits) -> tuple[tuple[int, int], ...]:
+    """Pairs of units that refer people to one another on the date, each once, the lower first."""
+    if found.by not in ("provider", "owner"):
+        return ()
+    day = found.assessment.question.at
+    names = found.assessment.facts.directory.names
+    unit = unit_of_providers(found)
+    pairs = set()
+    for relation in networks.relations(
+        session, (row.id for row in networks.all_within_reach(session, principal))
+    ):
+        if relation.type == "referral" and relation.holds(day):
+            ends = {unit.get(names.find(said) or "") for said in (relation.source, relation.target)}
+            if None not in ends and len(ends) == 2:
+                pairs.add(tuple(sorted(end for end in ends if end is not None)))
+    return tuple(sorted((first, second) for first, second in pairs))
+
+
+def _weak_points(found: Exits, referrals: tuple[tuple[int, int], ...]) -> list[WeakPoint]:
     of, n_units = found.assessment, len(found.ids)
     units, cells = unit_edges(found)
     held, node = np.unique(cells, return_inverse=True)
-    weak = weak_points(n_units + held.size, np.column_stack([units, node + n_units]))
+    covering = np.column_stack([units, node + n_units])
+    edges = np.concatenate([covering, np.array(referrals, dtype=np.int64).reshape(-1, 2)])
+    weak = weak_points(n_units + held.size, edges)
     depth = found.cover.depth.ravel()
     items = []
     for point, pieces in zip(weak.points.tolist(), weak.pieces.tolist(), strict=True):
@@ -265,13 +334,26 @@ def _weak_points(found: Exits) -> list[WeakPoint]:
                     kind="point",
                     who=_named(found, point),
                     cell=None,
+                    refers=None,
                     pieces=pieces,
                     cells_uncovered=int(found.alone.cells[point]),
                     people_uncovered=whole(found.alone.people[point]),
                 )
             )
     for unit, other in weak.bridges.tolist():
-        if found.leaves[unit]:
+        if other < n_units:
+            items.append(
+                WeakPoint(
+                    kind="link",
+                    who=_named(found, unit),
+                    cell=None,
+                    refers=_named(found, other),
+                    pieces=2,
+                    cells_uncovered=0,
+                    people_uncovered=0,
+                )
+            )
+        elif found.leaves[unit]:
             one = int(held[other - n_units])
             items.append(_weak(of, "link", _named(found, unit), one, 2, uncovered=int(depth[one] == 1)))
     return items
@@ -299,6 +381,7 @@ def _weak(
             area_name=held.name,
             people=people,
         ),
+        refers=None,
         pieces=pieces,
         cells_uncovered=uncovered,
         people_uncovered=(people or 0) * uncovered,

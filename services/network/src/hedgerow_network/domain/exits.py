@@ -1,7 +1,7 @@
 """Who may leave a locality, and what stands on whom: providers, owners, sites, contracts."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Literal
 
@@ -72,22 +72,26 @@ class Exits:
         return int(np.unique(self.service[theirs]).size)
 
 
-def exits(of: Assessment, by: Kind) -> Exits:
+def exits(of: Assessment, by: Kind, *, unpublished: bool = True) -> Exits:
     """See a locality by who may leave.
 
     provider, owner: with all its services · site: a place closes, for all services delivered there. Under
     `sited` and `within` a service covers an area through the sites in it or near it; under `declared`
     a service goes when all its sites have closed. Sites at the same coordinates (else of the same postcode)
     with the same address are one place · contract: a contract ends; a service goes when all its contracts in
-    force have ended.
+    force have ended. unpublished: whether contracts that are not published may be named; else they stay.
     """
     if by in ("provider", "owner"):
         counting = of.counted_by(PROVIDERS if by == "provider" else OWNERS)
         units = counting.units
         rows = np.arange(counting.incidence.unit.size, dtype=np.int32)
         return Exits(by, of, counting.incidence, units.ids, units.names, np.ones(len(units.ids), bool), rows)
-    ways = _through_sites(of) if by == "site" else _under_contracts(of)
-    return _exits(of, by, ways)
+    if by == "site":
+        return _exits(of, by, _through_sites(of))
+    found = _exits(of, by, _under_contracts(of))
+    contracts = of.facts.contracts.by_id
+    secret = [id in contracts and not contracts[id].published for id in found.ids]
+    return found if unpublished else replace(found, leaves=found.leaves & ~np.array(secret, dtype=bool))
 
 
 @dataclass(frozen=True)
@@ -208,3 +212,12 @@ def unit_edges(of: Exits) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     cells = [of.of.cells_of(unit) for unit in range(len(of.ids))]
     units = np.repeat(np.arange(len(cells), dtype=np.int64), [found.size for found in cells])
     return units, np.concatenate([np.empty(0, np.int64), *cells])
+
+
+def unit_of_providers(of: Exits) -> dict[str, int]:
+    """The unit that each provider with a service here counts as: itself, or its owner."""
+    providers = of.assessment.facts.directory.providers
+    reaching = np.flatnonzero(np.diff(of.of.serves.indptr) > 0)
+    return {
+        providers.ids[int(providers.of_service[of.service[row]])]: int(of.of.unit[row]) for row in reaching
+    }
