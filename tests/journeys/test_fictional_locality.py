@@ -84,6 +84,29 @@ def test_two_services_that_double_up_lead_the_overlaps(keldermouth):
     assert (first["shared_cells"], first["jaccard"]) == (26, 1.0)
 
 
+def test_nobody_of_16_or_17_is_taken_by_any_mental_health_service(keldermouth):
+    holes = keldermouth.items(f"/v1/localities/{AUTHORITY}/gaps", need="mental-health", kind="cohort")
+    here = [gap for gap in holes if gap["cohort"] == "16-17"]
+    served = [
+        cell
+        for cell in keldermouth.items(f"/v1/localities/{AUTHORITY}/cover", need="mental-health", limit=1000)
+        if cell["depth"] > 0
+    ]
+    # In every ward that somebody serves; wards with adult services only leave out the children as well.
+    assert {gap["area"] for gap in holes} >= {cell["area"] for cell in served}
+    assert here
+    assert all(gap["people_affected"] > 0 for gap in here)
+
+
+def test_a_family_hub_that_runs_out_is_a_gap_to_come(keldermouth):
+    coming = keldermouth.items(
+        f"/v1/localities/{AUTHORITY}/gaps", need="early-years", kind="future", at="2026-11-22"
+    )
+    southbank = next(gap for gap in coming if gap["area_name"] == "Southbank")
+    assert southbank["evidence"]["figures"]["uncovered_from"] == "2027-04-01"
+    assert "Southbank Family Hub" in southbank["evidence"]["says"]
+
+
 def test_the_network_app_killed_in_the_middle_resumes_without_loss(keldermouth):
     before = keldermouth.items(f"/v1/localities/{AUTHORITY}/gaps", limit=1000)
     rows = "id,name,organisation_name,needs,area_codes\n" + "".join(
