@@ -100,6 +100,11 @@ def test_what_cannot_be_followed_is_untraced_and_said(made, expected, why):
     assert (why is None and not chain.unclear) or why in " ".join(chain.unclear)
 
 
+def test_a_stated_tier_says_how_far_down_one_is_whom_nobody_is_said_to_pay():
+    made = Contract("c", "C", suppliers=("a", "b"), subcontracts=(Subcontract("z", tier=2),))
+    assert follow(made).tiers == {"a": 1, "b": 1, "z": 3}
+
+
 def test_layers_count_the_longest_way_from_a_commissioner():
     first = follow(contract(1, suppliers=("a",), subcontracts=[("a", "b", 0, None)]))
     second = follow(contract(1, suppliers=("b",), subcontracts=[("b", "c", 0, None)], buyers=("a",), id="d"))

@@ -9,8 +9,8 @@ import csv
 import io
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Protocol, get_args, get_origin
+from dataclasses import dataclass, field
+from typing import Any, Protocol, TypeVar, get_args, get_origin
 
 import orjson
 from pydantic import BaseModel
@@ -75,19 +75,28 @@ class Writer(Protocol):
 
 
 @dataclass(frozen=True)
-class Format:
-    """A format of lists. needs: what of a list it cannot do without · also: other media types to ask by."""
+class Named:
+    """A format by its name. also: other media types to ask by."""
 
     name: str
     media_type: str
     extension: str
-    writer: Callable[[Listing], Writer]
-    needs: str | None = COLUMNS
     also: tuple[str, ...] = ()
 
     @property
     def content_type(self) -> str:
         return f"{self.media_type}; charset=utf-8" if self.media_type.startswith("text/") else self.media_type
+
+
+F = TypeVar("F", bound=Named)
+
+
+@dataclass(frozen=True)
+class Format(Named):
+    """A format of lists. needs: what of a list it cannot do without."""
+
+    writer: Callable[[Listing], Writer] = field(kw_only=True)
+    needs: str | None = COLUMNS
 
 
 class UnknownFormat(ValueError):
@@ -220,26 +229,26 @@ def harmless(text: str) -> str:
     return f"'{text}" if text.startswith((*_RUN, "'")) or _CHANGED.fullmatch(text) else text
 
 
-JSON = Format("json", "application/json", "json", _Ndjson, None)
+JSON = Format("json", "application/json", "json", writer=_Ndjson, needs=None)
 EVERYWHERE: tuple[Format, ...] = (
     JSON,
     Format(
         "ndjson",
         "application/x-ndjson",
         "ndjson",
-        _Ndjson,
-        None,
         ("application/ndjson", "application/jsonl", "application/json-seq"),
+        writer=_Ndjson,
+        needs=None,
     ),
-    Format("csv", "text/csv", "csv", _Csv),
-    Format("csv-excel", "text/csv", "csv", _CsvForExcel),
+    Format("csv", "text/csv", "csv", writer=_Csv),
+    Format("csv-excel", "text/csv", "csv", writer=_CsvForExcel),
     Format(
         "xlsx",
         "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
         "xlsx",
-        lambda listing: sheets.Workbook(listing.columns),
+        writer=lambda listing: sheets.Workbook(listing.columns),
     ),
-    Format("geojson", "application/geo+json", "geojson", _GeoJson, PLACE),
+    Format("geojson", "application/geo+json", "geojson", writer=_GeoJson, needs=PLACE),
 )
 
 
@@ -251,10 +260,10 @@ def chosen(listing: Listing, formats: Sequence[Format], *, named: str | None, ac
     offered = offers(formats, listing.gives)
     if named is None:
         return accepted(accept, offered)
-    found = next((format for format in formats if format.name == named), None)
-    if found is None:
+    if all(format.name != named for format in formats):
         raise UnknownFormat(", ".join(format.name for format in offered))
-    if found not in offered:
+    found = next((format for format in offered if format.name == named), None)
+    if found is None:
         raise NotOffered(_names(offered))
     return found
 
@@ -264,17 +273,17 @@ def offers(formats: Sequence[Format], given: Collection[str]) -> list[Format]:
     return [format for format in formats if format.needs is None or format.needs in given]
 
 
-def _names(offered: Sequence[Format]) -> str:
+def _names(offered: Sequence[Named]) -> str:
     return ", ".join(f"{format.name} ({format.media_type})" for format in offered)
 
 
-def accepted(accept: str | None, offered: Sequence[Format]) -> Format:
+def accepted(accept: str | None, offered: Sequence[F]) -> F:
     """The first of those offered that an Accept header likes best (RFC 9110); NotOffered if it takes none."""
     if accept is None or not accept.strip():
         return offered[0]
     ranges = _ranges(accept)
     best: tuple[float, int] = (0.0, 0)
-    found = None
+    found: F | None = None
     for format in offered:
         liked = max(_liking(name, ranges) for name in (format.media_type, *format.also))
         if liked[0] > 0 and liked > best:

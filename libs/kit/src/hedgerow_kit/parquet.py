@@ -98,5 +98,5 @@ def _typed(column: Column, pl: Any) -> Any:
 
 
 PARQUET = Format(
-    "parquet", "application/vnd.apache.parquet", "parquet", lambda listing: _File(listing.columns)
+    "parquet", "application/vnd.apache.parquet", "parquet", writer=lambda listing: _File(listing.columns)
 )

@@ -23,6 +23,7 @@ from hedgerow_network.api import (
     design_reading,
     fragility,
     gaps,
+    graph,
     horizon,
     localities,
     networks,
@@ -124,6 +125,7 @@ def create_app(
         costs,
         relations,
         structure,
+        graph,
         networks,
         design_reading,
     ):

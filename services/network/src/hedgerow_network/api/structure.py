@@ -540,6 +540,11 @@ def _governance(fit: Fit) -> GovernanceView:
     )
 
 
+def structure_caveats(found: Structure, now: Snapshot, principal: Principal) -> list[str]:
+    """What to know before relying on a web."""
+    return _caveats(found.web, now, sees_money=principal.may("money"))
+
+
 def _caveats(web: Web, now: Snapshot, *, sees_money: bool) -> list[str]:
     said = list(web.notes)
     strangers = len(web.strangers)

@@ -86,6 +86,10 @@ def follow(contract: Contract) -> Chain:
     except CycleError:
         return _circular(contract, suppliers)
     tiers = _tiers(suppliers, below, order)
+    for one in contract.subcontracts:
+        # Where nobody says who pays, the tier that is stated still says how far down it is.
+        if one.payer is None and one.payee not in tiers:
+            tiers[one.payee] = (one.tier or 1) + 1
     if contract.value_gbp is None:
         return Chain(contract, tiers, None, None, None, None, unclear=("The value is not known.",))
     flow = _Flow()

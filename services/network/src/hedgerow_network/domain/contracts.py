@@ -36,13 +36,15 @@ class Subcontract:
     """Work that one organisation passes on to another.
 
     payer: None = not said · fee_share: the share of what the payer receives that it keeps before it passes
-    the rest on, 0 to 1, None = not known · value_gbp: what the payee is paid, None = not known
+    the rest on, 0 to 1, None = not known · value_gbp: what the payee is paid, None = not known · tier: as
+    stated, 1 = paid by a supplier
     """
 
     payee: str
     payer: str | None = None
     fee_share: float | None = None
     value_gbp: float | None = None
+    tier: int | None = None
 
 
 @dataclass(frozen=True)

@@ -323,6 +323,7 @@ def read_contracts(records: Iterable[Record]) -> Contracts:
                     payer=one.get("from_id"),
                     fee_share=_number(one.get("fee_share")),
                     value_gbp=_number(one.get("value_gbp")),
+                    tier=one.get("tier"),
                 )
                 for one in record.get("subcontracts") or ()
                 if one.get("to_id")
