@@ -328,3 +328,12 @@ def test_a_staggered_start_with_a_comparison_cohort(paying):
     assert [(cohort["start"], cohort["treated"]) for cohort in found["cohorts"]] == [("2022", 3), ("2024", 3)]
     assert found["effect"]["lower"] < -5 < found["effect"]["upper"] < -4
     assert found["pre_trend"] is not None
+
+
+def test_user_feedback_diverging_from_targets_is_flagged(paying):
+    rows = [f"spend,service:p8,2025-Q{q},{40000 - 4000 * q}" for q in range(1, 5)]
+    rows += [f"happy,service:p8,2025-Q{q},{90 - 6 * q}" for q in range(1, 5)]
+    observe(paying, *rows)
+    (flagged,) = paying.get("/v1/divergences", subject="service:p8")["items"]
+    assert (flagged["better"]["kpi"], flagged["worse"]["kpi"]) == ("spend", "happy")
+    assert "what users say" in flagged["says"]

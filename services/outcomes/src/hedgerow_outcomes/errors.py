@@ -44,6 +44,10 @@ class UnfitForEvaluation(OutcomesError):
     """Nothing can be compared with these subjects and periods."""
 
 
+class NoSuchArea(OutcomesError):
+    """No such area in the registry, as far as it was heard of."""
+
+
 class NoSuchContract(OutcomesError):
     """No such contract."""
 

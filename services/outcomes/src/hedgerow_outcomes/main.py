@@ -15,6 +15,7 @@ from hedgerow_outcomes.actions.disclosure import settle_left_over
 from hedgerow_outcomes.actions.hearing import HEARD
 from hedgerow_outcomes.actions.intake import importer
 from hedgerow_outcomes.api import (
+    aggregates,
     breaches,
     charts,
     evaluations,
@@ -28,6 +29,7 @@ from hedgerow_outcomes.api import (
 )
 from hedgerow_outcomes.api.problems import PROBLEMS
 from hedgerow_outcomes.settings import Settings
+from hedgerow_outcomes.store.areas import Areas
 
 
 def create_app(
@@ -71,6 +73,7 @@ def create_app(
         more_formats=(PARQUET,),
     )
     app.state.database = database
+    app.state.areas = Areas()
     app.state.verifier = verifier or Verifier(settings.identity_keys, audience="outcomes")
     app.include_router(runs.router())
     for resource in (
@@ -84,6 +87,7 @@ def create_app(
         evaluations,
         performance,
         frameworks,
+        aggregates,
     ):
         app.include_router(resource.router)
     return app

@@ -69,6 +69,7 @@ PREFIXES: Mapping[str, Route] = {
     "/v1/payment-rules": Route("outcomes", ANALYSIS_SECONDS),
     "/v1/statements": _OUTCOMES,
     "/v1/performance-duties": _OUTCOMES,
+    "/v1/divergences": _OUTCOMES,
     "/v1/evaluations": Route("outcomes", ANALYSIS_SECONDS),
     "/v1/ledgers": _OUTCOMES,
     "/v1/keys": _GATEWAY,

@@ -7,6 +7,7 @@ from hedgerow_outcomes import errors
 PROBLEMS: dict[type[Exception], ProblemType] = {
     errors.NoSuchKpi: NOT_FOUND,
     errors.NoSuchBreach: NOT_FOUND,
+    errors.NoSuchArea: NOT_FOUND,
     errors.NoSuchContract: NOT_FOUND,
     errors.NotYourContract: FORBIDDEN,
     errors.NoSuchRule: NOT_FOUND,

@@ -11,6 +11,7 @@ from hedgerow_kit.db import Reading
 from pydantic import BaseModel
 from sqlalchemy.orm import Session
 
+from hedgerow_outcomes.api.aggregates import peers_of
 from hedgerow_outcomes.api.kpis import KpiView, kpi_in_force, kpi_number, today
 from hedgerow_outcomes.api.parameters import (
     LONGEST_SUBJECT,
@@ -26,7 +27,6 @@ from hedgerow_outcomes.domain.periods import Period
 from hedgerow_outcomes.domain.standing import Figure, Method
 from hedgerow_outcomes.errors import UnfitForInterval
 from hedgerow_outcomes.store import observations
-from hedgerow_outcomes.store.observations import Asked
 
 router = problems.router(tags=["kpis"])
 
@@ -90,6 +90,18 @@ def compare_subjects(
         str | None,
         Query(max_length=LONGEST_SUBJECT, description="Only subjects that begin with it, as in `E05`: wards"),
     ] = None,
+    within: Annotated[
+        str | None, Query(max_length=64, description="Areas inside this one; `level` says of which level")
+    ] = None,
+    level: Annotated[str | None, Query(max_length=20)] = None,
+    like: Annotated[
+        str | None, Query(max_length=64, description="This area and the areas most like it, by `like_by`")
+    ] = None,
+    like_by: Annotated[
+        list[Annotated[str, Query(max_length=150)]],
+        Query(max_length=20, description="Indices of the registry that describe areas; may be repeated"),
+    ] = [],  # noqa: B006
+    like_count: Annotated[int, Query(ge=1, le=100)] = 15,
     confidence: Annotated[
         Literal["95", "99.8"], Query(description="In per cent; 99.8 where many are compared at once")
     ] = "95",
@@ -102,7 +114,9 @@ def compare_subjects(
 ) -> StandingsView:
     """The values of a KPI in one period, the best first, with confidence intervals where they exist.
 
-    Without `subjects`, all that have an observation of the period. Equal values share a rank. The interval
+    Compared are the `subjects` named, or the areas of a `level` `within` one, or the statistical neighbours
+    of an area (`like`); without any, all that have an observation of the period. The comparator is the one
+    named, else the area that they lie in or are like. Equal values share a rank. The interval
     follows from the KPI: Wilson's for a proportion, Byar's (exact below 10 events) for a rate, both from
     numerator and denominator; where there is none, `no_interval` says why.
     """
@@ -110,8 +124,11 @@ def compare_subjects(
     kpi = kpi_in_force(session, id, today())
     wanted = period_named(period)
     share = float(confidence) / 100
-    texts = [subject_text(text, parameter="subjects") for text in subjects]
-    compared = _figures(session, number, texts if subjects else None, wanted, as_of, prefix)
+    peers = peers_of(request, session, within, level, like, like_by, like_count)
+    texts = [subject_text(text, parameter="subjects") for text in subjects] + list(peers or ())
+    chosen = None if peers is None and not subjects else texts
+    compared = _figures(session, number, chosen, wanted, as_of, prefix)
+    comparator = comparator or within or like
     reference = None
     if comparator is not None:
         reference = _comparator(
@@ -157,10 +174,7 @@ def _figures(
     as_of: datetime | None,
     prefix: str | None,
 ) -> list[Figure]:
-    known = None if texts is None else observations.numbers_of_subjects(session, texts)
-    if known == []:
-        return []
-    rows = observations.of_period(session, Asked(kpi, known), period, as_of, prefix=prefix)
+    rows = observations.of_subjects(session, kpi, texts, period, as_of, prefix=prefix)
     return [Figure(row.subject_text, row.value, row.numerator, row.denominator) for row in rows]
 
 

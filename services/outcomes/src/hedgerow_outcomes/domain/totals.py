@@ -29,6 +29,25 @@ class Tree:
                 inside.setdefault(parent, {}).setdefault(levels.get(code, ""), []).append(code)
         self._inside = inside
         self._parents = parents
+        self._levels = levels
+
+    def __contains__(self, code: str) -> bool:
+        return code in self._parents
+
+    def level(self, code: str) -> str:
+        return self._levels.get(code, "")
+
+    def of_level(self, level: str) -> list[str]:
+        return sorted(code for code, found in self._levels.items() if found == level)
+
+    def inside(self, code: str, level: str) -> list[str]:
+        """The areas of a level that lie in an area, at any depth, in the order of their codes."""
+        seen, waiting = {code}, [code]
+        while waiting:
+            for parts in self._inside.get(waiting.pop(), {}).values():
+                waiting += [part for part in parts if part not in seen]
+                seen.update(parts)
+        return sorted(found for found in seen - {code} if self._levels.get(found) == level)
 
     def coverings(self, code: str, observed: Collection[str]) -> Iterator[tuple[str, ...]]:
         """The observed areas that together make up an area, for each level of its parts that has any.

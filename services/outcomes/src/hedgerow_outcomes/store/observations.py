@@ -34,6 +34,9 @@ _SAID = (*_KEY, "value", "numerator", "denominator", "lower", "upper", "status",
 
 Rows = Sequence[Row[Any]]
 
+# Far below what a statement may carry.
+_SUBJECTS_AT_ONCE = 5_000
+
 
 class Asked(NamedTuple):
     """What is asked about, in the numbers of the tables; None: all of them.
@@ -123,6 +126,27 @@ def of_period(
 def is_withheld(table: Any) -> ColumnElement[bool]:
     """Whether an observation, current or superseded, is withheld: once it is, also as it was known before."""
     return and_(*(getattr(Withheld, name) == getattr(table, name) for name in _KEY))
+
+
+def of_subjects(
+    session: Session,
+    kpi: int,
+    texts: Sequence[str] | None,
+    period: tuple[date, date],
+    as_of: datetime | None,
+    *,
+    prefix: str | None = None,
+) -> list[Row[Any]]:
+    """Observations of a KPI of just this period, of any number of subjects; None: of all."""
+    if texts is None:
+        return list(of_period(session, Asked(kpi), period, as_of, prefix=prefix))
+    found: list[Row[Any]] = []
+    wanted = list(dict.fromkeys(texts))
+    for start in range(0, len(wanted), _SUBJECTS_AT_ONCE):
+        numbers = numbers_of_subjects(session, wanted[start : start + _SUBJECTS_AT_ONCE])
+        if numbers:
+            found += of_period(session, Asked(kpi, numbers), period, as_of, prefix=prefix)
+    return found
 
 
 def _known(session: Session, as_of: datetime | None, *, unmasked: bool = False) -> Subquery:

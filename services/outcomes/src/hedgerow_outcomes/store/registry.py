@@ -14,6 +14,8 @@ def is_readable(kind: str, data: Mapping[str, Any]) -> bool:
     """Whether a record carries what is read of it here."""
     if kind == "area":
         return isinstance(data.get("code"), str) and isinstance(data.get("parents") or [], list)
+    if kind == "index":
+        return isinstance(data.get("index"), str) and isinstance(data.get("values"), list)
     return isinstance(data.get("id"), str)
 
 
@@ -31,6 +33,18 @@ def several(session: Session, kind: str, ids: Sequence[str]) -> dict[str, dict[s
         Record.kind == kind, Record.id.in_(ids), Record.deleted.is_(False)
     )
     return {id: data for id, data in session.execute(query) if data is not None}
+
+
+def index_values(session: Session, name: str, codes: Sequence[str]) -> dict[str, float]:
+    """The latest value of an index for each of these areas that has one."""
+    found: dict[str, float] = {}
+    for start in range(0, len(codes), 5000):
+        ids = [f"{name}/{code}" for code in codes[start : start + 5000]]
+        for data in several(session, "index", ids).values():
+            rows = [row for row in data["values"] if row.get("value") is not None]
+            if rows:
+                found[data["area_code"]] = float(max(rows, key=lambda row: str(row["period"]))["value"])
+    return found
 
 
 def position(session: Session) -> int:

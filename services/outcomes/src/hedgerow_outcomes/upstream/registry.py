@@ -5,7 +5,7 @@ from pathlib import Path
 import httpx
 from hedgerow_kit.following import ChangeReader
 
-KINDS = frozenset(("area", "organisation", "contract"))
+KINDS = frozenset(("area", "organisation", "contract", "index"))
 
 
 def registry(
