@@ -138,6 +138,16 @@ def test_the_method_follows_from_the_unit(unit: str, aggregation: str | None, me
     assert method_of(unit, aggregation) == method
 
 
+def test_what_the_definition_says_comes_before_the_unit() -> None:
+    assert method_of("%", "mean", "byar") == Method("byar", 100)
+    assert method_of("per 1,000 households", None, "wilson") == Method("wilson", 1000)
+    assert method_of(None, None, "wilson") == Method("wilson", 1)
+    with pytest.raises(UnfitForInterval, match="says that it has none"):
+        method_of("%", "ratio_of_sums", "none")
+    with pytest.raises(UnfitForInterval, match="dsr"):
+        method_of("per 1,000", "ratio_of_sums", "dsr")
+
+
 @pytest.mark.parametrize(
     ("unit", "aggregation"), [("%", "mean"), ("people", "sum"), ("weeks", "none"), (None, None)]
 )

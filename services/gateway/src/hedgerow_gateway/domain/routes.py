@@ -64,6 +64,7 @@ PREFIXES: Mapping[str, Route] = {
     "/v1/costs": _NETWORK,
     "/v1/projection": _NETWORK,
     "/v1/kpis": _OUTCOMES,
+    "/v1/intervals": _OUTCOMES,
     "/v1/observations": Route("outcomes", ANALYSIS_SECONDS),
     "/v1/breaches": _OUTCOMES,
     "/v1/payment-rules": Route("outcomes", ANALYSIS_SECONDS),

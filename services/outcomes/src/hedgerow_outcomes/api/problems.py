@@ -20,6 +20,7 @@ PROBLEMS: dict[type[Exception], ProblemType] = {
     errors.FiguresMissing: UNPROCESSABLE,
     errors.NotAStatementPeriod: UNPROCESSABLE,
     errors.UnfitForEvaluation: UNPROCESSABLE,
+    errors.UnfitForInterval: UNPROCESSABLE,
     errors.UnfitRule: UNPROCESSABLE,
     errors.VersionTooEarly: UNPROCESSABLE,
     errors.UnfitBaseline: UNPROCESSABLE,

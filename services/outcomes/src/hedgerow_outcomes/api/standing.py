@@ -187,7 +187,7 @@ def _comparator(
 
 def _method(kpi: KpiView) -> tuple[Method | None, str | None]:
     try:
-        return standing.method_of(kpi.unit, kpi.aggregation), None
+        return standing.method_of(kpi.unit, kpi.aggregation, kpi.interval), None
     except UnfitForInterval as error:
         return None, str(error)
 

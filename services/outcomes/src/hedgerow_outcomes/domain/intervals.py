@@ -5,14 +5,16 @@ The methods are those of public health practice in England, as PHEindicatormetho
 """
 
 import math
+from collections.abc import Sequence
 from statistics import NormalDist
 from typing import NamedTuple
 
-from scipy.special import gammainccinv, gammaincinv
+from scipy.special import gammainccinv, gammaincinv, stdtrit
 
 from hedgerow_outcomes.errors import UnfitForInterval
 
 EXACT_BELOW = 10
+FEWEST_TO_STANDARDISE = 10
 
 
 class Interval(NamedTuple):
@@ -92,6 +94,155 @@ def rate(count: float, population: float, *, confidence: float, multiplier: floa
     if not population > 0:
         raise UnfitForInterval("a rate needs a population of more than 0")
     return _scaled(poisson(count, confidence=confidence), multiplier / population)
+
+
+class Stratum(NamedTuple):
+    """An age band, or another group by which a population is standardised.
+
+    events: >= 0 · population: those at risk, > 0 · standard: how many of them the standard population
+    has, >= 0, in any unit
+    """
+
+    events: float
+    population: float
+    standard: float
+
+
+class Reference(NamedTuple):
+    """A group of a population, and the same group of the reference population.
+
+    population: those at risk, >= 0 · events, of: what happened in the reference population, and among how
+    many, > 0
+    """
+
+    population: float
+    events: float
+    of: float
+
+
+def directly_standardised(strata: Sequence[Stratum], *, confidence: float, multiplier: float = 1) -> Interval:
+    r"""The rate that a standard population would have if each of its groups had the rates observed here.
+
+    .. math:: \frac{\sum_i w_i O_i / n_i}{\sum_i w_i}, \quad
+        \mathrm{var} = \frac{\sum_i w_i^2 O_i / n_i^2}{(\sum_i w_i)^2}
+
+    strata: at least one, with a standard population of more than 0 in all. The interval is Dobson's
+    (`dobson`). Raises UnfitForInterval.
+
+    >>> half = [Stratum(20, 100, 1), Stratum(40, 100, 1)]
+    >>> round(directly_standardised(half, confidence=0.95, multiplier=100).value, 9)
+    30.0
+    """
+    weight = math.fsum(stratum.standard for stratum in strata)
+    fit = all(stratum.population > 0 and stratum.events >= 0 and stratum.standard >= 0 for stratum in strata)
+    if not fit or not weight > 0:
+        raise UnfitForInterval(
+            "standardising needs events of 0 or more, populations of more than 0 and a standard population"
+        )
+    parts = [(one.standard / weight / one.population, one.events) for one in strata]
+    return dobson(
+        math.fsum(share * count for share, count in parts),
+        math.fsum(share * share * count for share, count in parts),
+        math.fsum(count for _, count in parts),
+        confidence=confidence,
+        multiplier=multiplier,
+    )
+
+
+def dobson(
+    value: float, variance: float, count: float, *, confidence: float, multiplier: float = 1
+) -> Interval:
+    r"""Dobson's interval of a weighted sum of counts, from Byar's interval (l, u) of their plain sum O.
+
+    .. math:: value + \sqrt{variance / O}\,(l - O), \quad value + \sqrt{variance / O}\,(u - O)
+
+    value: the rate per head, >= 0; variance: its variance, >= 0 (larger where one person has several events
+    that are not independent); count: O, all events. A rate that rests on fewer than 10 events is not given.
+    Raises UnfitForInterval.
+    """
+    _check_count(count)
+    if not (value >= 0 and variance >= 0):
+        raise UnfitForInterval("a rate and its variance are 0 or more")
+    if count < FEWEST_TO_STANDARDISE:
+        raise UnfitForInterval(f"a standardised rate needs {FEWEST_TO_STANDARDISE} events or more in all")
+    plain = byar(count, confidence=confidence)
+    step = math.sqrt(variance / count)
+    lower, upper = value + step * (plain.lower - count), value + step * (plain.upper - count)
+    return _scaled(Interval(value, lower, upper, "dobson"), multiplier)
+
+
+def indirectly_standardised(
+    observed: float,
+    expected: float,
+    *,
+    confidence: float,
+    reference_rate: float = 1,
+    multiplier: float = 1,
+) -> Interval:
+    """How many events were observed for each that was expected: the ratio (SMR), or, with the crude rate of
+    the reference population, the indirectly standardised rate; times the multiplier.
+
+    observed: >= 0; expected: > 0, see `expected_of`. The interval is that of the observed count (exact below
+    10, Byar's from 10 on): what is expected counts as known. Raises UnfitForInterval.
+
+    >>> indirectly_standardised(20, 10, confidence=0.95, multiplier=100).value
+    200.0
+    """
+    if not (expected > 0 and math.isfinite(expected)):
+        raise UnfitForInterval("what is expected is more than 0")
+    if not reference_rate >= 0:
+        raise UnfitForInterval("a reference rate is 0 or more")
+    return _scaled(poisson(observed, confidence=confidence), reference_rate * multiplier / expected)
+
+
+def expected_of(groups: Sequence[Reference]) -> tuple[float, float]:
+    r"""The events expected if each group had its rate in the reference population, and that population's
+    crude rate.
+
+    .. math:: E = \sum_i n_i \, r_i / m_i, \quad \sum_i r_i / \sum_i m_i
+
+    Raises UnfitForInterval.
+
+    >>> expected_of([Reference(100, 1, 10), Reference(50, 2, 10)])
+    (20.0, 0.15)
+    """
+    if not groups or not all(one.of > 0 and one.events >= 0 and one.population >= 0 for one in groups):
+        raise UnfitForInterval(
+            "what is expected needs reference populations of more than 0, and no count below 0"
+        )
+    return (
+        math.fsum(one.population * one.events / one.of for one in groups),
+        math.fsum(one.events for one in groups) / math.fsum(one.of for one in groups),
+    )
+
+
+def student(values: Sequence[float], *, confidence: float, multiplier: float = 1) -> Interval:
+    """The mean of a sample of independent values, between Student's limits (`mean_of_sample`).
+
+    values: at least two finite numbers. Raises UnfitForInterval.
+    """
+    size = len(values)
+    if size < 2:
+        raise UnfitForInterval("the spread of a mean needs at least two values")
+    mean = math.fsum(values) / size
+    deviation = math.sqrt(math.fsum((value - mean) ** 2 for value in values) / (size - 1))
+    return mean_of_sample(mean, deviation, size, confidence=confidence, multiplier=multiplier)
+
+
+def mean_of_sample(
+    mean: float, deviation: float, size: int, *, confidence: float, multiplier: float = 1
+) -> Interval:
+    r"""Student's interval of a mean.
+
+    .. math:: \bar x \mp t_{n-1} \, s / \sqrt n
+
+    deviation: the sample's standard deviation s, with n - 1 below, >= 0; size: n >= 2. Raises
+    UnfitForInterval.
+    """
+    if size < 2 or not deviation >= 0:
+        raise UnfitForInterval("the spread of a mean needs at least two values and a deviation of 0 or more")
+    reach = float(stdtrit(size - 1, 0.5 + confidence / 2)) * deviation / math.sqrt(size)
+    return _scaled(Interval(mean, mean - reach, mean + reach, "student"), multiplier)
 
 
 def _check_count(count: float) -> None:

@@ -31,8 +31,8 @@ class Figure(NamedTuple):
     denominator: float | None = None
 
 
-def method_of(unit: str | None, aggregation: str | None) -> Method:
-    """The method that a KPI's unit and aggregation call for.
+def method_of(unit: str | None, aggregation: str | None, interval: str | None = None) -> Method:
+    """The method that a KPI's definition names (`interval`), else the one its unit and aggregation call for.
 
     A proportion, percentage or rate is a ratio of sums; a KPI that is summed or averaged is neither. `per
     1,000` and the like name a rate and its multiplier; `%` and `percentage` are proportions of 100. Raises
@@ -40,16 +40,25 @@ def method_of(unit: str | None, aggregation: str | None) -> Method:
 
     >>> method_of("percentage", "ratio_of_sums"), method_of("per 100,000 residents", "ratio_of_sums")
     (Method(name='wilson', multiplier=100.0), Method(name='byar', multiplier=100000.0))
+    >>> method_of("visits per household", "sum", "byar")
+    Method(name='byar', multiplier=1.0)
     """
+    plain = " ".join((unit or "").casefold().split())
+    if interval == "none":
+        raise UnfitForInterval("the KPI's definition says that it has none")
+    if interval in ("wilson", "byar"):
+        return Method(interval, _multiplier_of(plain))
+    if interval is not None:
+        raise UnfitForInterval(
+            f"the KPI's method is “{interval}”, which needs more than a count and its base"
+        )
     if aggregation in ("sum", "mean"):
         called = "a sum" if aggregation == "sum" else "a mean"
         raise UnfitForInterval(f"the KPI is {called}, of which the spread is not known")
-    plain = " ".join((unit or "").casefold().split())
-    if found := _PER.search(plain):
-        number = float(found[1].replace(",", "").replace(" ", "")) if found[1] else 1.0
-        return Method("byar", (number or 1.0) * _WORDS.get(found[2] or found[3] or "", 1.0))
-    if "%" in plain or "percent" in plain or "per cent" in plain:
-        return Method("wilson", 100.0)
+    if _PER.search(plain):
+        return Method("byar", _multiplier_of(plain))
+    if _is_percentage(plain):
+        return Method("wilson", _multiplier_of(plain))
     if "proportion" in plain or "share" in plain:
         return Method("wilson", 1.0)
     if re.search(r"\brate\b", plain):
@@ -57,6 +66,17 @@ def method_of(unit: str | None, aggregation: str | None) -> Method:
     raise UnfitForInterval(
         f"the unit “{unit}” names neither a proportion nor a rate" if unit else "the KPI has no unit"
     )
+
+
+def _is_percentage(plain: str) -> bool:
+    return "%" in plain or "percent" in plain or "per cent" in plain
+
+
+def _multiplier_of(plain: str) -> float:
+    if found := _PER.search(plain):
+        number = float(found[1].replace(",", "").replace(" ", "")) if found[1] else 1.0
+        return (number or 1.0) * _WORDS.get(found[2] or found[3] or "", 1.0)
+    return 100.0 if _is_percentage(plain) else 1.0
 
 
 def interval_of(figure: Figure, method: Method, *, confidence: float) -> Interval:
