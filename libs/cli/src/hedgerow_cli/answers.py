@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 ROWS_SHOWN = 30
+# Kinds of gap that who is there explains; others need their evidence.
+KINDS_OF_COVER = ("uncovered", "partial", "single")
 # Before a number of people that was derived from others, not counted.
 ABOUT = "≈"
 
@@ -56,15 +58,28 @@ def gaps(
     at: At = None,
     kind: Annotated[
         list[str] | None,
-        typer.Option(help="uncovered, partial or single; may be repeated; the first two by default."),
+        typer.Option(
+            help="Kinds of gap, such as uncovered, partial, under-capacity, out-of-reach, fragile, future, "
+            "cohort, or all; may be repeated; the first two by default."
+        ),
+    ] = None,
+    cohort: Annotated[
+        str | None, typer.Option(help="Whom services must accept, such as 16-17, 65+ or 16-17;care-leaver.")
+    ] = None,
+    until: Annotated[
+        str | None, typer.Option(help="For future gaps: the last day to look at, as YYYY-MM-DD.")
+    ] = None,
+    reach: Annotated[
+        float | None, typer.Option(help="For out-of-reach: the distance standard in kilometres.")
     ] = None,
     count: Count = None,
     index: Index = None,
     limit: Rows = None,
 ) -> None:
-    """Where nobody answers a need, or only one provider does; most people first."""
+    """Where need is unmet, or may be: every kind of gap in one list, most people first."""
     asked = {"need": need, "level": level, "rule": rule, "at": at, "count": count, "index": index}
-    _answer(context.obj, "gaps", area, {**asked, "kind": kind}, limit)
+    more = {"kind": kind, "cohort": cohort, "until": until, "reach": reach}
+    _answer(context.obj, "gaps", area, {**asked, **more}, limit)
 
 
 def overlaps(
@@ -252,6 +267,9 @@ def _total(subject: str, items: Sequence[Json]) -> str:
     if subject == "gaps":
         counted = sum(item["people_affected"] or 0 for item in items)
         about = ABOUT if any(item["people_basis"] != "counted" for item in items) else ""
+        if len({item["kind"] for item in items} - set(KINDS_OF_COVER)) > 0:
+            # A cell may be in the list once for each kind: its people must not be added up.
+            return f": {many(len(items), 'gap')}"
         cells = many(len(items), "cell")
         return f": {cells}, {about}{people(counted)} people (one person counts once for each need)"
     if subject == "access":
@@ -295,15 +313,17 @@ def _change(change: float | None, polarity: str | None) -> str:
 
 def gaps_table(items: Sequence[Json], names: Names) -> "Table":
     """Gaps: what is needed, where, by how many, and who is there at all."""
-    made = table("Need", "Area", "People", "Gap", "Who is there")
+    told = any(item["kind"] not in KINDS_OF_COVER for item in items)
+    made = table("Need", "Area", "People", "Gap", "Why" if told else "Who is there")
     for item in items:
         there = (item["partly"] or {}).get("providers") if item["kind"] == "partial" else item["providers"]
+        who = ", ".join(provider["name"] for provider in there or []) or "nobody"
         made.add_row(
-            named(item["need_name"], item["need"]),
+            named(item["need_name"], item["need"]) if item["need"] is not None else "",
             named(item["area_name"], item["area"]),
             _about(item["people_affected"], item["people_basis"]),
             _kind(item),
-            plain(", ".join(provider["name"] for provider in there or []) or "nobody"),
+            plain(item["evidence"]["says"] if told else who),
         )
     return made
 
@@ -312,7 +332,7 @@ def _kind(item: Json) -> str:
     served = (item["partly"] or {}).get("share")
     if item["kind"] == "partial" and served is not None:
         return f"partial, {share(served)} served"
-    return plain(item["kind"])
+    return plain(item["kind"] if not item.get("cohort") else f"{item['kind']} {item['cohort']}")
 
 
 def _about(count: int | None, basis: str) -> str:

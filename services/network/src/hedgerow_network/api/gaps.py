@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 from urllib.parse import quote, urlencode
 
 from fastapi import Depends, Query, Request, Response
@@ -29,6 +29,7 @@ from hedgerow_network.api.wire import (
 )
 from hedgerow_network.domain import gaps as domain
 from hedgerow_network.domain.access import USUAL_LIMIT
+from hedgerow_network.domain.catchment import TWO_STEP
 from hedgerow_network.domain.gap_kinds import GAP_KINDS, UNLESS_SAID
 from hedgerow_network.domain.gaps import Gaps, Inquiry
 from hedgerow_network.domain.locality import Assessment
@@ -72,6 +73,7 @@ class Limits:
     reach: float | None = None
     until: date | None = None
     access_below: float | None = None
+    access_method: str = TWO_STEP
 
 
 def _limits(
@@ -91,16 +93,20 @@ def _limits(
             gt=0,
             le=1e6,
             allow_inf_nan=False,
-            description="For `out-of-reach` also cells with fewer places per person than this, by two-step "
-            "floating catchments (2SFCA) within the distance standard",
+            description="For `out-of-reach` also cells with fewer places per person than this, by floating "
+            "catchments within the distance standard",
         ),
     ] = None,
+    access_method: Annotated[
+        Literal["2sfca", "e2sfca", "3sfca"],
+        Query(description="How places per person are found: two-step, enhanced (by distance), three-step"),
+    ] = "2sfca",
     until: Annotated[
         date | None,
         Query(description="The last day looked at for `future`; a year after the date unless said"),
     ] = None,
 ) -> Limits:
-    return Limits(reach, until, access_below)
+    return Limits(reach, until, access_below, access_method)
 
 
 def thresholds_of(asked: Asked, limits: Limits) -> domain.Thresholds:
@@ -114,7 +120,10 @@ def thresholds_of(asked: Asked, limits: Limits) -> domain.Thresholds:
     matrix = asked.question.costs
     usual = USUAL_LIMIT["km" if matrix is None else matrix.unit(None)]
     return domain.Thresholds(
-        reach=limits.reach or usual, until=until or ahead, access_below=limits.access_below
+        reach=limits.reach or usual,
+        until=until or ahead,
+        access_below=limits.access_below,
+        access_method=limits.access_method,
     )
 
 
@@ -161,6 +170,7 @@ class GapThresholds(Thresholds):
         description="The distance standard of `out-of-reach`, in kilometres or the unit of the matrix",
     )
     access_below: float | None = Field(default=None, description="Places per person below which is a gap")
+    access_method: str | None = Field(default=None, description="How places per person are found")
     until: date | None = Field(default=None, description="The last day looked at for `future`")
 
 

@@ -111,7 +111,7 @@ GAP_KINDS: Mapping[str, Kind] = {
         "The nearest site open to the area is further away than the distance standard (or, if asked for, its "
         "places per person are too few).",
         out_of_reach,
-        thresholds=("reach", "access_below"),
+        thresholds=("reach", "access_below", "access_method"),
         caveats=reach_caveats,
     ),
     "future": Kind(

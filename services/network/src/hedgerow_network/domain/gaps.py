@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from hedgerow_network.domain.catchment import TWO_STEP
 from hedgerow_network.domain.cover import Floats, Ints
 from hedgerow_network.domain.locality import Assessment
 from hedgerow_network.domain.people import BASES, Basis
@@ -28,12 +29,14 @@ class Thresholds:
 
     reach: distance standard, > 0, in kilometres, or in the unit of the matrix that the question names: a site
     further than this from where people live is out of reach · access_below: places per person, None = not
-    looked at · until: the last day looked at for what ends
+    looked at · access_method: how these are found, a key of `catchment.METHODS` · until: the last day looked
+    at for what ends
     """
 
     reach: float
     until: date
     access_below: float | None = None
+    access_method: str = TWO_STEP
 
 
 @dataclass(frozen=True)

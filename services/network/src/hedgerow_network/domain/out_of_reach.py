@@ -5,7 +5,6 @@ from collections.abc import Iterator
 import numpy as np
 
 from hedgerow_network.domain.access import Access, access, access_caveats, access_question
-from hedgerow_network.domain.catchment import TWO_STEP
 from hedgerow_network.domain.gaps import Figure, Found, Inquiry, Told, of_cells
 from hedgerow_network.domain.travel import Travel
 
@@ -17,8 +16,10 @@ def travel_of(inquiry: Inquiry) -> Travel:
 
 
 def reached(inquiry: Inquiry) -> Access:
-    """Access under the distance standard, by two-step floating catchments within it."""
-    asked = access_question(method=TWO_STEP, limit=inquiry.thresholds.reach, travel=travel_of(inquiry))
+    """Access under the distance standard, by floating catchments within it."""
+    asked = access_question(
+        method=inquiry.thresholds.access_method, limit=inquiry.thresholds.reach, travel=travel_of(inquiry)
+    )
     return inquiry.of.once(f"access {asked}", lambda: access(inquiry.of, asked))
 
 
