@@ -30,6 +30,7 @@ from hedgerow_network.api import (
     overlaps,
     projection,
     relations,
+    siting,
     structure,
 )
 from hedgerow_network.api.designs_beside import DesignsBeside
@@ -124,6 +125,7 @@ def create_app(
         adequacy_rules,
         costs,
         relations,
+        siting,
         structure,
         graph,
         networks,

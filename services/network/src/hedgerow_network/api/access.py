@@ -123,6 +123,21 @@ class AskedAccess:
         return self.asked.answers.get((self.asked.key, self.question), lambda: access(of, self.question))
 
 
+Reaching = Annotated[
+    float | None,
+    Query(
+        gt=0,
+        le=1_000_000,
+        allow_inf_nan=False,
+        description="The furthest that people are taken to go, in the unit (not the length of a page: "
+        "see `rows`); 30 minutes or 5 km unless said",
+    ),
+]
+Whom = Annotated[
+    Literal["need", "residents"], Query(description="Who is counted: people with the need, or residents")
+]
+
+
 def asked_access(
     asked: About,
     way: Annotated[Travel, Depends(travel)],
@@ -136,23 +151,14 @@ def asked_access(
             "Unless said binary for 2sfca, else step",
         ),
     ] = None,
-    limit: Annotated[
-        float | None,
-        Query(
-            gt=0,
-            le=1_000_000,
-            allow_inf_nan=False,
-            description="The furthest that people are taken to go, in the unit (not the length of a page: "
-            "see `rows`); 30 minutes or 5 km unless said",
-        ),
-    ] = None,
+    limit: Reaching = None,
     supply: Annotated[
         Literal["capacity", "sites"] | None,
         Query(
             description="Places of services, or one for each site; capacity where any is stated unless said"
         ),
     ] = None,
-    people: Annotated[Literal["need", "residents"], Query(description="Who competes for places")] = "need",
+    people: Whom = "need",
     at_least: Annotated[
         float | None,
         Query(ge=0, allow_inf_nan=False, description="The ratio below which a cell counts as `below`"),

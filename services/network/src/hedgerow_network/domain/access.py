@@ -148,6 +148,23 @@ def access(of: Assessment, asked: AccessQuestion) -> Access:
     )
 
 
+def candidates(of: Assessment, asked: AccessQuestion) -> tuple[csr_array, Floats]:
+    """(n_areas, n_sites) sparse costs to the sites open to each area that address the first need asked about,
+    however far, and (n_areas,) the people of that need.
+    """
+    facts = of.facts
+    reach = Reach(facts.hierarchy, facts.boundaries, facts.directory, asked.travel)
+    services = kept(of.standing.some, of.held)[:, [0]].tocoo().row
+    sites = np.isin(facts.directory.site_service, services)
+    straight = asked.travel.matrix is None
+    costs = (
+        reach.all_costs(of.areas, sites)
+        if straight
+        else reach.costs(of.areas, sites, limit=asked.decay.limit)
+    )
+    return open_to(of, of.areas, costs), _demand(of, of.areas, asked)[0]
+
+
 def _concerned(reach: Reach, areas: Ints, everywhere: Ints, sites: NDArray[np.bool_], limit: float) -> Ints:
     """The areas that share a site with the locality's: only they compete for its places. Ascending."""
     near = reach.costs(areas, sites, limit=limit)
