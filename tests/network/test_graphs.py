@@ -126,6 +126,22 @@ def test_other_names_for_the_same_graph_change_nothing(graph, random):
     assert first.whole.density == second.whole.density
 
 
+def test_nodes_without_ties_count_in_every_share():
+    """A path of three among six: the middle lies on 1 of the 10 pairs of others, and reaches 2 of 5."""
+    found = of(6, [(1, 3), (3, 5)])
+    assert found.betweenness.tolist() == [0, 0, 0, 0.1, 0, 0]
+    assert found.closeness[3] == pytest.approx(2 / 5)
+    assert np.flatnonzero(found.cut).tolist() == [3]
+
+
+def test_a_graph_too_large_for_all_shortest_paths_says_so():
+    found = measures(3, simple_ties([(0, 1), (1, 2)]), most_steps=5)
+    assert np.isnan(found.betweenness).all()
+    assert np.isnan(found.closeness).all()
+    assert found.whole.betweenness_centralisation is None
+    assert found.whole.degree_centralisation == 1.0
+
+
 def test_two_runs_give_the_same_to_the_last_bit():
     pairs = list(nx.gnm_random_graph(120, 600, seed=3).edges())
     first, second = of(120, pairs), of(120, pairs)

@@ -69,3 +69,21 @@ def test_a_merge_takes_the_depth_from_two_to_one_and_an_unmerge_brings_it_back(
         body = {"reason": "two after all"}
         assert registry.post(f"/v1/organisations/{KITCHEN}/unmerge", json=body).status_code == 200
         assert _depth(client, follower) == (2, sorted([PANTRY, KITCHEN]))
+
+
+def test_a_relation_with_a_merged_organisation_is_one_with_whoever_answers_for_it(
+    registry, follower, network
+) -> None:
+    with network() as client:
+        rows = f"network,from,to,type\nn,{KITCHEN},elsewhere,referral\nn,{PANTRY},elsewhere,referral\n"
+        client.post("/v1/imports/relations", content=rows, headers={"Content-Type": "text/csv"})
+
+        def organisations() -> list[str]:
+            while follower.step():
+                pass
+            return sorted(node["id"] for node in client.items("/v1/networks/n/structure"))
+
+        assert organisations() == sorted([KITCHEN, PANTRY, "elsewhere"])
+        merged = registry.post(f"/v1/organisations/{KITCHEN}/merge", json={"into": PANTRY, "reason": "one"})
+        assert merged.status_code == 200, merged.text
+        assert organisations() == sorted([PANTRY, "elsewhere"])

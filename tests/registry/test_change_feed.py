@@ -69,6 +69,7 @@ def test_a_change_is_a_cloud_event_with_the_record_as_it_is_now(registry: Client
         "effective_form": "for-profit",
         "members": [],
         "owner_ids": [record_id("default", "organisation", "3")],
+        "merged_ids": [],
         "identifiers": [{"scheme": "GB-CHC", "id": "1234567"}, {"scheme": "GB-COH", "id": "07654321"}],
         "status": "active",
     }

@@ -222,6 +222,7 @@ def test_the_feed_moves_the_services_and_then_drops_the_merged_one(two: Client) 
     assert events[-1] == ("organisation.deleted", KITCHEN_2)
     held = state_of_feed(two)
     assert held["service", MEALS]["organisation_id"] == KITCHEN
+    assert held["organisation", KITCHEN]["merged_ids"] == [KITCHEN_2]
     assert held["organisation", CAFE]["owner_ids"] == [KITCHEN]
     last = int(changes(two)[-1]["id"])
     unmerge(two, KITCHEN_2)

@@ -58,8 +58,12 @@ class Node(BaseModel):
         "null: no contract reaches it"
     )
     degree: int = Field(description="How many others it is tied to")
-    betweenness: float = Field(description="Share of the shortest paths between others that lead through it")
-    closeness: float = Field(description="How near it is to all others, 0 to 1")
+    betweenness: float | None = Field(
+        description="Share of the shortest paths between others that lead through it; null in a web too large"
+    )
+    closeness: float | None = Field(
+        description="How near it is to all others, 0 to 1; null in a web too large"
+    )
     constraint: float | None = Field(
         description="Burt's constraint: how far its contacts are tied to one another; null without a tie"
     )
@@ -465,7 +469,6 @@ def _node(
     web: Web, node: int, received: dict[str, float], delivers: dict[str, float], *, sees_money: bool
 ) -> Node:
     of, id = web.measures, web.ids[node]
-    bound = float(of.constraint[node])
     return Node(
         id=id,
         name=web.names[node],
@@ -473,15 +476,19 @@ def _node(
         roles=list(web.roles[node]),
         layer=web.layers.get(id),
         degree=int(of.degree[node]),
-        betweenness=float(of.betweenness[node]),
-        closeness=float(of.closeness[node]),
-        constraint=None if np.isnan(bound) else bound,
+        betweenness=_known(of.betweenness[node]),
+        closeness=_known(of.closeness[node]),
+        constraint=_known(of.constraint[node]),
         component=int(of.component[node]),
         community=int(of.community[node]),
         is_cut_point=bool(of.cut[node]),
         received_gbp=_pounds(received.get(id)) if sees_money else None,
         delivers_gbp=_pounds(delivers.get(id)) if sees_money else None,
     )
+
+
+def _known(value: float) -> float | None:
+    return None if np.isnan(value) else float(value)
 
 
 def _pounds(amount: float | None) -> float | None:
@@ -554,6 +561,10 @@ def _caveats(web: Web, now: Snapshot, *, sees_money: bool) -> list[str]:
         )
     if any(tie.weight is not None for tie in web.ties):
         said.append("Measures count ties, not their weights.")
+    if len(web) and np.isnan(web.measures.betweenness).any():
+        said.append(
+            "The web is too large to look at all shortest paths: betweenness and closeness are left out."
+        )
     unclear = sum(1 for chain in web.chains if chain.unclear)
     if unclear:
         said.append(f"Money could not be followed through {unclear} of {len(web.chains)} contracts.")

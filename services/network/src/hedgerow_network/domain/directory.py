@@ -35,6 +35,7 @@ class Organisation:
     name: str
     owners: tuple[Control, ...] = ()
     identifiers: tuple[str, ...] = ()
+    merged: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -152,7 +153,9 @@ class Directory:
     @cached_property
     def names(self) -> Names:
         """Finds organisations by id, identifier or name."""
-        return Names((one.id, one.name, one.identifiers) for one in self.organisations.values())
+        return Names(
+            (one.id, one.name, (*one.identifiers, *one.merged)) for one in self.organisations.values()
+        )
 
     @cached_property
     def site_service(self) -> Ints:

@@ -236,6 +236,7 @@ def read_organisation(record: Record) -> Organisation:
         name=record.get("name") or record["id"],
         owners=_controls(record),
         identifiers=tuple(f"{one.get('scheme')}:{one.get('id')}" for one in record.get("identifiers") or ()),
+        merged=tuple(record.get("merged_ids") or ()),
     )
 
 

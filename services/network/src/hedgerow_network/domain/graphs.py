@@ -19,6 +19,8 @@ from hedgerow_network.domain.cover import Floats, Ints
 SEED = 20_080_401
 # More threads would add in another order each time, and the last bits would differ from run to run.
 _ONE_THREAD = 2**31
+MOST_STEPS = 1_500_000_000
+"""Tied nodes × ties: beyond, shortest paths between all of them would take minutes, and are not measured."""
 
 
 def simple_ties(pairs: Iterable[tuple[int, int]]) -> Ints:
@@ -32,7 +34,8 @@ class Measures:
     """What a graph measures, each array (n,) by node.
 
     degree: ties · betweenness: share of the shortest paths between other two that go through it (0 to 1) ·
-    closeness: 0 to 1, see `measures` · constraint: Burt's, NaN where a node has no tie · component,
+    closeness: 0 to 1, see `measures`; both NaN beyond MOST_STEPS · constraint: Burt's, NaN without a tie ·
+    component,
     community: numbers from 0, those with the lowest positions first · cut: whether the graph falls apart
     without it
     """
@@ -72,7 +75,7 @@ class Whole:
     modularity: float | None
 
 
-def measures(n: int, ties: Ints) -> Measures:
+def measures(n: int, ties: Ints, *, most_steps: int = MOST_STEPS) -> Measures:
     r"""Measure a simple graph of `n` nodes.
 
     .. math::
@@ -88,7 +91,8 @@ def measures(n: int, ties: Ints) -> Measures:
     Closeness counts the :math:`r_i` nodes within reach of i, itself included, and is scaled by their share
     (Wasserman & Faust), so that it means something in a graph of several parts.
 
-    Parameters: n >= 0 · ties (m, 2) as `simple_ties` gives them
+    Parameters: n >= 0 · ties (m, 2) as `simple_ties` gives them · most_steps: tied nodes × ties up to which
+    shortest paths are looked at
     Edges: fewer than 2 nodes have no density, fewer than 3 no centralisation; a graph in parts has no
     closeness centralisation; a graph without ties has no modularity.
     Source: Freeman 1979 (centralisation); Burt 2004 (constraint, over the neighbours of a node); Brandes 2001
@@ -99,16 +103,19 @@ def measures(n: int, ties: Ints) -> Measures:
     (0.5, 1.0, [1.0, 0.0, 0.0, 0.0])
     """
     graph: rx.PyGraph[int, None] = rx.PyGraph(multigraph=False)
-    graph.add_nodes_from(range(n))
-    graph.add_edges_from_no_data([(int(a), int(b)) for a, b in ties])
     adjacent = _adjacency(n, ties)
     degree = np.diff(adjacent.indptr).astype(np.int32)
-    betweenness = _by_node(rx.betweenness_centrality(graph, parallel_threshold=_ONE_THREAD), n)
-    closeness = _by_node(rx.closeness_centrality(graph), n)
+    # Nodes without ties measure nothing, and a country has many of them.
+    tied = np.flatnonzero(degree)
+    place = np.full(n, -1)
+    place[tied] = np.arange(tied.size)
+    graph.add_nodes_from(tied.tolist())
+    graph.add_edges_from_no_data([(int(a), int(b)) for a, b in place[ties]])
+    betweenness, closeness = _paths(graph, n, tied, measurable=tied.size * len(ties) <= most_steps)
     components, component = connected_components(adjacent, directed=False) if n else (0, np.empty(0, int))
     component = _numbered(component)
     cut = np.zeros(n, dtype=bool)
-    cut[list(rx.articulation_points(graph))] = True
+    cut[tied[sorted(rx.articulation_points(graph))]] = True
     community, modularity = _communities(n, ties, degree, betweenness, closeness)
     return Measures(
         degree=degree,
@@ -145,9 +152,22 @@ def _adjacency(n: int, ties: Ints) -> csr_array:
     return csr_array((np.ones(rows.size), (rows, columns)), shape=(n, n))
 
 
-def _by_node(found: object, n: int) -> Floats:
-    values = dict(found.items())  # type: ignore[attr-defined]
-    return np.array([values[node] for node in range(n)], dtype=np.float64)
+def _paths(
+    graph: "rx.PyGraph[int, None]", n: int, tied: NDArray[np.intp], *, measurable: bool
+) -> tuple[Floats, Floats]:
+    """Betweenness and closeness of all nodes, from the graph of the tied ones; NaN if not measurable."""
+    betweenness, closeness = np.zeros(n), np.zeros(n)
+    if not measurable:
+        return np.full(n, np.nan), np.full(n, np.nan)
+    if not tied.size:
+        return betweenness, closeness
+    between = rx.betweenness_centrality(graph, normalized=False, parallel_threshold=_ONE_THREAD)
+    near = rx.closeness_centrality(graph)
+    pairs = (n - 1) * (n - 2) / 2
+    betweenness[tied] = [between[node] / pairs if pairs else 0.0 for node in range(tied.size)]
+    # The share of all nodes within reach, of which the graph has only the tied ones.
+    closeness[tied] = [near[node] * (tied.size - 1) / (n - 1) for node in range(tied.size)]
+    return betweenness, closeness
 
 
 def constraint(adjacent: csr_array) -> Floats:
@@ -166,6 +186,8 @@ def _centralisation(values: NDArray[np.generic], most: float) -> float | None:
     if len(values) < 3:
         return None
     numbers = values.astype(np.float64)
+    if np.isnan(numbers).any():
+        return None
     return float((numbers.max() - numbers).sum() / most)
 
 

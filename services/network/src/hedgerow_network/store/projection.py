@@ -13,7 +13,7 @@ PROJECTION = Projection(Record, Feed, is_readable=is_readable)
 
 
 def organisation_names(session: Session) -> Iterator[tuple[str, str, list[str]]]:
-    """Id, name and identifiers (`scheme:number`) of every organisation held."""
+    """Id and name of every organisation held, and what else means it: identifiers, ids merged into it."""
     rows = session.execute(
         select(Record.id, Record.data)
         .where(Record.kind == "organisation", Record.deleted.is_(False))
@@ -22,4 +22,4 @@ def organisation_names(session: Session) -> Iterator[tuple[str, str, list[str]]]
     for id, data in rows:
         held = data or {}
         identifiers = [f"{one.get('scheme')}:{one.get('id')}" for one in held.get("identifiers") or ()]
-        yield id, str(held.get("name") or id), identifiers
+        yield id, str(held.get("name") or id), [*identifiers, *(held.get("merged_ids") or ())]

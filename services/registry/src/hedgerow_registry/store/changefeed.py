@@ -242,6 +242,7 @@ def _organisations(session: Session, ids: Sequence[str]) -> dict[str, State]:
     # A merged organisation is no more: the one that answers for it tells what it told.
     standing = [id for id, answering in merges.canonical(session, ids).items() if id == answering]
     gaps = merges.gaps(session, standing)
+    merged = merges.members(session, standing)
     rows = {row.id: row for row in _rows(session, columns, table.id, standing)}
     behind = ownership.standings(session, list(rows), datetime.now(UTC).date())
     members = ownership.memberships(session, rows)
@@ -263,6 +264,7 @@ def _organisations(session: Session, ids: Sequence[str]) -> dict[str, State]:
                 for one in members.get(row.id, [])
             ],
             "owner_ids": parts.owner_ids.get(row.id, []),
+            "merged_ids": merged.get(row.id, []),
             "identifiers": [
                 {"scheme": scheme, "id": number} for scheme, number in parts.identifiers.get(row.id, [])
             ],
