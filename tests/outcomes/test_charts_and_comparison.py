@@ -310,6 +310,6 @@ def test_what_cannot_be_compared_is_a_clear_problem(shares: Client) -> None:
         ({"period": "2024", "confidence": "90"}, "confidence"),
         ({"period": "2024", "subjects": "E0800009"}, "subjects"),
         ({"period": "2024", "comparator": "E0800009"}, "comparator"),
-        ({"period": "2024", "within": "E06999001"}, "within"),
+        ({"period": "2024", "beside": "E06999001"}, "beside"),
     ):
         assert told(shares, "/v1/kpis/share/compare", **asked) == (422, [parameter])

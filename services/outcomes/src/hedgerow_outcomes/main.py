@@ -20,6 +20,7 @@ from hedgerow_outcomes.api import (
     charts,
     evaluations,
     frameworks,
+    funnels,
     intervals,
     kpis,
     observations,
@@ -80,6 +81,7 @@ def create_app(
     for resource in (
         observations,
         charts,
+        funnels,
         standing,
         intervals,
         kpis,

@@ -4,14 +4,16 @@ from collections.abc import Sequence
 from datetime import date, datetime
 from typing import Annotated, Any, NamedTuple
 
-from fastapi import Query, Request, Response
+from fastapi import Depends, Query, Request, Response
 from hedgerow_kit import paging, problems
 from hedgerow_kit.auth import Principal, require
 from hedgerow_kit.db import Reading
 from hedgerow_kit.problems import UNPROCESSABLE, Problem
 from pydantic import BaseModel
 from sqlalchemy import Row
+from sqlalchemy.orm import Session
 
+from hedgerow_outcomes.api import pictures
 from hedgerow_outcomes.api.kpis import KpiView, kpi_in_force, kpi_number, today
 from hedgerow_outcomes.api.parameters import LONGEST_SUBJECT, AsOf, From, To, subject_text
 from hedgerow_outcomes.domain import control_charts, series
@@ -21,6 +23,11 @@ from hedgerow_outcomes.store import observations
 from hedgerow_outcomes.store.observations import Asked
 
 router = problems.router(tags=["kpis"])
+
+PICTURES: dict[str, dict[int | str, dict[str, Any]]] = {
+    "svg": {200: {"content": {"image/svg+xml": {}}}},
+    "png": {200: {"content": {"image/png": {}}}},
+}
 
 Rebase = Annotated[
     list[date],
@@ -87,8 +94,12 @@ class ChartComputed(BaseModel):
 
 
 class ChartView(paging.Page[PointView]):
-    """`variation` and `assurance` speak of the last point: what happens, and if the target can be met."""
+    """`variation` and `assurance` speak of the last point: what happens, and if the target can be met.
 
+    `says`: what the chart shows, in words.
+    """
+
+    says: str
     kpi: KpiView
     subject: str
     target: float | None
@@ -107,13 +118,20 @@ class _Series(NamedTuple):
     left_out: int
 
 
-@router.get("/v1/kpis/{id}/spc")
-def read_chart(
-    id: str,
-    session: Reading,
-    request: Request,
-    response: Response,
-    principal: Annotated[Principal, require("read")],
+class ChartAsked(NamedTuple):
+    """What a chart was asked for with."""
+
+    as_of: datetime | None
+    subject: str
+    start: date | None
+    to: date | None
+    rebase: list[date]
+    baseline: str | None
+    target: float | None
+    screen: bool
+
+
+def _chart_asked(
     as_of: AsOf,
     subject: Annotated[str, Query(max_length=LONGEST_SUBJECT)],
     start: From = None,
@@ -126,6 +144,21 @@ def read_chart(
     screen: Annotated[
         bool, Query(description="Whether unusually large steps are left out of the limits' width")
     ] = True,
+) -> ChartAsked:
+    return ChartAsked(as_of, subject_text(subject), start, to, sorted(rebase), baseline, target, screen)
+
+
+Asking = Annotated[ChartAsked, Depends(_chart_asked)]
+
+
+@router.get("/v1/kpis/{id}/spc")
+def read_chart(
+    id: str,
+    session: Reading,
+    request: Request,
+    response: Response,
+    principal: Annotated[Principal, require("read")],
+    asked: Asking,
     after: paging.After = None,
     limit: paging.Limit = 1000,
 ) -> ChartView:
@@ -134,32 +167,73 @@ def read_chart(
     Each value stands with the mean and the limits of its phase and with its special cause, if it has one.
     Periods without a value, and periods that nobody reported, do not break a run.
     """
-    number = kpi_number(session, id)
-    kpi = kpi_in_force(session, id, today())
-    text = subject_text(subject)
-    known = observations.numbers_of_subjects(session, [text])
-    rows = observations.series(session, Asked(number, known, start, to), as_of) if known else []
-    shown = _of_one_length(rows, kpi.frequency)
-    periods = [shown.periods[place] for place in shown.valued]
-    basis = _baseline(baseline, periods)
-    chart = control_charts.chart(
-        [shown.rows[place].value for place in shown.valued],
-        starts=[series.place_from(periods, on) for on in rebase],
-        baseline=basis,
-        screen=screen,
-    )
-    last = chart.phases[-1].limits if chart.phases else None
-    wanted = kpi.target if target is None else target
-    points = _points(shown, chart, sorted(rebase), kpi.polarity)
+    whole = _charted(session, id, asked)
     page, marker = paging.window(
-        points, lambda point: (point.start.isoformat(), point.end.isoformat()), after=after, limit=limit
+        whole.items, lambda point: (point.start.isoformat(), point.end.isoformat()), after=after, limit=limit
     )
     paging.link_next(request, response, marker)
-    return ChartView(
+    return whole.model_copy(update={"items": page, "next": marker})
+
+
+@router.get("/v1/kpis/{id}/spc.svg", response_class=Response, responses=PICTURES["svg"])
+def draw_chart_as_svg(
+    id: str, session: Reading, principal: Annotated[Principal, require("read")], asked: Asking
+) -> Response:
+    """The control chart as a picture with its description in words."""
+    return _drawn(_charted(session, id, asked), "svg")
+
+
+@router.get("/v1/kpis/{id}/spc.png", response_class=Response, responses=PICTURES["png"])
+def draw_chart_as_png(
+    id: str, session: Reading, principal: Annotated[Principal, require("read")], asked: Asking
+) -> Response:
+    """The control chart as a picture for documents; `says` of `/spc` describes it."""
+    return _drawn(_charted(session, id, asked), "png")
+
+
+def _drawn(chart: ChartView, format: str) -> Response:
+    kpi = chart.kpi
+    firsts = {phase.first for phase in chart.limits}
+    spots = [
+        pictures.Spot(
+            point.period,
+            point.end,
+            point.value,
+            point.mean,
+            point.lower,
+            point.upper,
+            point.variation,
+            point.period in firsts,
+        )
+        for point in chart.items
+    ]
+    words = pictures.Words(kpi.name, f"Control chart of {chart.subject}", kpi.unit or "", chart.says)
+    return pictures.control_chart(words, spots, chart.target, format)
+
+
+def _charted(session: Session, id: str, asked: ChartAsked) -> ChartView:
+    number = kpi_number(session, id)
+    kpi = kpi_in_force(session, id, today())
+    known = observations.numbers_of_subjects(session, [asked.subject])
+    wanted = Asked(number, known, asked.start, asked.to)
+    rows = observations.series(session, wanted, asked.as_of) if known else []
+    shown = _of_one_length(rows, kpi.frequency)
+    periods = [shown.periods[place] for place in shown.valued]
+    basis = _baseline(asked.baseline, periods)
+    chart = control_charts.chart(
+        [shown.rows[place].value for place in shown.valued],
+        starts=[series.place_from(periods, on) for on in asked.rebase],
+        baseline=basis,
+        screen=asked.screen,
+    )
+    last = chart.phases[-1].limits if chart.phases else None
+    target = kpi.target if asked.target is None else asked.target
+    found = ChartView(
+        says="",
         kpi=kpi,
-        subject=text,
-        target=wanted,
-        assurance=control_charts.assurance(last, wanted, kpi.polarity) if last else None,
+        subject=asked.subject,
+        target=target,
+        assurance=control_charts.assurance(last, target, kpi.polarity) if last else None,
         variation=control_charts.variation(chart.causes[-1], kpi.polarity) if chart.causes else None,
         limits=[
             PhaseView(
@@ -172,20 +246,62 @@ def read_chart(
             for phase in chart.phases
         ],
         computed=ChartComputed(
-            at=as_of or today(),
+            at=asked.as_of or today(),
             parameters=ChartParameters(
-                outlier_screen=control_charts.SCREEN if screen else None,
+                outlier_screen=control_charts.SCREEN if asked.screen else None,
                 polarity=kpi.polarity,
-                start=start,
-                to=to,
-                rebase=sorted(rebase),
-                baseline=baseline,
+                start=asked.start,
+                to=asked.to,
+                rebase=asked.rebase,
+                baseline=asked.baseline,
             ),
-            caveats=_caveats(shown, periods, chart, sorted(rebase), basis, kpi),
+            caveats=_caveats(shown, periods, chart, asked.rebase, basis, kpi),
         ),
-        items=page,
-        next=marker,
+        items=_points(shown, chart, asked.rebase, kpi.polarity),
     )
+    return found.model_copy(update={"says": _said(found)})
+
+
+_VARIATIONS = {
+    "common_cause": "is usual variation",
+    "special_cause_improvement": "is a special cause of improvement",
+    "special_cause_concern": "is a special cause of concern",
+    "special_cause_neutral_high": "is a special cause, high",
+    "special_cause_neutral_low": "is a special cause, low",
+}
+_ASSURANCES = {
+    "consistent_pass": "will be met as things are",
+    "consistent_fail": "will not be met as things are",
+    "inconsistent": "will be met at times and missed at others",
+}
+
+
+def _said(chart: ChartView) -> str:
+    valued = [point for point in chart.items if point.value is not None]
+    unit = f" ({chart.kpi.unit})" if chart.kpi.unit else ""
+    head = f"Control chart of {chart.kpi.name}{unit} for {chart.subject}"
+    if not valued:
+        return f"{head}: there is no value to chart."
+    last, phase = valued[-1], chart.limits[-1]
+    said = [f"{head}: {len(valued)} values from {valued[0].period} to {last.period}."]
+    within = "" if phase.lower is None else f", limits {phase.lower:.6g} to {phase.upper:.6g}"
+    said.append(
+        f"Mean {phase.mean:.6g}{within}" + (f", since {phase.first}." if len(chart.limits) > 1 else ".")
+    )
+    special = [point for point in valued if point.variation != "common_cause"]
+    if special:
+        named = "; ".join(
+            f"{point.period}: {point.value:.6g}, {point.special_cause}" for point in special[-5:]
+        )
+        more = ", the last five" if len(special) > 5 else ""
+        said.append(f"{len(special)} of the values are special causes{more}: {named}.")
+    else:
+        said.append("All values are usual variation.")
+    said.append(f"The last value, {last.value:.6g}, {_VARIATIONS[last.variation or 'common_cause']}.")
+    if chart.target is not None:
+        met = f" {_ASSURANCES[chart.assurance]}" if chart.assurance else " is not judged"
+        said.append(f"The target of {chart.target:.6g}{met}.")
+    return " ".join(said)
 
 
 def _of_one_length(rows: Sequence[Row[Any]], frequency: str | None) -> _Series:

@@ -236,14 +236,10 @@ def _caveats(
     blank = sum(figure.value is None for figure in compared)
     if blank:
         said.append(f"{blank} observation{'s' * (blank != 1)} without a value: not ranked.")
-    if len({_kind(figure.subject) for figure in compared}) > 1:
+    if len({standing.kind_of(figure.subject) for figure in compared}) > 1:
         said.append("The subjects are of different kinds or levels: `prefix` keeps one.")
     if comparator is not None and comparator.value is None:
         said.append("The comparator has no value in this period.")
     if kpi.polarity not in ("higher", "lower"):
         said.append("The KPI does not want more or less: ranks begin with the highest.")
     return said
-
-
-def _kind(subject: str) -> str:
-    return subject.partition(":")[0] if ":" in subject else subject[:3]

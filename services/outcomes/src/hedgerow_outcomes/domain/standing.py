@@ -129,6 +129,15 @@ def ranked(figures: Sequence[Figure], polarity: str | None) -> list[tuple[int | 
     return [(first[key], figure) for key, _, figure in valued] + [(None, figure) for figure in without]
 
 
+def kind_of(subject: str) -> str:
+    """What can stand beside one another: the kind of a subject, of an area the first letter and digits.
+
+    >>> kind_of("E05000001"), kind_of("organisation:A")
+    ('E05', 'organisation')
+    """
+    return subject.partition(":")[0] if ":" in subject else subject[:3]
+
+
 def against(interval: Interval | None, comparator: float | None, polarity: str | None) -> str:
     """`similar` where the comparator lies within the interval, or on its limits; else `better` or `worse`, or
     `higher` or `lower` where the KPI wants neither; `not compared` without either.
