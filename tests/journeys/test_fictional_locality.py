@@ -1,10 +1,13 @@
 """What `make run` shows: the fictional borough, from its files to a coordinator's answers."""
 
+import csv
 import os
+import random
 import signal
 import time
 
 import pytest
+from scipy.optimize import linprog
 
 from tests.support.platform import platform
 
@@ -208,3 +211,87 @@ def test_the_second_start_is_ready_within_15_seconds_and_loads_nothing_again(kel
         _wait_for(again, "Ctrl-C stops everything")
         assert "First start" not in _said(again)
         assert again.get(f"/v1/localities/{AUTHORITY}/summary")
+
+
+def test_an_attacker_with_all_outputs_recovers_no_small_number(keldermouth):
+    wards = sorted(
+        area["code"] for area in keldermouth.items("/v1/areas", level="ward", within=AUTHORITY, limit=1000)
+    )
+    draw = random.Random(11)
+    months = [f"2025-{month:02}" for month in range(1, 7)]
+    truth = {(ward, month): draw.choice([0, 1, 2, 3, 6, 9, 14, 40]) for ward in wards for month in months}
+    for month in months:
+        truth[AUTHORITY, month] = sum(truth[ward, month] for ward in wards)
+    for subject in (*wards, AUTHORITY):
+        truth[subject, "2025-H1"] = sum(truth[subject, month] for month in months)
+    kpi = "id,name,unit,aggregation,frequency,suppress_below\nsmall,Small,people,sum,monthly,5\n"
+    assert keldermouth.send("kpis", kpi, source="attack").json()["counts"]["accepted"] == 1
+    rows = "".join(f"small,{subject},{period},{count}\n" for (subject, period), count in truth.items())
+    sent = keldermouth.send("observations", f"kpi,subject,period,value\n{rows}", source="attack")
+    assert sent.json()["counts"]["accepted"] == len(truth), sent.text
+    seen = _everything_shown(keldermouth, wards, months)
+    hidden = {cell for cell in truth if cell not in seen}
+    assert {cell for cell, count in truth.items() if 0 < count < 5} <= hidden
+    assert all(seen[cell] == truth[cell] for cell in seen)
+    equations = [
+        *(((AUTHORITY, period), [(ward, period) for ward in wards]) for period in (*months, "2025-H1")),
+        *(((subject, "2025-H1"), [(subject, month) for month in months]) for subject in (*wards, AUTHORITY)),
+    ]
+    certain = _certain(equations, seen, hidden)
+    assert [cell for cell in certain if 0 < truth[cell] < 5] == []
+
+
+def _everything_shown(platform, wards, months):
+    """What an attacker gathers from every output that speaks of the KPI: subject and period to value."""
+    seen = {}
+
+    def note(subject, period, value):
+        if value not in (None, ""):
+            seen[subject, period] = float(value)
+
+    for row in platform.items("/v1/observations", kpi="small", limit=1000):
+        note(row["subject"], row["period"], row["value"])
+    table = platform.client.get("/v1/observations", params={"kpi": "small", "format": "csv"}).text
+    for row in csv.DictReader(table.splitlines()):
+        note(row["subject"], row["period"], row["value"])
+    for row in platform.items("/v1/kpis/small/latest", limit=1000):
+        note(row["subject"], row["latest"]["period"], row["latest"]["value"])
+    for subject in (*wards, AUTHORITY):
+        for row in platform.get("/v1/kpis/small/series", subject=subject)["items"]:
+            note(subject, row["period"], row["value"])
+    for period in (*months, "2025-H1"):
+        asked = {"period": period, "within": AUTHORITY, "level": "ward", "limit": 1000}
+        compared = platform.get("/v1/kpis/small/compare", **asked)
+        for row in compared["items"]:
+            note(row["subject"], period, row["value"])
+        note(AUTHORITY, period, compared["comparator"]["value"])
+        added = platform.get("/v1/kpis/small/aggregate", area=AUTHORITY, level="ward", period=period)
+        note(AUTHORITY, period, added["value"] if added["with_value"] == len(wards) else None)
+        note(AUTHORITY, period, added["own"])
+    return seen
+
+
+def _certain(equations, seen, hidden):
+    """The hidden cells that can have one value only, as counts are not negative: by linear programming."""
+    unknown = sorted(hidden)
+    place = {cell: number for number, cell in enumerate(unknown)}
+    matrix, sums = [], []
+    for total, parts in equations:
+        row, rest = [0.0] * len(unknown), 0.0
+        for cell, sign in [(total, -1.0), *((part, 1.0) for part in parts)]:
+            if cell in place:
+                row[place[cell]] += sign
+            else:
+                rest -= sign * seen[cell]
+        if any(row):
+            matrix.append(row)
+            sums.append(rest)
+    certain = []
+    for cell in unknown:
+        aim = [0.0] * len(unknown)
+        aim[place[cell]] = 1.0
+        least = linprog(aim, A_eq=matrix, b_eq=sums)
+        most = linprog([-one for one in aim], A_eq=matrix, b_eq=sums)
+        if least.status == most.status == 0 and abs(least.fun + most.fun) < 1e-6:
+            certain.append(cell)
+    return certain

@@ -5,6 +5,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import httpx
+import pytest
 from sqlalchemy import Engine, create_engine, text
 
 from tests.outcomes.process import OutcomesProcess, outcomes_process
@@ -14,18 +15,18 @@ from tests.support.databases import Databases
 from tests.support.http import running
 from tests.support.identity import identity
 
-ROWS, BATCH, KILLS = 4_000, 50, 10
+BATCH = 50
+LANDED = "SELECT count(*) FROM learnings"
 
 
-def _file(path: Path) -> Path:
+def _file(path: Path, areas: int) -> Path:
     draw = random.Random(7)
     lines = [
         f"kpi_{kpi:02},E0{1000000 + area:07},{year},{draw.random():.6f}\n"
         for kpi in range(20)
-        for area in range(50)
+        for area in range(areas)
         for year in range(2019, 2023)
     ]
-    assert len(lines) == ROWS
     draw.shuffle(lines)
     path.write_text("kpi,subject,period,value\n" + "".join(lines))
     return path
@@ -51,35 +52,36 @@ def _engine(url: str) -> Engine:
 
 def _kill_after(app: OutcomesProcess, engine: Engine, learnings: int) -> None:
     """Kill the app as soon as so many batches have landed."""
-    while app.process.poll() is None and _number(engine, "SELECT count(*) FROM learnings") < learnings:
+    while app.process.poll() is None and _number(engine, LANDED) < learnings:
         time.sleep(0.002)
     app.process.kill()
 
 
-def test_an_import_killed_ten_times_and_sent_again_ends_like_one_clean_import(
-    made_databases: Databases, tmp_path: Path
+@pytest.mark.parametrize(("kills", "areas"), [(10, 50), pytest.param(50, 250, marks=pytest.mark.slow)])
+def test_an_import_killed_many_times_and_sent_again_ends_like_one_clean_import(
+    made_databases: Databases, tmp_path: Path, kills: int, areas: int
 ) -> None:
-    file = _file(tmp_path / "observations.csv")
+    file, rows = _file(tmp_path / "observations.csv", areas), 20 * areas * 4
     url = made_databases.migrated("hedgerow_outcomes")
     engine = _engine(url)
-    for kill in range(KILLS):
+    for _ in range(kills):
         with outcomes_process(url, batch_rows=BATCH) as app:
-            killer = threading.Thread(target=_kill_after, args=(app, engine, 6 * kill + 3))
+            killer = threading.Thread(target=_kill_after, args=(app, engine, _number(engine, LANDED) + 3))
             killer.start()
             with suppress(httpx.TransportError):
                 app.send(file, define="true")
                 raise AssertionError("the import ended before it was killed")
             killer.join()
     landed = len(_table(engine))
-    assert BATCH * KILLS < landed < ROWS
+    assert BATCH * kills < landed < rows
     with outcomes_process(url, batch_rows=BATCH) as app:
         done = app.send(file, define="true")
-        assert done["counts"]["accepted"] == ROWS - landed
+        assert done["counts"]["accepted"] == rows - landed
         assert done["counts"]["unchanged"] == landed
-        imports = app.get("/v1/imports")["items"]
+        imports = app.get("/v1/imports", limit=1000)["items"]
     # What each import says it had taken in is what it had taken in, though it was never ended.
-    assert [item["status"] == "completed" for item in imports] == [False] * KILLS + [True]
-    assert sum(item["counts"]["accepted"] for item in imports) == ROWS
+    assert [item["status"] == "completed" for item in imports] == [False] * kills + [True]
+    assert sum(item["counts"]["accepted"] for item in imports) == rows
 
     clean_url = made_databases.migrated("hedgerow_outcomes")
     with running(apps.made("outcomes", clean_url), headers=identity("outcomes")) as client:
