@@ -12,6 +12,8 @@ from tests.support.platform import ROOT
 
 APPS = ("registry", "network", "outcomes")
 OPEN = {"/healthz", "/readyz"}
+# Questions too long for an address: they are posted, and nothing is kept of them.
+QUESTIONS = {"/v1/evaluations/difference-in-differences", "/v1/intervals"}
 
 
 def operations(app):
@@ -59,7 +61,7 @@ def test_a_reader_writes_nothing_and_nothing_answers_500(app, client):
         answer = called(client, method, path, identity(app, role="reader"))
         # 503: network has nobody to follow here.
         assert answer.status_code < 500 or answer.status_code == 503, f"{method} {path} {answer.text}"
-        if method != "GET":
+        if method != "GET" and path not in QUESTIONS:
             assert answer.status_code == 403, f"{method} {path} {answer.status_code}"
 
 
