@@ -368,3 +368,11 @@ def test_the_edges_of_the_graph_are_the_cells_of_each():
     units, cells = unit_edges(found)
     assert units.tolist() == [0, 0, 1, 1, 1, 1]
     assert cells.tolist() == [3, 4, 1, 2, 4, 5]
+
+
+def test_a_place_without_a_name_goes_by_its_service():
+    made = [
+        (kind, id, {**data, "name": None} if kind == "site" else data) for kind, id, data in records(**PLACE)
+    ]
+    found = exits(ask(facts_of(made), rule=Rule("within", km=1)), "site")
+    assert found.names[found.ids.index("b2")] == "Service b"
