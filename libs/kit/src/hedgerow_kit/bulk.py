@@ -226,8 +226,7 @@ class Importer:
         listed = sorted(outcomes, key=_place)
         row = session.get_one(self._imports, import_id)
         receipts = _receipt_rows(listed, import_id, row.receipts + 1)
-        if receipts:
-            session.execute(insert(self._receipts), receipts)
+        db.insert_all(session, self._receipts, receipts)
         sums = dict.fromkeys(VERDICTS, 0)
         for outcome in listed if counted else ():
             sums[outcome.verdict] += outcome.records

@@ -22,7 +22,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Mapped, Session, declared_attr, mapped_column
 
-from hedgerow_kit.db import Instant
+from hedgerow_kit.db import Instant, insert_all
 
 _PENDING = "pending_changes"
 
@@ -93,8 +93,9 @@ class Feed:
             session.execute(insert(self._clock).values(id=1, seq=last))
         now = datetime.now(UTC)
         first = last - len(pending) + 1
-        session.execute(
-            insert(self._change),
+        insert_all(
+            session,
+            self._change,
             [
                 {"seq": first + offset, "type": type, "id": id, "deleted": deleted, "at": now}
                 for offset, ((type, id), deleted) in enumerate(pending.items())

@@ -1,14 +1,15 @@
 """One database behind one URL: SQLite or PostgreSQL, one transaction per request, fast writing on both."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from functools import lru_cache
 from itertools import count
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple
 
 import orjson
 from fastapi import Depends, Request
-from sqlalchemy import JSON, Connection, DateTime, MetaData, Table, create_engine, event, make_url
+from sqlalchemy import JSON, Connection, DateTime, MetaData, Table, bindparam, create_engine, event, make_url
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Dialect, Engine
 from sqlalchemy.orm import Session
@@ -168,14 +169,75 @@ def upsert(
         with copied(connection, target, columns, rows) as staging:
             connection.exec_driver_sql(_upsert_from(connection, target, staging, columns, key, changing))
         return
-    insert = (postgresql if connection.dialect.name == "postgresql" else sqlite).insert(target)
-    if changing:
-        insert = insert.on_conflict_do_update(
-            index_elements=list(key), set_={name: insert.excluded[name] for name in changing}
-        )
-    else:
-        insert = insert.on_conflict_do_nothing(index_elements=list(key))
+    if connection.dialect.name == "sqlite":
+        statement = _sqlite_upsert(connection.dialect, target, tuple(columns), tuple(key), tuple(changing))
+        connection.exec_driver_sql(statement.text, statement.values(rows))
+        return
+    insert = _resolving(postgresql.insert(target), key, changing)
     connection.execute(insert, [dict(row) for row in rows])
+
+
+def insert_all(session: Session, table: Table | type[Any], rows: Sequence[Mapping[str, Any]]) -> None:
+    """Insert rows with one and the same set of columns, none of whose keys is there yet."""
+    if not rows:
+        return
+    target: Table = table if isinstance(table, Table) else table.__table__
+    columns = list(rows[0])
+    connection = session.connection()
+    session.flush()
+    if connection.dialect.name == "sqlite":
+        statement = _sqlite_upsert(connection.dialect, target, tuple(columns), None, ())
+        connection.exec_driver_sql(statement.text, statement.values(rows))
+    elif len(rows) >= COPY_FROM_ROWS:
+        _copy(connection, target, connection.dialect.identifier_preparer.quote(target.name), columns, rows)
+    else:
+        connection.execute(target.insert(), [dict(row) for row in rows])
+
+
+def _resolving(insert: Any, key: Sequence[str], changing: Sequence[str]) -> Any:
+    """An insert that updates some columns of the rows that are there already, or leaves them alone."""
+    if not changing:
+        return insert.on_conflict_do_nothing(index_elements=list(key))
+    return insert.on_conflict_do_update(
+        index_elements=list(key), set_={name: insert.excluded[name] for name in changing}
+    )
+
+
+class _Statement(NamedTuple):
+    """A statement in the driver's own words: its columns in their order, and how some values are written."""
+
+    text: str
+    columns: tuple[str, ...]
+    treated: tuple[tuple[int, Callable[[Any], Any]], ...]
+
+    def values(self, rows: Sequence[Mapping[str, Any]]) -> list[tuple[Any, ...]]:
+        # Column by column: a value is treated without a look at what stands beside it.
+        listed = [[row[name] for row in rows] for name in self.columns]
+        for place, treat in self.treated:
+            listed[place] = list(map(treat, listed[place]))
+        return list(zip(*listed, strict=True))
+
+
+@lru_cache(maxsize=256)
+def _sqlite_upsert(
+    dialect: Dialect,
+    table: Table,
+    columns: tuple[str, ...],
+    key: tuple[str, ...] | None,
+    changing: tuple[str, ...],
+) -> _Statement:
+    """An upsert; an insert that fails where a key is there already, with no key."""
+    # SQLAlchemy looks at each value of each row anew, which takes as long as the database does to write it.
+    insert = sqlite.insert(table).values({name: bindparam(name) for name in columns})
+    resolved = insert if key is None else _resolving(insert, key, changing)
+    compiled = resolved.compile(dialect=dialect)
+    places: tuple[str, ...] = tuple(compiled.positiontup or ())
+    treats = [table.c[name].type.dialect_impl(dialect).bind_processor(dialect) for name in places]
+    return _Statement(
+        str(compiled),
+        places,
+        tuple((place, treat) for place, treat in enumerate(treats) if treat is not None),
+    )
 
 
 @contextmanager
@@ -189,6 +251,20 @@ def copied(
     connection.exec_driver_sql(
         f"CREATE TEMP TABLE {name} ON COMMIT DROP AS SELECT {listed} FROM {quote(table.name)} WITH NO DATA"
     )
+    _copy(connection, table, name, columns, rows)
+    yield name
+    connection.exec_driver_sql(f"DROP TABLE {name}")
+
+
+def _copy(
+    connection: Connection,
+    table: Table,
+    name: str,
+    columns: Sequence[str],
+    rows: Sequence[Mapping[str, Any]],
+) -> None:
+    """PostgreSQL only: the rows into the table of this name, which has the columns of `table`."""
+    listed = ", ".join(connection.dialect.identifier_preparer.quote(column) for column in columns)
     processors = [
         table.c[column].type.dialect_impl(connection.dialect).bind_processor(connection.dialect)
         for column in columns
@@ -198,8 +274,6 @@ def copied(
     with cursor, cursor.copy(f"COPY {name} ({listed}) FROM STDIN") as copy:  # type: ignore[attr-defined]
         for row in rows:
             copy.write_row([process(row[column]) if process else row[column] for column, process in pairs])
-    yield name
-    connection.exec_driver_sql(f"DROP TABLE {name}")
 
 
 def _upsert_from(

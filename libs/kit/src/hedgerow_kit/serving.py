@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import gc
 import json
 import logging
 import os
@@ -234,9 +235,21 @@ def run(app: Any, *, name: str, host: str, port: int, http: type[asyncio.Protoco
     )
     if os.environ.get(WATCH_STDIN) == "1":
         threading.Thread(target=_end_with_stdin, args=(server,), daemon=True).start()
+    settle_memory()
     server.run()
     if not server.started:
         sys.exit(3)
+
+
+def settle_memory() -> None:
+    """Keep what start-up has made out of every later search for garbage, and search less often.
+
+    Hundreds of thousands of objects live as long as the app does; looking through them again and again takes
+    a seventh of the time of an import.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 50)
 
 
 def _end_with_stdin(server: uvicorn.Server) -> None:

@@ -11,7 +11,7 @@ from hedgerow_kit.db import upsert
 from sqlalchemy import delete, event
 from sqlalchemy.orm import Session
 
-from hedgerow_registry.domain.hsds.places import other_places, other_postcodes
+from hedgerow_registry.domain.hsds.places import beside_sites
 from hedgerow_registry.domain.hsds.reading import terms_named
 from hedgerow_registry.domain.openings import openings
 from hedgerow_registry.store import merges
@@ -117,11 +117,15 @@ def _term_rows(service_id: str, service: Fields) -> Sequence[dict[str, Any]]:
 
 
 def _place_rows(service_id: str, service: Fields) -> Sequence[dict[str, Any]]:
-    document = service["document"]
-    found = [] if document is None else other_places({**document, "id": service_id})
+    found, _ = _beside_sites(service_id, service)
     return [{"service_id": service_id, "id": id} for id in found]
 
 
 def _postcode_rows(service_id: str, service: Fields) -> Sequence[dict[str, Any]]:
-    found = other_postcodes(service["document"] or {})
+    _, found = _beside_sites(service_id, service)
     return [{"service_id": service_id, "place_id": place, "postcode": code} for place, code in found]
+
+
+def _beside_sites(service_id: str, service: Fields) -> tuple[list[str], list[tuple[str, str]]]:
+    document = service["document"]
+    return ([], []) if document is None else beside_sites({**document, "id": service_id})

@@ -7,6 +7,7 @@ that a schedule states is not applied.
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import date, datetime, time, timedelta
+from functools import lru_cache
 from itertools import islice
 from typing import Any, Final, NamedTuple
 from zoneinfo import ZoneInfo
@@ -144,8 +145,23 @@ def openings(document: Mapping[str, Any] | None) -> list[OpeningTime]:
     """
     made: dict[OpeningTime, None] = {}
     for place_id, schedule in _schedules(document or {}):
-        made |= dict.fromkeys(_of_schedule(place_id, schedule))
+        made |= dict.fromkeys(
+            found if place_id is None else found._replace(place_id=place_id)
+            for found in _of_rule(*map(schedule.get, _RULE))
+        )
     return list(made)
+
+
+# All that a schedule is read by; the same rule stands in many records.
+_RULE: Final = (
+    "dtstart", "freq", "byday", "bymonthday", "valid_from", "until", "valid_to", "interval", "byweekno",
+    "byyearday", "count", "opens_at", "closes_at",
+)  # fmt: skip
+
+
+@lru_cache(maxsize=4096)
+def _of_rule(*said: Any) -> tuple[OpeningTime, ...]:
+    return tuple(_of_schedule(None, dict(zip(_RULE, said, strict=True))))
 
 
 def _schedules(document: Mapping[str, Any]) -> Iterator[tuple[str | None, Mapping[str, Any]]]:

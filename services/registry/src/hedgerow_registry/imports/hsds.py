@@ -15,8 +15,12 @@ from hedgerow_registry.imports.rows import OPTIONS, provenance, source_of
 from hedgerow_registry.upstream.feed import Feed
 
 LISTS = ("contents", "content", "services", "items", "data")
-# Nested records are large: a batch of them is one transaction and has to fit in memory.
-BATCH = 500
+# A batch is one transaction and has to fit in memory, and nested records may be large: so many, or so long.
+BATCH = 2_000
+LONGEST_BATCH = 8_000_000
+_READ_AT_ONCE = 100
+# Every tenth record is weighed.
+_SAMPLED = 10
 # An organisation with its services inside is one object: beyond this it is read as a plain list.
 LARGEST_OBJECT = 20_000_000
 
@@ -48,12 +52,27 @@ def kind(*, allowed_hosts: frozenset[str] = frozenset()) -> Kind:
 
 def _of_file(upload: Upload) -> Iterator[Batch]:
     if upload.media_type == NDJSON:
-        found = ndjson_records(upload.path, batch=BATCH)
+        found = ndjson_records(upload.path, batch=_READ_AT_ONCE)
     else:
-        found = _of_organisation(upload) or json_records(upload.path, under=LISTS, batch=BATCH)
-    for batch in found:
+        found = _of_organisation(upload) or json_records(upload.path, under=LISTS, batch=_READ_AT_ONCE)
+    for batch in _joined(found):
         sent = [Sent(record.fields, record.line, record.pointer) for record in batch.records]
         yield Batch(sent, batch.outcomes, batch.notes)
+
+
+def _joined(found: Iterable[Batch]) -> Iterator[Batch]:
+    """Small batches put together, as long as they fit in memory."""
+    pending, length = Batch([]), 0
+    for piece in found:
+        length += _SAMPLED * sum(len(orjson.dumps(record.fields)) for record in piece.records[::_SAMPLED])
+        pending.records += piece.records
+        pending.outcomes += piece.outcomes
+        pending.notes += piece.notes
+        if len(pending.records) + len(pending.outcomes) >= BATCH or length >= LONGEST_BATCH:
+            yield pending
+            pending, length = Batch([]), 0
+    if pending.records or pending.outcomes or pending.notes:
+        yield pending
 
 
 def _of_organisation(upload: Upload) -> Iterator[Batch] | None:

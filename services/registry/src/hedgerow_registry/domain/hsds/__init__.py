@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, Final
 
-from hedgerow_registry.domain.hsds.document import Writer, is_too_deep, plain_id
+from hedgerow_registry.domain.hsds.document import Writer, plain_id
 from hedgerow_registry.domain.hsds.model import (
     NeedTerm,
     Normalised,
@@ -63,8 +63,6 @@ def normalise(record: object, *, source: str = "default") -> Normalised:
     """
     if not isinstance(record, dict):
         return _refused(None, "", "not a JSON object")
-    if is_too_deep(record):
-        return _refused(None, "", "nested more deeply than any record of the standard")
     record = _unwrapped(record)
     key = plain_id(record.get("id", record.get("Id", record.get("ID"))))
     if key is None:
@@ -74,6 +72,8 @@ def normalise(record: object, *, source: str = "default") -> Normalised:
         return _refused(key, "", f"this is {other}, not a service")
     writer = Writer(record, source=source)
     document = writer.entity("service", record, "")
+    if writer.is_too_deep:
+        return _refused(None, "", "nested more deeply than any record of the standard")
     notes = writer.notes
     if document is None or not document.get("name"):
         return _refused(record_id(source, "service", key), "/name", "the service has no name", document)

@@ -2,21 +2,34 @@
 
 import re
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from typing import Any, Final
 
 from hedgerow_registry.domain.hsds import people, values
 from hedgerow_registry.domain.hsds.model import Note
-from hedgerow_registry.domain.hsds.shape import ENTITIES, UNMAPPED, Entity
+from hedgerow_registry.domain.hsds.shape import ENTITIES, STATUSES, UNMAPPED, Entity
 from hedgerow_registry.domain.hsds.spelling import RESPELLED, Part, path_of, slug
 from hedgerow_registry.domain.hsds.values import Value
 from hedgerow_registry.domain.ids import is_uuid, record_id
-from hedgerow_registry.domain.plain_text import plain_text
+from hedgerow_registry.domain.plain_text import is_ordinary, plain_text
 from hedgerow_registry.domain.words import name_key
 
 DEEPEST: Final = 48
 _NOTHING: Final[tuple[Any, ...]] = (None, "", [], {})
 _LINKS: Final = frozenset(("id", "organization_id", "service_id", "service_at_location_id", "location_id"))
 NAME_WITHHELD: Final = "name of a person not kept"
+_OTHER_IDS: Final = frozenset(("Id", "ID", "iD"))
+_PLAIN_CODES: Final = re.compile(r"[A-Za-z0-9+-]{1,20}(?:,[A-Za-z0-9+-]{1,20}){0,400}", re.ASCII)
+# Mailboxes that are nobody's own.
+_PLAIN_MAILBOX: Final = re.compile(
+    r"(?:info|enquiries|contact|office|admin|hello|reception)@(?:[a-z0-9-]{1,63}\.){1,3}[a-z]{2,24}", re.ASCII
+)
+_PLAIN_DAY: Final = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
+# Addresses that nobody has to mend; `values.url` gives each of them back as it is.
+_PLAIN_URL: Final = re.compile(
+    r"https?://(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.){1,8}[a-z]{2,24}(?:/[A-Za-z0-9._~/=?+-]{0,500})?",
+    re.ASCII,
+)
 _WORDS: Final = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|[\s-]+")
 
 _READERS: Final[dict[str, Callable[[Any], Value]]] = {
@@ -30,6 +43,75 @@ _READERS: Final[dict[str, Callable[[Any], Value]]] = {
     "email": values.email,
     "status": values.status,
 }
+
+
+def _glance_at_text(sent: Any) -> str | None:
+    return sent if type(sent) is str and is_ordinary(sent) and len(sent) <= values.LONGEST_TEXT else None
+
+
+def _glance_at_id(sent: Any) -> str | None:
+    return sent if type(sent) is str and is_uuid(sent) else None
+
+
+def _glance_at_number(sent: Any) -> int | float | None:
+    is_number = type(sent) is int or type(sent) is float
+    return sent if is_number and -values.LARGEST <= sent <= values.LARGEST else None
+
+
+def _glance_at_url(sent: Any) -> str | None:
+    return sent if type(sent) is str and len(sent) <= 250 and _PLAIN_URL.fullmatch(sent) else None
+
+
+def _glance_at_day(sent: Any) -> str | None:
+    return sent if type(sent) is str and _PLAIN_DAY.fullmatch(sent) and _is_day(sent) else None
+
+
+@lru_cache(maxsize=4096)
+def _is_day(sent: str) -> bool:
+    return values.date(sent) == Value(sent)
+
+
+def _glance_at_codes(sent: Any) -> str | None:
+    return sent if type(sent) is str and _PLAIN_CODES.fullmatch(sent) else None
+
+
+def _glance_at_mailbox(sent: Any) -> str | None:
+    return sent if type(sent) is str and _PLAIN_MAILBOX.fullmatch(sent) else None
+
+
+def _glance_at_one_of(words: str) -> Callable[[Any], str | None]:
+    known = frozenset(words.split(","))
+    return lambda sent: sent if type(sent) is str and sent in known else None
+
+
+_GLANCES: Final[dict[str, Callable[[Any], Any]]] = {
+    "text": _glance_at_text,
+    "line": _glance_at_text,
+    "ref": _glance_at_id,
+    "number": _glance_at_number,
+    "date": _glance_at_day,
+    "url": _glance_at_url,
+    "codes": _glance_at_codes,
+    "email": _glance_at_mailbox,
+    "status": _glance_at_one_of(",".join(STATUSES)),
+}
+
+# A field's kind, the entity or words it is of, and how a value is told that needs no closer look.
+_Plan = tuple[str, str, Callable[[Any], Any] | None]
+_UNKNOWN: Final[_Plan] = ("", "", None)
+
+
+def _plan(kind: str) -> dict[str, _Plan]:
+    made = {}
+    for name, what in ENTITIES[kind].fields.items():
+        how, _, target = what.partition(":")
+        if name != "id" and (kind, name) not in RESPELLED:
+            glance = _glance_at_one_of(target) if how == "oneof" else _GLANCES.get(how)
+            made[name] = (how, target, glance)
+    return made
+
+
+_PLANS: Final = {kind: _plan(kind) for kind in ENTITIES}
 
 
 def is_too_deep(value: Any, deepest: int = DEEPEST) -> bool:
@@ -59,6 +141,8 @@ class Writer:
 
     def __init__(self, record: Mapping[str, Any], *, source: str) -> None:
         self.notes: list[Note] = []
+        # Something that has no place in the standard nests more deeply than any record of it.
+        self.is_too_deep = False
         self._source = source
         organisation = record.get("organization") or record.get("organisation")
         names = [record.get("name"), organisation.get("name") if isinstance(organisation, dict) else None]
@@ -72,14 +156,25 @@ class Writer:
         parent: the id of the object around it, from which an id is made where there is none.
         """
         shape = ENTITIES[kind]
-        if isinstance(sent, str | int) and not isinstance(sent, bool) and shape.main is not None:
-            sent = {shape.main: sent}
-        if not isinstance(sent, dict):
-            return None
+        if type(sent) is not dict:
+            if isinstance(sent, str | int) and not isinstance(sent, bool) and shape.main is not None:
+                sent = {shape.main: sent}
+            elif not isinstance(sent, dict):
+                return None
         made: dict[str, Any] = {}
         unmapped: dict[str, Any] = {}
-        own_id = self._own_id(shape.id_kind or kind, sent, made, unmapped, pointer)
-        parts = self._parts(kind, shape, sent, pointer)
+        own_id = sent.get("id")
+        if type(own_id) is not str or not is_uuid(own_id) or not _OTHER_IDS.isdisjoint(sent):
+            own_id = self._own_id(shape.id_kind or kind, sent, made, unmapped, pointer)
+        else:
+            made["id"] = own_id
+        # A contact is always looked at closely: whose it is hangs on all of it.
+        rest = (
+            sent
+            if kind == "contact"
+            else self._at_a_glance(kind, sent, made, unmapped, pointer, own_id or parent)
+        )
+        parts = self._parts(kind, shape, rest, pointer) if rest else []
         for part in parts:
             self._place(shape, part, made, unmapped, own_id or parent)
         if kind == "contact":
@@ -88,19 +183,52 @@ class Writer:
             self._without_history_of_people(made, pointer)
         elif kind == "taxonomy_term":
             self._nest(made, unmapped, pointer)
-        if (not made and not unmapped) or any(name not in made for name in shape.needs):
+        if (not made and not unmapped) or (shape.needs and any(name not in made for name in shape.needs)):
             return None
         if own_id is None:
             own_id = self._made_id(kind, parent, {**made, UNMAPPED: unmapped}, pointer)
             if own_id is None:
                 return None
-        for name, unsaid in shape.required.items():
-            made.setdefault(name, unsaid)
+        if shape.required:
+            made = {**shape.required, **made}
         made["id"] = own_id
         ordered = {name: made[name] for name in shape.fields if name in made}
         if unmapped:
             ordered[UNMAPPED] = dict(sorted(unmapped.items()))
         return ordered
+
+    def _at_a_glance(
+        self,
+        kind: str,
+        sent: Mapping[str, Any],
+        made: dict[str, Any],
+        unmapped: dict[str, Any],
+        pointer: str,
+        parent: str,
+    ) -> Mapping[str, Any]:
+        """Take the fields whose values are as the standard means them; gives those to be looked at closely.
+
+        Most are: of a whole record this is most of the work.
+        """
+        rest: dict[str, Any] = {}
+        plan = _PLANS[kind]
+        for name, value in sent.items():
+            how, target, glance = plan.get(name, _UNKNOWN)
+            if glance is not None:
+                if (found := glance(value)) is not None:
+                    made[name] = found
+                    continue
+            elif how == "many" and type(value) is list and value:
+                self._many(target, Part(name, value, f"{pointer}/{name}"), made, unmapped, parent)
+                continue
+            elif how == "one" and type(value) is dict and value:
+                found = self.entity(target, value, f"{pointer}/{name}", parent=parent)
+                if found is not None:
+                    made[name] = found
+                    continue
+            if name != "id":
+                rest[name] = value
+        return rest
 
     def _own_id(
         self, kind: str, sent: Mapping[str, Any], made: dict[str, Any], unmapped: dict[str, Any], pointer: str
@@ -187,9 +315,9 @@ class Writer:
         self, target: str, part: Part, made: dict[str, Any], unmapped: dict[str, Any], parent: str
     ) -> None:
         listed: list[dict[str, Any]] = made.setdefault(part.field, [])
-        items = part.value if isinstance(part.value, list) else [part.value]
-        for number, item in enumerate(items):
-            place = f"{part.pointer}/{number}" if isinstance(part.value, list) else part.pointer
+        is_list = isinstance(part.value, list)
+        for number, item in enumerate(part.value if is_list else [part.value]):
+            place = f"{part.pointer}/{number}" if is_list else part.pointer
             found = self.entity(target, item, place, parent=parent)
             if found is not None:
                 listed.append(found)
@@ -282,6 +410,12 @@ class Writer:
 
     def _keep(self, unmapped: dict[str, Any], name: str, sent: Any, pointer: str) -> None:
         """Keep what has no place in the standard, cleaned, without taking another field's place."""
+        if isinstance(sent, dict | list) and is_too_deep(sent, max(1, DEEPEST - pointer.count("/"))):
+            self.is_too_deep = True
+        else:
+            self._keep_cleaned(unmapped, name, sent, pointer)
+
+    def _keep_cleaned(self, unmapped: dict[str, Any], name: str, sent: Any, pointer: str) -> None:
         kept = self._clean(sent, name, pointer)
         if kept is None:
             return
@@ -299,7 +433,7 @@ class Writer:
         if isinstance(sent, dict):
             inner: dict[str, Any] = {}
             for key, value in sent.items():
-                self._keep(inner, str(key), value, f"{pointer}/{escaped(str(key))}")
+                self._keep_cleaned(inner, str(key), value, f"{pointer}/{escaped(str(key))}")
             return inner or None
         if isinstance(sent, list):
             items = [self._clean(item, name, f"{pointer}/{place}") for place, item in enumerate(sent)]

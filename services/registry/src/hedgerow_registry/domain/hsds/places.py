@@ -62,24 +62,32 @@ def _ways(document: Document) -> Iterator[str]:
             yield schedule["attending_type"]
 
 
-def other_places(document: Document) -> list[str]:
-    """The ids of the places of a service that are no sites, in order.
+def beside_sites(document: Document) -> tuple[list[str], list[tuple[str, str]]]:
+    """The ids of the places of a service that are no sites, and postcodes beside the main one of each site.
 
-    They are those that have no location or an online one, and those of `virtual_places`.
+    The places are those that have no location or an online one, and those of `virtual_places`; the postcodes
+    come as (place, postcode). Both in order, none twice.
     """
-    sites = {site.id for site in sites_of(document, [])}
-    named = {place["id"] for place in document.get("service_at_locations", ())}
-    return sorted((named - sites) | {place["id"] for place in virtual_places(document)})
-
-
-def other_postcodes(document: Document) -> list[tuple[str, str]]:
-    """Postcodes of places beside the one that each site has, as (place, postcode), in order, none twice."""
-    main = {(site.id, site.postcode) for site in sites_of(document, [])}
+    named = document.get("service_at_locations", ())
+    if not named:
+        return [place["id"] for place in virtual_places(document)], []
+    if all(map(_is_plain, named)) and len({place["id"] for place in named}) == len(named):
+        return [], []
+    sites = {site.id: site.postcode for site in sites_of(document, [])}
+    others = sorted({place["id"] for place in named} - sites.keys())
     found: set[tuple[str, str]] = set()
-    for place in document.get("service_at_locations", ()):
+    for place in named:
         for address in (place.get("location") or {}).get("addresses", ()):
             try:
                 found.add((place["id"], postcode(address.get("postal_code") or "")))
             except Malformed:
                 continue
-    return sorted(found - main)
+    return others, sorted(found - sites.items())
+
+
+def _is_plain(place: Document) -> bool:
+    """Whether a place is a site with one address: most are."""
+    location = place.get("location")
+    if not location or location.get("location_type") == "virtual":
+        return False
+    return len(location.get("addresses", ())) < 2

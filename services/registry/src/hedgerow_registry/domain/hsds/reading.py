@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import date
+from functools import lru_cache
 from typing import Any, Final
 
 from hedgerow_registry.domain.eligibility import OLDEST
@@ -334,6 +335,39 @@ def _attribute_path(attribute: Mapping[str, Any], pointer: str, notes: Notes) ->
 
 def _term_path(term: Mapping[str, Any], pointer: str, notes: Notes) -> list[NeedTerm]:
     """A term as a need, after the terms above it that its label names."""
+    if UNMAPPED not in term:
+        # One of a few terms that many services name.
+        detail = term.get("taxonomy_detail") or {}
+        named = (
+            term["id"],
+            term.get("code"),
+            term.get("name"),
+            term.get("taxonomy"),
+            term.get("taxonomy_id"),
+        )
+        found, told = _plain_term(*named, detail.get("name"))
+        notes += [Note(pointer, words) for words in told]
+        return list(found)
+    return _read_term(term, pointer, notes)
+
+
+@lru_cache(maxsize=4096)
+def _plain_term(
+    id: str,
+    code: str | None,
+    name: str | None,
+    taxonomy: str | None,
+    taxonomy_id: str | None,
+    taxonomy_name: str | None,
+) -> tuple[tuple[NeedTerm, ...], tuple[str, ...]]:
+    """A term that says no more than this, as needs, and what has to be noted."""
+    term = {"id": id, "code": code, "name": name, "taxonomy": taxonomy, "taxonomy_id": taxonomy_id}
+    notes: Notes = []
+    found = _read_term({**term, "taxonomy_detail": {"name": taxonomy_name}}, "", notes)
+    return tuple(found), tuple(note.text for note in notes)
+
+
+def _read_term(term: Mapping[str, Any], pointer: str, notes: Notes) -> list[NeedTerm]:
     original = term.get(UNMAPPED, {}).get("id")
     curie = _CURIE.fullmatch(original) if isinstance(original, str) else None
     taxonomy = _taxonomy(term, curie)
