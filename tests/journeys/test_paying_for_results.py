@@ -1,5 +1,6 @@
 """Paying for results, through the gateway: each test is a story, its name the sentence."""
 
+import time
 from typing import Any
 
 import pytest
@@ -337,3 +338,71 @@ def test_user_feedback_diverging_from_targets_is_flagged(paying):
     (flagged,) = paying.get("/v1/divergences", subject="service:p8")["items"]
     assert (flagged["better"]["kpi"], flagged["worse"]["kpi"]) == ("spend", "happy")
     assert "what users say" in flagged["says"]
+
+
+def test_an_observation_below_the_minimum_performance_of_the_work_programme_is_a_breach_of_six_points(paying):
+    # The National Audit Office's figures: 27 % of jobseekers in sustained jobs, against a minimum of 33 %.
+    paying.send(
+        "kpis",
+        "id,name,unit,polarity,level,perspective,frequency,aggregation,target,minimum\n"
+        "sustained,Sustained jobs,%,higher,outcome,outward,annual,ratio_of_sums,39,33\n",
+    )
+    observe(paying, "sustained,contract:wp,2024/25,27")
+    (breach,) = paying.items("/v1/breaches", kpi="sustained")
+    assert breach["minimum"] - breach["worst"] == 6
+    (latest,) = paying.items("/v1/observations/latest", subject="contract:wp")
+    # Six points below the minimum, with six from there to the forecast: as far below as the target is above.
+    assert latest["attainment"] == -1.0
+
+
+def test_reserved_slots_by_provider_type_and_how_concentrated_payments_are(paying):
+    observe(paying, "jobs,organisation:A,2025-Q2,30", "jobs,organisation:B,2025-Q2,10")
+    two = [
+        {"subject": A, "share": "0.5", "sector": "private"},
+        {"subject": B, "share": "0.5", "sector": "charity"},
+    ]
+    context = {"reserved": {"charity": "0.3", "mutual": "0.1"}}
+    ruled(paying, "p4", jobs(id="p4", prices=[{"price": 100}]), contributors=two, context=context)
+    assert issued(paying, "p4")["total"] == 4000.0
+    found = paying.get("/v1/payment-rules/p4/concentration")
+    sectors = {row["sector"]: (row["share"], row["reserved"], row["met"]) for row in found["items"]}
+    assert sectors == {
+        "charity": (0.25, 0.3, False),
+        "mutual": (0.0, 0.1, False),
+        "private": (0.75, None, None),
+    }
+    # 0.75² + 0.25² of all payments.
+    assert found["hhi"] == 6250
+
+
+def test_one_upload_per_row_receipts(paying):
+    sent = "kpi,subject,period,value\njobs,contract:p9,2025-Q2,5\n"
+    sent += "jobs,E0800009,2025-Q2,5\njobs,contract:p9,soon,5\n"
+    done = paying.send("observations", sent).json()
+    assert done["counts"] == {"accepted": 1, "changed": 0, "unchanged": 0, "quarantined": 2}
+    receipts = paying.items(done["receipts"], verdict="quarantined")
+    assert [(row["line"], row["column"]) for row in receipts] == [(3, "subject"), (4, "period")]
+    assert all(row["reason"] for row in receipts)
+
+
+def test_from_an_outcome_every_contract_and_pound_behind_it(paying):
+    paying.send("areas", f"code,name,level,vintage\n{TRAVELLING},Keldermouth,authority,2025\n", source="s2")
+    register = (
+        "id,title,buyer_name,supplier_name,value,start,end\n"
+        "s2,Advice in the north,Keldermouth Council,Advance,120000,2025-04-01,2028-03-31\n"
+    )
+    made = paying.send("contracts", register, source="s2", authority=TRAVELLING)
+    assert made.json()["counts"]["accepted"] == 1, made.text
+    (contract,) = paying.items("/v1/contracts", source="s2")
+    paying.send(
+        "kpis",
+        "id,name,leads_to,answered_by\n"
+        f"s2.plans,Debt plans kept,,\ns2.advice,Advice given,s2.plans,contract:{contract['id']}\n",
+    )
+    deadline = time.monotonic() + 60
+    while paying.get("/v1/kpis/s2.plans/behind")["value_gbp"] != 120000:
+        assert time.monotonic() < deadline, "outcomes did not hear of the contract"
+        time.sleep(0.2)
+    found = paying.get("/v1/kpis/s2.plans/behind")
+    assert [(one["kpi"], one["steps"]) for one in found["kpis"]] == [("s2.plans", 0), ("s2.advice", 1)]
+    assert [(one["contract"], one["value_gbp"]) for one in found["contracts"]] == [(contract["id"], 120000.0)]

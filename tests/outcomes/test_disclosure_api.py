@@ -67,6 +67,8 @@ def test_no_read_shows_what_is_withheld(protected: Client) -> None:
         f"/v1/kpis/cases/series?subject={WARDS[0]}",
         f"/v1/kpis/cases/compare?period=2024&prefix=E05&comparator={TOWN}",
         f"/v1/kpis/cases/spc?subject={WARDS[0]}",
+        "/v1/kpis/cases/funnel?period=2024&prefix=E05",
+        f"/v1/kpis/cases/aggregate?area={TOWN}&level=ward&period=2024",
         "/v1/breaches",
     ]
     for read in reads:

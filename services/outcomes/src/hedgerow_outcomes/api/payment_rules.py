@@ -17,6 +17,7 @@ from hedgerow_outcomes.api.kpis import kpi_number, today
 from hedgerow_outcomes.api.money import Pounds, pounds
 from hedgerow_outcomes.api.parameters import From, To
 from hedgerow_outcomes.domain.definitions import Definition, definition
+from hedgerow_outcomes.domain.payments.concentration import by_sector, hhi
 from hedgerow_outcomes.domain.payments.curves import FEWEST_TO_JUDGE, UNLIKELY, Curve, bunching, curve
 from hedgerow_outcomes.domain.payments.lint import THRESHOLDS, Draft, lint
 from hedgerow_outcomes.domain.payments.money import ROUNDING
@@ -100,6 +101,19 @@ class ReplayView(BaseModel):
     current: Pounds
     draft: Pounds | None
     rounding: str = ROUNDING
+
+
+class SectorView(BaseModel):
+    sector: str
+    total: Pounds
+    share: float | None
+    reserved: float | None
+    met: bool | None
+
+
+class ConcentrationView(paging.Page[SectorView]):
+    total: Pounds
+    hhi: float | None
 
 
 class BunchingView(BaseModel):
@@ -243,6 +257,37 @@ def list_curves(id: RuleId, session: Reading, principal: Money) -> LintView:
     if held is None:
         raise NoSuchRule
     return lint_rule(RuleDocument.model_validate(held.document), session, principal)
+
+
+@router.get("/v1/payment-rules/{id}/concentration")
+def read_concentration(
+    id: RuleId, session: Reading, principal: Money, start: From = None, to: To = None
+) -> ConcentrationView:
+    """How what was paid under a rule spreads over sectors, beside what was reserved, and contributors.
+
+    `hhi`: 10,000 times the sum of the squared shares of the contributors; 10,000 if one is paid everything.
+    """
+    held = payments.rule(session, id, principal.authorities)
+    if held is None:
+        raise NoSuchRule
+    rule = RuleDocument.model_validate(held.document).rule()
+    paid = dict(payments.totals(session, principal.authorities, "contributor", rule=id, start=start, to=to))
+    sectors = {one.subject: one.sector or "unknown" for one in rule.contributors}
+    reserved = {sector: float(share) for sector, share in (rule.context.reserved or {}).items()}
+    return ConcentrationView(
+        hhi=hhi(paid),
+        total=pounds(sum(paid.values())),
+        items=[
+            SectorView(
+                sector=one.sector,
+                total=pounds(one.pence),
+                share=one.share,
+                reserved=one.reserved,
+                met=one.met,
+            )
+            for one in by_sector(paid, sectors, reserved)
+        ],
+    )
 
 
 @router.get("/v1/kpis/{id}/bunching", tags=["kpis"])

@@ -5,8 +5,6 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 from itertools import pairwise
 
-from scipy.stats import binomtest
-
 from hedgerow_outcomes.domain.payments.earning import Counted, Figures, earn
 from hedgerow_outcomes.domain.payments.rules import (
     Block,
@@ -161,5 +159,8 @@ def bunching(
     unpaid = sum(-width <= distance < 0 for distance in distances)
     if paid + unpaid < FEWEST_TO_JUDGE:
         return Bunching(unpaid, paid, None, False)
+    # Imported here: it takes more than a second to load, and few ask.
+    from scipy.stats import binomtest
+
     p_value = float(binomtest(paid, paid + unpaid, 0.5, alternative="greater").pvalue)
     return Bunching(unpaid, paid, p_value, p_value < UNLIKELY)

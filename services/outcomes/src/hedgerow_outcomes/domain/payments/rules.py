@@ -214,7 +214,8 @@ class Context:
 
     previous_value: what the same was paid a year before · award_criteria: weight by criterion, e.g. `price` ·
     prescribed_inputs: how the work must be done, in the contract's words · staggered_start: whether areas or
-    cohorts start at different times, so that there is somebody to compare with
+    cohorts start at different times, so that there is somebody to compare with · reserved: the share of
+    payments that is kept for a sector
     """
 
     __pydantic_config__: ClassVar = _STRICT
@@ -223,6 +224,7 @@ class Context:
     prescribed_inputs: tuple[str, ...] = ()
     staggered_start: bool | None = None
     kpis: tuple[str, ...] = ()
+    reserved: dict[str, Decimal] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -317,6 +319,10 @@ def _of_frame(rule: Rule) -> Iterator[Fault]:
     for place, one in enumerate(rule.contributors):
         if not _is_subject(one.subject):
             yield Fault(f"/contributors/{place}/subject", "not a subject, such as organisation:ID")
+    for sector, share in (rule.context.reserved or {}).items():
+        yield from _sum(f"/context/reserved/{sector}", share, least=Decimal(0), most=Decimal(1))
+    if sum((rule.context.reserved or {}).values(), Decimal(0)) > 1:
+        yield Fault("/context/reserved", "more than everything is reserved")
     if rule.context.previous_value is not None:
         yield from _sum("/context/previous_value", rule.context.previous_value)
 
