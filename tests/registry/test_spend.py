@@ -11,7 +11,18 @@ from hedgerow_registry.errors import Malformed
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.registry.files import AREAS, NEEDS, counts, notes, quarantined, receipts, send
+from tests.registry.files import (
+    AREAS,
+    GEOJSON,
+    NEEDS,
+    box,
+    counts,
+    features,
+    notes,
+    quarantined,
+    receipts,
+    send,
+)
 from tests.registry.test_duplicates import refresh
 from tests.support.http import Client
 from tests.support.identity import identity
@@ -182,6 +193,18 @@ def test_suppliers_are_matched_by_number_or_name_with_reasons(paid: Client) -> N
     assert (bakery["state"], bakery["organisation_id"], bakery["reasons"]) == ("unmatched", None, [])
 
 
+def test_a_supplier_whose_name_says_little_more_is_a_candidate_for_a_person(paid: Client) -> None:
+    pay(paid, "E06999001,Quay Bakery Deliveries,,2025-06-01,5.00,Food,false")
+    refresh(paid)
+    found = suppliers(paid)["Quay Bakery Deliveries"]
+    assert (found["state"], found["organisation_id"], found["matched_by"]) == ("unmatched", None, None)
+    pay(paid, "E06999001,Quay Kitchen Care,,2025-06-01,5.00,Food,false")
+    refresh(paid)
+    found = suppliers(paid)["Quay Kitchen Care"]
+    assert (found["state"], found["organisation_id"], found["matched_by"]) == ("candidate", _id("1"), None)
+    assert found["reasons"][0]["text"] == "names alike by 94%: Quay Kitchen – Quay Kitchen Care"
+
+
 def test_a_supplier_is_matched_when_its_organisation_arrives_later(paid: Client) -> None:
     send(paid, "organisations", "id,name,sector\n7,The Fenland Bakery,private")
     assert "not all looked for" in str(summary(paid, "sector")["computed"]["caveats"])
@@ -195,7 +218,7 @@ def test_what_could_be_two_organisations_is_left_to_a_person(paid: Client) -> No
     refresh(paid)
     kitchen = suppliers(paid, state="candidate")["Quay Kitchen Ltd"]
     assert kitchen["reasons"][-1]["text"] == "another organisation is as likely"
-    assert rows(paid, "sector")["charity" if False else "unknown"] == 5970.24
+    assert rows(paid, "sector")["unknown"] == 5970.24
     # Merged they are one, and the doubt is gone.
     body = {"into": _id("1"), "reason": "the same kitchen"}
     assert paid.post(f"/v1/organisations/{_id('8', 'other')}/merge", json=body).status_code == 200
@@ -295,6 +318,14 @@ def test_a_line_that_names_its_branch_is_paid_there(registry: Client) -> None:
     assert rows(registry, "place") == {"E06999001": 30.0, "unknown": 120.0, "redacted": 0.0}
     by_ward = rows(registry, "place", level="ward")
     assert by_ward == {"E05999001": 20.0, "E05999002": 10.0, "unknown": 120.0, "redacted": 0.0}
+
+
+def test_a_site_that_says_only_its_point_is_placed_by_the_outlines(paid: Client) -> None:
+    outlines = features((BUYER, box(1.0, 53.2, 1.2, 53.4)), ("E06999002", box(2.0, 53.2, 2.2, 53.4)))
+    send(paid, "boundaries", outlines, media_type=GEOJSON)
+    sites = "id,name,organisation_id,site_name,lon,lat\ns,Shop,2,Shop,1.1,53.3\nt,Store,2,Store,2.1,53.3"
+    assert counts(send(paid, "services", sites)) == (2, 0, 0, 0)
+    assert rows(paid, "place") == {BUYER: 6969.26, "unknown": 0.99, "redacted": 210.1}
 
 
 def test_an_owner_nobody_knows_is_a_row_of_its_own(paid: Client) -> None:

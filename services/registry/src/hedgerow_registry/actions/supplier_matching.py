@@ -57,9 +57,8 @@ def _match(session: Session, numbers: Sequence[int]) -> None:
     )
     blocks = matching.blocks(session, (key for listed in keys.values() for key in listed))
     near = {
-        number: sorted({id for key in listed for id, _ in blocks[key].members if key in blocks})
+        number: sorted({id for key in listed if key in blocks for id, _ in blocks[key].members})
         for number, listed in keys.items()
-        if any(key in blocks for key in listed)
     }
     organisations = matching.bodies(session, sorted({id for ids in near.values() for id in ids}))
     answering = merges.canonical(session, organisations)

@@ -117,6 +117,25 @@ def representative_point(geometry: Mapping[str, Any]) -> Point:
     return round(found.x, _DECIMALS), round(found.y, _DECIMALS)
 
 
+def located(points: Sequence[Point], outlines: Mapping[str, Mapping[str, Any]]) -> list[str | None]:
+    """The outline that each point lies in, by its key, in the order of the points; `None` in none.
+
+    points: longitude and latitude in WGS84 · outlines: GeoJSON geometries as they are kept. A point on a
+    border is in the outline whose key comes first.
+
+    >>> box = {"type": "Polygon", "coordinates": [[[0, 0], [2, 0], [2, 2], [0, 2], [0, 0]]]}
+    >>> located([(1, 1), (3, 1)], {"E1": box})
+    ['E1', None]
+    """
+    codes = sorted(outlines)
+    tree = shapely.STRtree([shapely.geometry.shape(outlines[code]) for code in codes])
+    found: list[str | None] = [None] * len(points)
+    spots, shapes = tree.query(shapely.points(points), predicate="intersects") if points else ((), ())
+    for spot, shape in sorted(zip(spots, shapes, strict=True), reverse=True):
+        found[spot] = codes[shape]
+    return found
+
+
 def _polygons(geometry: Mapping[str, Any]) -> Sequence[Any]:
     kind, coordinates = geometry.get("type"), geometry.get("coordinates")
     if kind not in ("Polygon", "MultiPolygon"):

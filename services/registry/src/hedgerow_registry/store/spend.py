@@ -9,6 +9,7 @@ from hedgerow_kit.paging import keyset
 from sqlalchemy import case, func, or_, select, text, tuple_
 from sqlalchemy.orm import Session
 
+from hedgerow_registry.domain.geometry import located
 from hedgerow_registry.domain.interests import ORGANISATION
 from hedgerow_registry.domain.sizes import size_band
 from hedgerow_registry.domain.spend import REDACTED, UNKNOWN, Sum
@@ -18,6 +19,7 @@ from hedgerow_registry.store.held import chunks
 from hedgerow_registry.store.ownership import web_above
 from hedgerow_registry.tables import (
     Area,
+    Boundary,
     MatchKey,
     Organisation,
     OrganisationIdentifier,
@@ -326,6 +328,8 @@ class Places:
         self._home_inside = set() if home is None else set(session.scalars(select(areas.within(home).c.code)))
         self._of_code: dict[str, str | None] = {}
         self._of_postcode: dict[str, str | None] = {}
+        self._home = home
+        self._outlines: dict[str, Mapping[str, Any]] | None = None
 
     def of_code(self, code: str | None) -> str | None:
         """The area of the level around an area: the one of today, of several the first."""
@@ -342,10 +346,31 @@ class Places:
         if not postcode:
             return None
         if postcode not in self._of_postcode:
-            codes = select(Site.area_code).where(Site.postcode == postcode, Site.area_code.is_not(None))
-            found = {self.of_code(code) for code in set(self._session.scalars(codes))} - {None}
+            there = select(Site.area_code, Site.lon, Site.lat).where(Site.postcode == postcode).distinct()
+            rows = self._session.execute(there).all()
+            found = {self.of_code(row.area_code) for row in rows} - {None}
+            points = [(row.lon, row.lat) for row in rows if row.lon is not None]
+            if not found and points:
+                found = set(self.of_points(points)) - {None}
             self._of_postcode[postcode] = found.pop() if len(found) == 1 else None
         return self._of_postcode[postcode]
+
+    def of_points(self, points: Sequence[tuple[float, float]]) -> list[str | None]:
+        """The area around each point, by the outlines that are held."""
+        if self._outlines is None:
+            of_level = select(Boundary.area_code).join(Area, Area.code == Boundary.area_code)
+            codes = set(self._session.scalars(of_level.where(Area.level == self._level)))
+            if self._home is not None and self.of_code(self._home) not in codes:
+                # Of an area without an outline the parts may have one.
+                codes |= self._home_inside
+            self._outlines = {
+                code: geometry
+                for piece in chunks(sorted(codes))
+                for code, geometry in self._session.execute(
+                    select(Boundary.area_code, Boundary.geometry).where(Boundary.area_code.in_(piece))
+                )
+            }
+        return [self.of_code(code) for code in located(points, self._outlines)]
 
     def is_home(self, code: str) -> bool:
         return code in self._home_inside
@@ -359,14 +384,24 @@ class Places:
         sited: dict[str, set[str]] = {}
         for piece in chunks(sorted(of)):
             query = (
-                select(Service.organisation_id, Site.area_code)
+                select(Service.organisation_id, Site.area_code, Site.lon, Site.lat)
                 .join(Site, Site.service_id == Service.id)
-                .where(Service.organisation_id.in_(piece), Site.area_code.is_not(None))
+                .where(
+                    Service.organisation_id.in_(piece),
+                    or_(Site.area_code.is_not(None), Site.lon.is_not(None)),
+                )
                 .distinct()
             )
-            for id, code in self._session.execute(query):
+            points: list[tuple[str, tuple[float, float]]] = []
+            for id, code, lon, lat in self._session.execute(query):
                 if (area := self.of_code(code)) is not None:
                     sited.setdefault(of[str(id)], set()).add(area)
+                elif lon is not None and lat is not None:
+                    points.append((of[str(id)], (lon, lat)))
+            around = self.of_points([point for _, point in points]) if points else []
+            for (id, _), area in zip(points, around, strict=True):
+                if area is not None:
+                    sited.setdefault(id, set()).add(area)
         for id, codes in sited.items():
             here = sorted(code for code in codes if self.is_home(code))
             if here:
