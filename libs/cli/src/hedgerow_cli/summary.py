@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from hedgerow_cli.demonstration import Place
 
 TOP = 5
+SHOWN = ("gaps", "overlaps", "fragility")
 
 
 def show(client: Client, place: "Place | None", *, options: str = "") -> None:
@@ -27,11 +28,11 @@ def show(client: Client, place: "Place | None", *, options: str = "") -> None:
     console.print()
     for line in in_figures(told):
         console.print(line, soft_wrap=True)
-    for subject, tabulate in TABLES.items():
+    for subject in SHOWN:
         answer = read(client, f"{where}/{subject}", {}, limit=TOP)
         _titled(subject.capitalize(), f"{subject} {place.area}{options}", bool(answer["items"]))
         if answer["items"]:
-            console.print(tabulate(answer["items"], names))
+            console.print(TABLES[subject](answer["items"], names))
     observed = client.items("/v1/observations/latest", {"subject": place.area}, limit=TOP)
     _titled("KPIs", f"kpis {place.area}{options}", bool(observed))
     if observed:
