@@ -20,6 +20,15 @@ _CARRIERS = tuple(
     for block in ("64:ff9b::/96", "64:ff9b:1::/48", "2002::/16", "2001::/32", "::/96")
 )
 
+# The errors of httpcore are named after classes; whoever reads why a pull failed is told what happened.
+_WORDS = (
+    (httpcore.ConnectTimeout, "no connection within the time limit"),
+    (httpcore.TimeoutException, "no answer within the time limit"),
+    (httpcore.ConnectError, "no connection could be made"),
+    (httpcore.ProtocolError, "the answer broke off or is not HTTP"),
+    (httpcore.NetworkError, "the connection broke off"),
+)
+
 
 class HostRefused(Exception):
     """The address is not public, and its host is not among those the operator allows."""
@@ -40,7 +49,14 @@ def is_public(address: str) -> bool:
             found = found.ipv4_mapped
         elif any(found in block for block in _CARRIERS):
             return False
+    if isinstance(found, ipaddress.IPv6Address) and found.is_site_local:
+        # Deprecated (RFC 3879), and still routed inside some networks; Python calls it global.
+        return False
     return found.is_global and not found.is_multicast and not found.is_reserved
+
+
+def _words(error: Exception) -> str:
+    return next((words for kind, words in _WORDS if isinstance(error, kind)), type(error).__name__)
 
 
 class _PublicOnly(httpcore.SyncBackend):
@@ -92,7 +108,7 @@ class _Body(httpx.SyncByteStream):
         try:
             yield from self._response.iter_stream()
         except (httpcore.TimeoutException, httpcore.NetworkError, httpcore.ProtocolError) as error:
-            raise httpx.TransportError(type(error).__name__) from None
+            raise httpx.TransportError(_words(error)) from None
 
     def close(self) -> None:
         self._response.close()
@@ -124,8 +140,9 @@ class PublicTransport(httpx.BaseTransport):
         try:
             answer = self._pool.handle_request(sent)
         except (httpcore.TimeoutException, httpcore.NetworkError, httpcore.ProtocolError) as error:
-            # What is wrong with a certificate stands in what caused the error.
-            raise httpx.TransportError(type(error).__name__) from error.__cause__
+            # What is wrong with a certificate stands in what caused the error; the pool raises it anew
+            # "from None", which leaves that in the context only.
+            raise httpx.TransportError(_words(error)) from (error.__cause__ or error.__context__)
         return httpx.Response(
             answer.status, headers=answer.headers, stream=_Body(answer), extensions=answer.extensions
         )
