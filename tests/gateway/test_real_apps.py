@@ -147,7 +147,7 @@ def test_no_app_answers_who_comes_past_the_gateway(platform: Platform, tmp_path:
     ]
     asked = 0
     for address in platform.addresses.values():
-        with httpx.Client(base_url=address, trust_env=False) as direct:
+        with httpx.Client(base_url=address, trust_env=False, timeout=60) as direct:
             for path, item in direct.get("/openapi.json").json()["paths"].items():
                 for method in item if path.startswith("/v1/") else ():
                     concrete = path.replace("{", "").replace("}", "")

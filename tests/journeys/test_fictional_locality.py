@@ -226,6 +226,7 @@ def test_an_attacker_with_all_outputs_recovers_no_small_number(keldermouth):
         truth[subject, "2025-H1"] = sum(truth[subject, month] for month in months)
     kpi = "id,name,unit,aggregation,frequency,suppress_below\nsmall,Small,people,sum,monthly,5\n"
     assert keldermouth.send("kpis", kpi, source="attack").json()["counts"]["accepted"] == 1
+    _wait_until_outcomes_knows(keldermouth, len(wards))
     rows = "".join(f"small,{subject},{period},{count}\n" for (subject, period), count in truth.items())
     sent = keldermouth.send("observations", f"kpi,subject,period,value\n{rows}", source="attack")
     assert sent.json()["counts"]["accepted"] == len(truth), sent.text
@@ -239,6 +240,18 @@ def test_an_attacker_with_all_outputs_recovers_no_small_number(keldermouth):
     ]
     certain = _certain(equations, seen, hidden)
     assert [cell for cell in certain if 0 < truth[cell] < 5] == []
+
+
+def _wait_until_outcomes_knows(platform, wards):
+    """What adds up to what is known only once the areas were heard of."""
+    asked = {"area": AUTHORITY, "level": "ward", "period": "2025-01"}
+    deadline = time.monotonic() + 120
+    while True:
+        answer = platform.client.get("/v1/kpis/small/aggregate", params=asked)
+        if answer.status_code == 200 and answer.json()["areas"] == wards:
+            return
+        assert time.monotonic() < deadline, answer.text
+        time.sleep(0.2)
 
 
 def _everything_shown(platform, wards, months):
