@@ -43,6 +43,35 @@ def test_the_first_start_shows_gaps_overlaps_fragility_and_kpis(keldermouth):
         assert words in said
 
 
+def test_an_attacker_with_all_outputs_recovers_no_small_number(keldermouth):
+    wards = sorted(
+        area["code"] for area in keldermouth.items("/v1/areas", level="ward", within=AUTHORITY, limit=1000)
+    )
+    draw = random.Random(11)
+    months = [f"2025-{month:02}" for month in range(1, 7)]
+    truth = {(ward, month): draw.choice([0, 1, 2, 3, 6, 9, 14, 40]) for ward in wards for month in months}
+    for month in months:
+        truth[AUTHORITY, month] = sum(truth[ward, month] for ward in wards)
+    for subject in (*wards, AUTHORITY):
+        truth[subject, "2025-H1"] = sum(truth[subject, month] for month in months)
+    kpi = "id,name,unit,aggregation,frequency,suppress_below\nsmall,Small,people,sum,monthly,5\n"
+    assert keldermouth.send("kpis", kpi, source="attack").json()["counts"]["accepted"] == 1
+    _wait_until_outcomes_knows(keldermouth, len(wards))
+    rows = "".join(f"small,{subject},{period},{count}\n" for (subject, period), count in truth.items())
+    sent = keldermouth.send("observations", f"kpi,subject,period,value\n{rows}", source="attack")
+    assert sent.json()["counts"]["accepted"] == len(truth), sent.text
+    seen = _everything_shown(keldermouth, wards, months)
+    hidden = {cell for cell in truth if cell not in seen}
+    assert {cell for cell, count in truth.items() if 0 < count < 5} <= hidden
+    assert all(seen[cell] == truth[cell] for cell in seen)
+    equations = [
+        *(((AUTHORITY, period), [(ward, period) for ward in wards]) for period in (*months, "2025-H1")),
+        *(((subject, "2025-H1"), [(subject, month) for month in months]) for subject in (*wards, AUTHORITY)),
+    ]
+    certain = _certain(equations, seen, hidden)
+    assert [cell for cell in certain if 0 < truth[cell] < 5] == []
+
+
 def test_31_of_240_cells_have_no_provider_and_73_hang_on_one(keldermouth):
     cells = keldermouth.items(f"/v1/localities/{AUTHORITY}/cover", level="ward", limit=1000)
     assert len(cells) == 240
@@ -211,35 +240,6 @@ def test_the_second_start_is_ready_within_15_seconds_and_loads_nothing_again(kel
         _wait_for(again, "Ctrl-C stops everything")
         assert "First start" not in _said(again)
         assert again.get(f"/v1/localities/{AUTHORITY}/summary")
-
-
-def test_an_attacker_with_all_outputs_recovers_no_small_number(keldermouth):
-    wards = sorted(
-        area["code"] for area in keldermouth.items("/v1/areas", level="ward", within=AUTHORITY, limit=1000)
-    )
-    draw = random.Random(11)
-    months = [f"2025-{month:02}" for month in range(1, 7)]
-    truth = {(ward, month): draw.choice([0, 1, 2, 3, 6, 9, 14, 40]) for ward in wards for month in months}
-    for month in months:
-        truth[AUTHORITY, month] = sum(truth[ward, month] for ward in wards)
-    for subject in (*wards, AUTHORITY):
-        truth[subject, "2025-H1"] = sum(truth[subject, month] for month in months)
-    kpi = "id,name,unit,aggregation,frequency,suppress_below\nsmall,Small,people,sum,monthly,5\n"
-    assert keldermouth.send("kpis", kpi, source="attack").json()["counts"]["accepted"] == 1
-    _wait_until_outcomes_knows(keldermouth, len(wards))
-    rows = "".join(f"small,{subject},{period},{count}\n" for (subject, period), count in truth.items())
-    sent = keldermouth.send("observations", f"kpi,subject,period,value\n{rows}", source="attack")
-    assert sent.json()["counts"]["accepted"] == len(truth), sent.text
-    seen = _everything_shown(keldermouth, wards, months)
-    hidden = {cell for cell in truth if cell not in seen}
-    assert {cell for cell, count in truth.items() if 0 < count < 5} <= hidden
-    assert all(seen[cell] == truth[cell] for cell in seen)
-    equations = [
-        *(((AUTHORITY, period), [(ward, period) for ward in wards]) for period in (*months, "2025-H1")),
-        *(((subject, "2025-H1"), [(subject, month) for month in months]) for subject in (*wards, AUTHORITY)),
-    ]
-    certain = _certain(equations, seen, hidden)
-    assert [cell for cell in certain if 0 < truth[cell] < 5] == []
 
 
 def _wait_until_outcomes_knows(platform, wards):
