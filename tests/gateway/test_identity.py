@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import jwt
 import pytest
 from hedgerow_gateway import actions
-from hedgerow_gateway.api.identity import READY_SECONDS, TRUST_SECONDS, Identities
+from hedgerow_gateway.api.identity import READY_SECONDS, TRUST_SECONDS, Caller, Identities
 from hedgerow_kit.auth import Signer, Verifier, new_private_key
 from hedgerow_kit.db import Database
 from hedgerow_kit.problems import Problem
@@ -118,6 +118,35 @@ def test_an_identity_is_renewed_long_before_it_ends(
         return len(tokens)
 
     assert asyncio.run(all_day()) == 5
+
+
+def test_callers_of_the_same_roles_and_authorities_share_a_scope_and_nothing_else(
+    database: Database, identities: Identities
+) -> None:
+    def given(*roles: str, authorities: list[str]) -> str:
+        with database.writing() as session:
+            _, text = actions.give_key(
+                session, name="k", roles=roles, authorities=authorities, expires_at=None, now=START
+            )
+        return f"Bearer {text}"
+
+    same = [
+        given("reader", "system", authorities=["E08000009", "E08000001"]),
+        given("system", "reader", authorities=["E08000001", "E08000009"]),
+    ]
+    others = [
+        given("reader", authorities=["E08000001", "E08000009"]),
+        given("reader", "system", authorities=["E08000009"]),
+        given("reader", "system", authorities=["*"]),
+    ]
+
+    async def all_of_them() -> list[Caller]:
+        return [await identities.known(shown, app="registry") for shown in (*same, *others)]
+
+    callers = asyncio.run(all_of_them())
+    assert callers[0].scope == callers[1].scope
+    assert len({caller.scope for caller in callers}) == 4
+    assert len({caller.subject for caller in callers}) == 5
 
 
 def test_a_key_ends_to_the_second_though_it_is_remembered(

@@ -36,6 +36,25 @@ class _Token(NamedTuple):
     until: float
 
 
+class Caller(NamedTuple):
+    """Who was let in.
+
+    token: the identity for the app that will answer.
+    subject: whose it is, for counting and for what changes something.
+    scope: roles and authorities as one text. Two callers of one scope get the same answer to a read, so this
+    and never the subject is what an answer may be kept by.
+    """
+
+    token: str
+    subject: str
+    scope: str
+
+
+class _Ready(NamedTuple):
+    caller: Caller
+    until: float
+
+
 class Identities:
     """Exchanges the Authorization header of a caller for a signed identity."""
 
@@ -52,7 +71,7 @@ class Identities:
         self._now = now
         self._trust_seconds = trust_seconds
         self._known: dict[str, _Known] = {}
-        self._ready: dict[tuple[bytes, str], _Token] = {}
+        self._ready: dict[tuple[bytes, str], _Ready] = {}
         self._tokens: dict[tuple[str, str], _Token] = {}
         self._open_tokens: dict[str, _Token] = {}
         self._asking: dict[str, asyncio.Future[HeldKey | None]] = {}
@@ -60,12 +79,16 @@ class Identities:
         self._hour_noted: dict[str, datetime] = {}
 
     async def token(self, authorization: str | None, *, app: str) -> str:
-        """The identity for an app, or a 401 problem that does not say what was wrong with the key."""
+        """The identity for an app alone; see `known`."""
+        return (await self.known(authorization, app=app)).token
+
+    async def known(self, authorization: str | None, *, app: str) -> Caller:
+        """Who comes, with an identity for an app, or a 401 problem that does not say what was wrong."""
         moment = asyncio.get_running_loop().time()
         shown = sha256((authorization or "").encode()).digest()
         ready = self._ready.get((shown, app))
         if ready is not None and moment < ready.until:
-            return ready.text
+            return ready.caller
         forgotten = self._forgotten
         text = bearer(authorization)
         identifier = identifier_of(text)
@@ -76,12 +99,14 @@ class Identities:
         now = self._now()
         if key is None or is_over(key.expires_at, key.revoked_at, now=now):
             raise unauthorised()
-        token = self._token(key, presented, app, now.timestamp())
+        principal = Principal(f"key:{key.id}", frozenset(key.roles), frozenset(key.authorities))
+        token = self._token(principal, presented, app, now.timestamp())
+        caller = Caller(token, principal.subject, _scope(principal))
         if self._forgotten == forgotten:
             left = (key.expires_at - now).total_seconds() if key.expires_at else READY_SECONDS
             _make_room(self._ready)
-            self._ready[shown, app] = _Token(token, moment + min(left, READY_SECONDS))
-        return token
+            self._ready[shown, app] = _Ready(caller, moment + min(left, READY_SECONDS))
+        return caller
 
     def open_token(self, *, app: str) -> str:
         """The identity of whoever comes without a key: it reads what is published for everyone, no more."""
@@ -153,15 +178,18 @@ class Identities:
         except DBAPIError as error:
             log.warning("use of a key was not noted", extra={"reason": type(error).__name__})
 
-    def _token(self, key: HeldKey, presented: str, app: str, now: float) -> str:
+    def _token(self, principal: Principal, presented: str, app: str, now: float) -> str:
         kept = self._tokens.get((presented, app))
         if kept is not None and now < kept.until:
             return kept.text
-        principal = Principal(f"key:{key.id}", frozenset(key.roles), frozenset(key.authorities))
         text = self._signer.token(principal, audience=app)
         _make_room(self._tokens)
         self._tokens[presented, app] = _Token(text, now + LONGEST_LIFE_S - SPARE_SECONDS)
         return text
+
+
+def _scope(principal: Principal) -> str:
+    return f"{','.join(sorted(principal.roles))} {','.join(sorted(principal.authorities))}"
 
 
 def _make_room(remembered: dict[Any, Any]) -> None:
