@@ -98,12 +98,14 @@ def machine(client: Client) -> Callable[[], RuleBasedStateMachine]:
         def id(self, place: str, number: int, kind: str = "organisation") -> str:
             return record_id(f"{self.run}-{place}", kind, str(number))
 
-        @initialize(said=st.lists(identifiers, min_size=6, max_size=6))
-        def fill(self, said: list[Any]) -> None:
-            """Something to merge: three organisations of each source."""
+        @initialize(said=st.lists(identifiers, min_size=6, max_size=6), chained=st.booleans())
+        def fill(self, said: list[Any], chained: bool) -> None:
+            """Something to merge: three organisations of each source; of one, perhaps a chain already."""
             for place, listed in (("a", said[:3]), ("b", said[3:])):
                 rows = [(n, f"Number {n}", None, one, None) for n, one in enumerate(listed)]
                 self._send(place, rows)
+            for number in (0, 1) if chained else ():
+                self._merge(self.id("a", number), self.id("a", number + 1))
 
         # Writes
 
