@@ -207,6 +207,28 @@ def test_the_worst_access_comes_first_and_says_what_it_rests_on(coast):
     assert again.json() == answer
 
 
+def test_people_who_choose_pay_by_way_and_crowding_and_the_dearest_come_first(coast):
+    answer = coast.get(
+        f"{AT}/access", params={"method": "raam", "limit": 3, "detour": 1, "need": "food", "tau": 2.22390}
+    ).json()
+    found = [(item["area_name"], item["status"], item["per_1000"]) for item in answer["items"]]
+    assert found == [
+        ("East", "out of reach", None),
+        ("West", "reached", None),
+        ("Middle", "reached", None),
+        ("Nowhere", "unknown", None),
+    ]
+    # Ant's 12 places are 6 at a1 and 6 at a2, bee's 4 at b1: 16 for 100 + 200 + 50 people, 131.25 each for
+    # a1 and a2 and 87.5 for b1 at the mean. 200 of Middle at a2 and b1 and 150 at a1: 200/218.75 against
+    # 150/131.25, and a way of 1 from West to either: nobody gains by going there, so each stays.
+    west, middle = answer["items"][1]["ratio"], answer["items"][2]["ratio"]
+    thresholds = answer["computed"]["thresholds"]
+    assert (thresholds["method"], thresholds["tau"]) == ("raam", 2.2239)
+    assert [item["ratio"] for item in answer["items"]][::3] == [None, None]
+    assert middle == pytest.approx(200 / 218.75, rel=0.01)
+    assert west == pytest.approx(150 / 131.25, rel=0.01)
+
+
 ASKED = [
     ("method=4sfca", 422, "method"),
     ("decay=slow", 422, "A decay is"),
@@ -224,6 +246,11 @@ ASKED = [
     ("limit=0.000001&decay=gravity:1,-10", 200, ""),
     ("decay=gravity:999999999,-10&method=3sfca", 200, ""),
     ("decay=gaussian:0.000000001&method=3sfca", 200, ""),
+    ("method=raam&tau=0", 422, "tau"),
+    ("method=raam&decay=step", 422, "tau="),
+    ("method=raam&at_least=1", 422, "tau="),
+    ("tau=60", 422, "tau="),
+    ("method=raam&tau=0.000001", 200, ""),
 ]
 
 
@@ -318,14 +345,13 @@ def test_published_figures_of_pysal_access_through_the_api(database, network, sh
             matrix(client, scenario["name"], pairs)
             for name, expected in scenario["expected"].items():
                 method, _, decay = name.partition("|")
-                if method == "raam":
-                    continue
-                asked = {"method": method, "decay": decay, "limit": told["max_cost"]}
+                asked = {"method": method, "limit": told["max_cost"]}
+                asked |= {"tau": decay.split("=")[1]} if method == "raam" else {"decay": decay}
                 answer = client.get(f"{AT}/access", params={**asked, "costs": scenario["name"]})
                 found = {item["area_name"]: item["ratio"] for item in answer.json()["items"]}
                 assert found == pytest.approx(expected, abs=1e-9), name
                 methods += 1
-    assert methods == 3 * 8
+    assert methods == 3 * 9
 
 
 def san_francisco(shared):

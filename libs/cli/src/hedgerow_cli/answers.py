@@ -125,7 +125,7 @@ def access(
     level: Level = None,
     at: At = None,
     method: Annotated[
-        str | None, typer.Option(help="2sfca (the default), e2sfca, 3sfca or catchment.")
+        str | None, typer.Option(help="2sfca (the default), e2sfca, 3sfca, catchment or raam.")
     ] = None,
     decay: Annotated[
         str | None, typer.Option(help="How weights fall: binary, step, gaussian or gravity.")
@@ -135,6 +135,9 @@ def access(
     ] = None,
     costs: Annotated[
         str | None, typer.Option(help="The matrix of travel costs; straight lines by default.")
+    ] = None,
+    tau: Annotated[
+        float | None, typer.Option(help="Of raam: how far people go to avoid the mean crowding.")
     ] = None,
     at_least: Annotated[
         float | None, typer.Option(help="Places per person below which a cell is marked.")
@@ -152,6 +155,7 @@ def access(
         "decay": decay,
         "limit": reach,
         "costs": costs,
+        "tau": tau,
         "at_least": at_least,
     }
     _answer(context.obj, "access", area, asked, limit)

@@ -59,6 +59,10 @@ class MalformedDecay(NetworkError):
     """
 
 
+class NotOfThisMethod(NetworkError):
+    """Rational agents (`raam`) take tau=, and neither decay= nor at_least=; other methods take no tau=."""
+
+
 class NegativePeople(NetworkError):
     """A number of people is below 0."""
 

@@ -12,6 +12,7 @@ from pydantic import BaseModel, Field
 from hedgerow_network.api.asking import About, Asked
 from hedgerow_network.api.wire import Basis, Computed, Named, Thresholds, computed, need_name, whole
 from hedgerow_network.domain.access import (
+    RAAM,
     Access,
     AccessQuestion,
     access,
@@ -21,6 +22,7 @@ from hedgerow_network.domain.access import (
 from hedgerow_network.domain.locality import Assessment
 from hedgerow_network.domain.matrices import Unit
 from hedgerow_network.domain.travel import USUAL_DETOUR, Travel
+from hedgerow_network.errors import NotOfThisMethod
 
 router = problems.router(prefix="/v1/localities/{area}", tags=["localities"])
 
@@ -45,9 +47,12 @@ class AccessCell(BaseModel):
     people: int | None = Field(description="People behind the cell, null where nothing is known")
     people_basis: Basis
     ratio: float | None = Field(
-        description="Places per person (places, for the method `catchment`); null where access cannot be told"
+        description="Places per person; places for the method `catchment`; for `raam` the cost of way and "
+        "crowding, the higher the worse. Null where access cannot be told, or `raam` finds no place in reach"
     )
-    per_1000: float | None = Field(description="Places per 1,000 people; null for the method `catchment`")
+    per_1000: float | None = Field(
+        description="Places per 1,000 people; null for the methods `catchment` and `raam`"
+    )
     sites_within: int | None = Field(description="Sites within the limit that are open to the area")
     nearest: NearestSite | None
     supply: Literal["capacity", "sites"] = Field(description="What a place is here")
@@ -57,6 +62,7 @@ class AccessCell(BaseModel):
 class AccessThresholds(Thresholds):
     method: str
     decay: str = Field(description="How a weight falls with the cost, with its parameters")
+    tau: float | None = Field(description="Of `raam`: the way people go to avoid the mean crowding")
     limit: float = Field(description="Within reach is what costs no more")
     unit: Unit
     costs: str | None = Field(description="The matrix of travel costs; null: straight lines")
@@ -79,10 +85,11 @@ class AccessPage(BaseModel):
 
 
 Method = Annotated[
-    Literal["2sfca", "e2sfca", "3sfca", "catchment"],
+    Literal["2sfca", "e2sfca", "3sfca", "catchment", "raam"],
     Query(
         description="Two-step floating catchment, the same with weights by distance (enhanced), three-step; "
-        "or `catchment`: places in reach, not shared with anybody"
+        "`catchment`: places in reach, not shared with anybody; or `raam`: what way and crowding cost people "
+        "who choose where to go"
     ),
 ]
 
@@ -163,10 +170,22 @@ def asked_access(
         float | None,
         Query(ge=0, allow_inf_nan=False, description="The ratio below which a cell counts as `below`"),
     ] = None,
+    tau: Annotated[
+        float | None,
+        Query(
+            gt=0,
+            le=1_000_000,
+            allow_inf_nan=False,
+            description="Of `raam`: how far people go to avoid the mean crowding, in the unit; an hour or "
+            "10 km unless said",
+        ),
+    ] = None,
 ) -> AskedAccess:
     question = access_question(
-        method=method, decay=decay, limit=limit, travel=way, supply=supply, people=people
+        method=method, decay=decay, limit=limit, travel=way, supply=supply, people=people, tau=tau
     )
+    if method == RAAM and at_least is not None:
+        raise NotOfThisMethod
     return AskedAccess(asked, question, at_least)
 
 
@@ -180,9 +199,9 @@ def list_access(
 ) -> AccessPage:
     """Access to what answers each need from each area, the worst first.
 
-    Out of reach first, then below the ratio asked for, then the lowest ratio; with equal ones most people
-    first, then by need and area; where access cannot be told last. People outside the locality who can reach
-    the same sites compete for their places.
+    Out of reach first, then below the ratio asked for, then the lowest ratio (for `raam` the highest cost);
+    with equal ones most people first, then by need and area; where access cannot be told last. People outside
+    the locality who can reach the same sites compete for their places.
     """
     of = about.asked.assessment()
     found = about.found(of)
@@ -200,11 +219,13 @@ def list_access(
 
 
 def rank_of(of: Assessment, about: AskedAccess, found: Access) -> Any:
+    worse = -1.0 if about.question.method == RAAM else 1.0
+
     def rank(place: int) -> tuple[int, float, float, str, str]:
         need, area = divmod(place, of.areas.size)
         return (
             _RANK[_status(about, found, need, area)],
-            float(found.ratio[need, area]),
+            worse * float(found.ratio[need, area]) if np.isfinite(found.ratio[need, area]) else 0.0,
             -float(of.people.count[need, area]),
             of.needs[need],
             of.facts.hierarchy.codes[int(of.areas[area])],
@@ -216,7 +237,7 @@ def rank_of(of: Assessment, about: AskedAccess, found: Access) -> Any:
 def _status(about: AskedAccess, found: Access, need: int, area: int) -> AccessStatus:
     if not found.known[area]:
         return "unknown"
-    if found.within[need, area] == 0:
+    if found.within[need, area] == 0 or not np.isfinite(found.ratio[need, area]):
         return "out of reach"
     if about.at_least is not None and found.ratio[need, area] < about.at_least:
         return "below"
@@ -228,8 +249,9 @@ def _cell(of: Assessment, about: AskedAccess, found: Access, place: int) -> Acce
     held = of.facts.hierarchy.areas[of.areas[area]]
     status = _status(about, found, need, area)
     known = status != "unknown"
-    ratio = float(found.ratio[need, area]) if known else None
-    shared = about.question.method != "catchment"
+    told = known and bool(np.isfinite(found.ratio[need, area]))
+    ratio = float(found.ratio[need, area]) if told else None
+    shared = about.question.method not in ("catchment", RAAM)
     return AccessCell(
         need=of.needs[need],
         need_name=need_name(of, of.needs[need]),
@@ -271,6 +293,7 @@ def access_computed(about: AskedAccess, of: Assessment, found: Access) -> Access
         **base.thresholds.model_dump(),
         method=question.method,
         decay=str(question.decay),
+        tau=question.tau,
         limit=question.decay.limit,
         unit=way.unit,
         costs=way.matrix.name if way.matrix else None,

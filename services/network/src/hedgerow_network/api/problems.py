@@ -16,6 +16,7 @@ PROBLEMS: dict[type[Exception], ProblemType] = {
     errors.UnknownProvider: NOT_FOUND,
     errors.MalformedRule: UNPROCESSABLE,
     errors.MalformedDecay: UNPROCESSABLE,
+    errors.NotOfThisMethod: UNPROCESSABLE,
     errors.NegativePeople: UNPROCESSABLE,
     errors.UnknownMatrix: NOT_FOUND,
     errors.NeedsMatrix: UNPROCESSABLE,

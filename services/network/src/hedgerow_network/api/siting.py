@@ -13,7 +13,6 @@ from hedgerow_network.api.asking import About
 from hedgerow_network.api.wire import Computed, Named, Thresholds, computed, service_named, whole
 from hedgerow_network.domain import siting
 from hedgerow_network.domain.access import access_question, candidates
-from hedgerow_network.domain.cover import Floats
 from hedgerow_network.domain.locality import Assessment
 from hedgerow_network.domain.matrices import Unit
 from hedgerow_network.domain.siting import Siting
@@ -60,6 +59,9 @@ class SitingAnswer(BaseModel):
     areas: int = Field(description="Areas with people")
     areas_within: int
     areas_twice: int = Field(description="Areas with two or more chosen sites within the limit")
+    areas_one_site: int = Field(
+        description="Areas with people that one site only reaches: no choice gives them a second"
+    )
     mean_cost: float | None = Field(description="Of a person to the nearest chosen site")
     furthest_cost: float | None = Field(description="Of whoever is furthest from it")
     unreachable: list[Named] = Field(description="Areas with people that no site at all reaches")
@@ -132,6 +134,7 @@ def choose_sites(
         areas=int(lived.sum()),
         areas_within=int((lived & (times > 0)).sum()),
         areas_twice=int((lived & (times > 1)).sum()),
+        areas_one_site=int((lived & (np.diff(near.indptr) == 1)).sum()),
         mean_cost=float(people[reached] @ nearest[reached] / people[reached].sum())
         if reached.any()
         else None,
@@ -142,10 +145,6 @@ def choose_sites(
         ],
         computed=_computed(about, of),
     )
-
-
-def _mean(cost: Floats, people: Floats) -> float | None:
-    return float(people @ cost / people.sum()) if people.size else None
 
 
 def _wrong(parameter: str, reason: str) -> Problem:

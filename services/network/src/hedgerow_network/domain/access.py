@@ -19,11 +19,19 @@ from hedgerow_network.domain.caveats import listed
 from hedgerow_network.domain.cover import Floats, Ints, kept
 from hedgerow_network.domain.locality import Assessment
 from hedgerow_network.domain.people import people
+from hedgerow_network.domain.rational_agents import rational_agents
 from hedgerow_network.domain.serving import DECLARED, Rule, serving
 from hedgerow_network.domain.travel import Reach, Travel
+from hedgerow_network.errors import NotOfThisMethod
 
 USUAL_LIMIT = {"minutes": 30.0, "km": 5.0}
 """How far people are taken to go unless said: 30 minutes (as in Luo & Wang 2003), or 5 kilometres of way."""
+
+RAAM = "raam"
+"""The method by which people choose where to go; see `rational_agents`."""
+
+USUAL_TAU = {"minutes": 60.0, "km": 10.0}
+"""How far people are taken to go to avoid the mean crowding unless said: an hour (as in PySAL's `access`)."""
 
 CAPACITY, SITES = "capacity", "sites"
 NEED, RESIDENTS = "need", "residents"
@@ -33,9 +41,10 @@ NEED, RESIDENTS = "need", "residents"
 class AccessQuestion:
     """What is asked about access.
 
-    method: a key of `METHODS` · decay: with its limit, in the unit of `travel` · supply: `capacity` (places
-    of services, shared equally by their sites), `sites` (each counts 1), None = capacity for a need where a
-    service that addresses it states one, else sites · people: `need` (people with the need) or `residents`
+    method: a key of `METHODS`, or `RAAM` · decay: with its limit, in the unit of `travel` · supply:
+    `capacity` (places of services, shared equally by their sites), `sites` (each counts 1), None = capacity
+    for a need where a service that addresses it states one, else sites · people: `need` (people with it) or
+    `residents` · tau > 0, of `RAAM` only, else None
     """
 
     method: str = TWO_STEP
@@ -43,6 +52,13 @@ class AccessQuestion:
     travel: Travel = field(default_factory=Travel)
     supply: str | None = None
     people: str = NEED
+    tau: float | None = None
+
+    def figures(self, capacity: Floats, demand: Floats, costs: csr_array) -> Floats:
+        """(n_areas,) the method's figure of each area."""
+        if self.tau is not None:
+            return rational_agents(capacity, demand, costs, limit=self.decay.limit, tau=self.tau)
+        return METHODS[self.method](capacity, demand, costs, self.decay)
 
 
 def access_question(
@@ -53,19 +69,27 @@ def access_question(
     travel: Travel | None = None,
     supply: str | None = None,
     people: str = NEED,
+    tau: float | None = None,
 ) -> AccessQuestion:
-    """A question from what was said, the rest as usual. Raises MalformedDecay."""
+    """A question from what was said, the rest as usual. Raises MalformedDecay, NotOfThisMethod."""
     travel = travel or Travel()
     limit = USUAL_LIMIT[travel.unit] if limit is None else limit
-    said = decay if decay is not None else USUAL_DECAY[method]
-    return AccessQuestion(method, read_decay(said, limit=limit), travel, supply, people)
+    if method == RAAM:
+        if decay is not None:
+            raise NotOfThisMethod
+        tau = USUAL_TAU[travel.unit] if tau is None else tau
+    elif tau is not None:
+        raise NotOfThisMethod
+    said = decay if decay is not None else USUAL_DECAY.get(method, BINARY)
+    return AccessQuestion(method, read_decay(said, limit=limit), travel, supply, people, tau)
 
 
 @dataclass(frozen=True)
 class Access:
     """Access of every cell of an assessment, needs × areas.
 
-    ratio: places per person (places, for the method `catchment`), 0.0 where no site is in reach ·
+    ratio: places per person, 0.0 where no site is in reach; places for the method `catchment`, a cost for
+    `raam`, inf where no place is in reach ·
     within: sites within the limit that are open to the area · site, cost: the nearest one, however far, -1
     and inf where no way to any is known · known: (n_areas,) whether anything is known about ways from the
     area · supply: per need, what counts as supply · unstated: per need, services left out because they state
@@ -127,7 +151,7 @@ def access(of: Assessment, asked: AccessQuestion) -> Access:
         bases.append(basis)
         unstated.append(left)
         of_need = _columns(costs, chosen)
-        ratio[need] = METHODS[asked.method](capacity, demand[need], of_need, asked.decay)[here]
+        ratio[need] = asked.figures(capacity, demand[need], of_need)[here]
         near = nearest(csr_array(of_need[here]), limit=asked.decay.limit)
         within[need], site[need], cost[need] = near.within, near.site, near.cost
         if asked.travel.matrix is None:
