@@ -19,7 +19,7 @@ def start() -> tuple[str, str, Callable[[], None]]:
         return given, "HEDGEROW_TEST_DATABASE_URL", lambda: None
     if _docker_answers():
         return _in_docker()
-    return _from_wheel()
+    return from_wheel()
 
 
 def _docker_answers() -> bool:
@@ -41,7 +41,8 @@ def _in_docker() -> tuple[str, str, Callable[[], None]]:
     return url, "Docker", container.stop
 
 
-def _from_wheel() -> tuple[str, str, Callable[[], None]]:
+def from_wheel() -> tuple[str, str, Callable[[], None]]:
+    """A new server of its own, how it was come by, and how to stop it."""
     with warnings.catch_warnings():
         # It asks for a runtime folder that a bare machine does not have, and does without.
         warnings.simplefilter("ignore")

@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
+from types import FrameType
 from typing import Any, NamedTuple, Protocol, TypeVar
 
 import uvicorn
@@ -28,6 +29,11 @@ log = logging.getLogger(__name__)
 
 # Names in the environment by which a supervisor asks its children to end with it.
 WATCH_STDIN = "HEDGEROW_END_WITH_STDIN"
+# For so many seconds an app that is told to stop goes on answering, so that whoever sends it requests can go
+# elsewhere first. Nobody has to be waited for unless there is an elsewhere: none by default.
+DRAIN_SECONDS = "HEDGEROW_DRAIN_SECONDS"
+
+_draining = threading.Event()
 
 # A check answers with what is wrong, or None.
 Check = Callable[[], str | None]
@@ -70,7 +76,8 @@ def create(
     @app.get("/readyz", tags=["health"])
     def readyz() -> dict[str, str]:
         """Requests can be answered; otherwise 503 naming what is missing."""
-        wrong = {name: reason for name, check in ready.items() if (reason := check()) is not None}
+        checks = {"process": _is_stopping, **ready}
+        wrong = {name: reason for name, check in checks.items() if (reason := check()) is not None}
         if wrong:
             raise Problem(
                 UNAVAILABLE,
@@ -80,6 +87,10 @@ def create(
         return {"status": "ready"}
 
     return app
+
+
+def _is_stopping() -> str | None:
+    return "is stopping" if _draining.is_set() else None
 
 
 def _describe_formats(app: FastAPI) -> None:
@@ -217,7 +228,7 @@ def run(app: Any, *, name: str, host: str, port: int, http: type[asyncio.Protoco
     http: a protocol in place of uvicorn's own on httptools.
     """
     logs.install(name, level=os.environ.get("HEDGEROW_LOG_LEVEL", "INFO"))
-    server = uvicorn.Server(
+    server = _Server(
         uvicorn.Config(
             app,
             host=host,
@@ -231,7 +242,8 @@ def run(app: Any, *, name: str, host: str, port: int, http: type[asyncio.Protoco
             proxy_headers=False,
             timeout_graceful_shutdown=10,
             h11_max_incomplete_event_size=16_384,
-        )
+        ),
+        drain_seconds=float(os.environ.get(DRAIN_SECONDS, "0")),
     )
     if os.environ.get(WATCH_STDIN) == "1":
         threading.Thread(target=_end_with_stdin, args=(server,), daemon=True).start()
@@ -239,6 +251,26 @@ def run(app: Any, *, name: str, host: str, port: int, http: type[asyncio.Protoco
     server.run()
     if not server.started:
         sys.exit(3)
+
+
+class _Server(uvicorn.Server):
+    """Uvicorn that, when told to stop, first says so for a while: not ready, and no connection kept open."""
+
+    def __init__(self, config: uvicorn.Config, *, drain_seconds: float) -> None:
+        super().__init__(config)
+        self._drain_seconds = drain_seconds
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        if _draining.is_set() or not self._drain_seconds:
+            super().handle_exit(sig, frame)
+            return
+        _draining.set()
+        # Uvicorn takes these into every answer, anew each second.
+        self.config.encoded_headers.append((b"connection", b"close"))
+        log.info("stopping soon", extra={"seconds": self._drain_seconds})
+        last = threading.Timer(self._drain_seconds, super().handle_exit, (sig, frame))
+        last.daemon = True
+        last.start()
 
 
 def settle_memory() -> None:

@@ -1,23 +1,38 @@
 """What the gateway is told from outside."""
 
+import os
 from pathlib import Path
+from typing import Annotated
 
-from pydantic import HttpUrl
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import BeforeValidator, Field, HttpUrl
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+
+def _parted(given: object) -> object:
+    return tuple(part.strip() for part in given.split(",")) if isinstance(given, str) else given
+
+
+Addresses = Annotated[tuple[HttpUrl, ...], NoDecode, BeforeValidator(_parted), Field(min_length=1)]
 
 
 class Settings(BaseSettings):
     """From the environment: `HEDGEROW_GATEWAY_<NAME>`."""
 
-    model_config = SettingsConfigDict(env_prefix="HEDGEROW_GATEWAY_", frozen=True)
+    model_config = SettingsConfigDict(
+        env_prefix="HEDGEROW_GATEWAY_",
+        frozen=True,
+        # What must not stand in the environment may lie there, a file each with the variable's name.
+        secrets_dir=os.environ.get("HEDGEROW_SECRETS_DIR"),
+    )
 
     data_dir: Path = Path("var")
     database_url: str | None = None
     host: str = "127.0.0.1"
     port: int = 8000
-    registry_url: HttpUrl = HttpUrl("http://127.0.0.1:8001")
-    network_url: HttpUrl = HttpUrl("http://127.0.0.1:8002")
-    outcomes_url: HttpUrl = HttpUrl("http://127.0.0.1:8003")
+    # Where each app is; several addresses, parted by commas, are its replicas.
+    registry_url: Addresses = (HttpUrl("http://127.0.0.1:8001"),)
+    network_url: Addresses = (HttpUrl("http://127.0.0.1:8002"),)
+    outcomes_url: Addresses = (HttpUrl("http://127.0.0.1:8003"),)
     client_silence_seconds: float = 30.0
 
     @property
@@ -29,10 +44,13 @@ class Settings(BaseSettings):
         return self.database_url or f"sqlite:///{self.own_dir / 'gateway.db'}"
 
     @property
-    def apps(self) -> dict[str, str]:
-        """Each app's address, without a slash at the end."""
+    def apps(self) -> dict[str, tuple[str, ...]]:
+        """The addresses of each app's replicas, without a slash at the end."""
         return {
-            "registry": str(self.registry_url).rstrip("/"),
-            "network": str(self.network_url).rstrip("/"),
-            "outcomes": str(self.outcomes_url).rstrip("/"),
+            app: tuple(str(address).rstrip("/") for address in addresses)
+            for app, addresses in (
+                ("registry", self.registry_url),
+                ("network", self.network_url),
+                ("outcomes", self.outcomes_url),
+            )
         }

@@ -1,5 +1,6 @@
 """What network is told by its environment."""
 
+import os
 from pathlib import Path
 
 from pydantic import Field
@@ -12,7 +13,12 @@ class Settings(BaseSettings):
     """
 
     model_config = SettingsConfigDict(
-        env_prefix="HEDGEROW_NETWORK_", frozen=True, populate_by_name=True, extra="ignore"
+        env_prefix="HEDGEROW_NETWORK_",
+        frozen=True,
+        populate_by_name=True,
+        extra="ignore",
+        # What must not stand in the environment may lie there, a file each with the variable's name.
+        secrets_dir=os.environ.get("HEDGEROW_SECRETS_DIR"),
     )
 
     database_url: str = "sqlite:///network.db"

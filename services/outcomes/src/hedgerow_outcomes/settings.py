@@ -1,5 +1,6 @@
 """What the environment says."""
 
+import os
 from pathlib import Path
 
 from pydantic import Field
@@ -10,7 +11,12 @@ class Settings(BaseSettings):
     """From variables that begin with `HEDGEROW_OUTCOMES_`; the public keys are the gateway's for all apps."""
 
     model_config = SettingsConfigDict(
-        env_prefix="HEDGEROW_OUTCOMES_", frozen=True, populate_by_name=True, extra="ignore"
+        env_prefix="HEDGEROW_OUTCOMES_",
+        frozen=True,
+        populate_by_name=True,
+        extra="ignore",
+        # What must not stand in the environment may lie there, a file each with the variable's name.
+        secrets_dir=os.environ.get("HEDGEROW_SECRETS_DIR"),
     )
 
     database_url: str = "sqlite:///outcomes.db"
@@ -24,7 +30,5 @@ class Settings(BaseSettings):
     poll_seconds: float = Field(default=1.0, gt=0)
     # The longest rest while the registry cannot be reached.
     longest_pause_seconds: float = Field(default=10.0, gt=0)
-    # How often it is looked which KPIs have become late; 0: never.
-    late_seconds: float = Field(default=900.0, ge=0)
     # One transaction each. Fewer rows cost more commits, more rows more memory and a longer wait for writers.
     batch_rows: int = Field(default=200_000, ge=1)

@@ -1,5 +1,6 @@
 """What the registry is told by its environment."""
 
+import os
 from pathlib import Path
 from typing import Annotated
 
@@ -11,7 +12,12 @@ class Settings(BaseSettings):
     """From variables that begin with `HEDGEROW_REGISTRY_`; the public keys are the gateway's for all apps."""
 
     model_config = SettingsConfigDict(
-        env_prefix="HEDGEROW_REGISTRY_", frozen=True, populate_by_name=True, extra="ignore"
+        env_prefix="HEDGEROW_REGISTRY_",
+        frozen=True,
+        populate_by_name=True,
+        extra="ignore",
+        # What must not stand in the environment may lie there, a file each with the variable's name.
+        secrets_dir=os.environ.get("HEDGEROW_SECRETS_DIR"),
     )
 
     database_url: str = "sqlite:///registry.db"

@@ -89,9 +89,7 @@ class Apps:
         try:
             async with (
                 asyncio.timeout(seconds),
-                self._upstream.session("GET").get(
-                    self._upstream.address(app, path, query), headers=headers, allow_redirects=False
-                ) as answer,
+                await self._upstream.request("GET", app, path, query, headers=headers) as answer,
             ):
                 return answer.status, await _whole(answer)
         except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError):

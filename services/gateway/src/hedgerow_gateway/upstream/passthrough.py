@@ -2,10 +2,10 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping, Sequence
 from functools import lru_cache
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 import aiohttp
 from aiohttp.http_exceptions import HttpProcessingError
@@ -20,6 +20,8 @@ log = logging.getLogger(__name__)
 CONNECT_SECONDS = 2.0
 # Shorter than the apps' own 5 s, so that a connection is dropped here before it is dropped there.
 KEEP_ALIVE_SECONDS = 4.0
+# A replica that is leaving, or was not there, is asked last for so long.
+REST_SECONDS = 5.0
 CHUNK_BYTES = 65_536
 LONGEST_HEADER_BYTES = 16_384
 # How often exchanges are looked after: deadlines, callers who left, connections that broke.
@@ -50,13 +52,32 @@ async def _never_twice(
         raise _Broken from error
 
 
+class _Replicas:
+    """The addresses of one app's replicas in turn; who leaves or is not there comes last for a while."""
+
+    def __init__(self, addresses: Sequence[str]) -> None:
+        self._bases = [URL(address) for address in addresses]
+        self._turn = 0
+        self._resting: dict[URL, float] = {}
+
+    def in_turn(self, now: float) -> list[URL]:
+        if len(self._bases) == 1:
+            return self._bases
+        self._turn = (self._turn + 1) % len(self._bases)
+        turned = self._bases[self._turn :] + self._bases[: self._turn]
+        return sorted(turned, key=lambda base: now < self._resting.get(base, 0.0))
+
+    def rest(self, base: URL, now: float) -> None:
+        self._resting[base] = now + REST_SECONDS
+
+
 class Upstream:
     """The connections to the apps. Open it once, within the running loop."""
 
-    def __init__(self, apps: dict[str, str], *, client_silence_seconds: float = 30.0) -> None:
-        self._bases = {app: URL(address) for app, address in apps.items()}
+    def __init__(self, apps: Mapping[str, Sequence[str]], *, client_silence_seconds: float = 30.0) -> None:
+        self._replicas = {app: _Replicas(addresses) for app, addresses in apps.items()}
         # Polled addresses come again and again, and a URL remembers what has been made of it.
-        self.address = lru_cache(maxsize=1024)(self._address)
+        self._address = lru_cache(maxsize=1024)(_address)
         self.client_silence_seconds = client_silence_seconds
         self._reading: aiohttp.ClientSession | None = None
         self._writing: aiohttp.ClientSession | None = None
@@ -107,22 +128,32 @@ class Upstream:
             if session is not None:
                 await session.close()
 
-    def _address(self, app: str, path: str, query: str = "") -> URL:
-        """An app's address for a path that is already encoded; nothing in it is encoded again."""
-        base = self._bases[app]
-        return URL.build(
-            scheme=base.scheme,
-            host=base.host or "",
-            port=base.port,
-            path=base.raw_path.rstrip("/") + path,
-            query_string=query,
-            encoded=True,
-        )
+    async def request(
+        self, method: str, app: str, path: str, query: str = "", **asked: Any
+    ) -> aiohttp.ClientResponse:
+        """Send a request to one of an app's replicas; path and query are encoded already and stay so.
 
-    def session(self, method: str) -> aiohttp.ClientSession:
+        A replica that cannot be connected to has heard nothing, so any request may then go to another.
+        """
         session = self._reading if method in _SAFE else self._writing
         assert session is not None, "the upstream has not been opened"
-        return session
+        replicas = self._replicas[app]
+        bases = replicas.in_turn(asyncio.get_running_loop().time())
+        for base in bases:
+            try:
+                answer = await session.request(
+                    method, self._address(base, path, query), allow_redirects=False, **asked
+                )
+            except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError):
+                replicas.rest(base, asyncio.get_running_loop().time())
+                if base is bases[-1]:
+                    raise
+                continue
+            if len(bases) > 1 and session is self._reading and answer.headers.get("connection") == "close":
+                # It is about to stop: it says so on every connection that would have been kept.
+                replicas.rest(base, asyncio.get_running_loop().time())
+            return answer
+        raise AssertionError("an app has an address")
 
     async def pass_on(
         self, scope: Scope, receive: Receive, send: Send, *, app: str, token: str, read_seconds: float
@@ -134,6 +165,17 @@ class Upstream:
             await exchange.run(token)
         finally:
             self._under_way.discard(exchange)
+
+
+def _address(base: URL, path: str, query: str) -> URL:
+    return URL.build(
+        scheme=base.scheme,
+        host=base.host or "",
+        port=base.port,
+        path=base.raw_path.rstrip("/") + path,
+        query_string=query,
+        encoded=True,
+    )
 
 
 class _Exchange:
@@ -255,14 +297,13 @@ class _Exchange:
             body = self._body()
         else:
             body = None
-        answer = await self._upstream.session(method).request(
+        answer = await self._upstream.request(
             method,
-            self._upstream.address(
-                self._app, scope["raw_path"].decode("latin-1"), scope["query_string"].decode("latin-1")
-            ),
+            self._app,
+            scope["raw_path"].decode("latin-1"),
+            scope["query_string"].decode("latin-1"),
             data=body,
             headers=passed,
-            allow_redirects=False,
         )
         whole = False
         try:

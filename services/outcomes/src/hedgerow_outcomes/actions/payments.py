@@ -194,8 +194,7 @@ def _store(
         )
         for number, line in enumerate(lines, start=1)
     )
-    what = "issued" if statement.adjusts is None else "adjusted"
-    _note(session, statement.id, State.ISSUED, by, None, number=1, what=what)
+    _note(session, statement.id, State.ISSUED, by, None, number=1)
     session.flush()
     return statement
 
@@ -229,14 +228,12 @@ def move(
     when(None if held is None else statement)
     assert statement is not None
     statement.state = moved(State(statement.state), to).value
-    _note(session, id, to, by, reason, number=len(payments.events(session, id)) + 1, what=to.value)
+    _note(session, id, to, by, reason, number=len(payments.events(session, id)) + 1)
     session.flush()
     return statement
 
 
-def _note(
-    session: Session, id: str, state: State, by: Principal, reason: str | None, *, number: int, what: str
-) -> None:
+def _note(session: Session, id: str, state: State, by: Principal, reason: str | None, *, number: int) -> None:
     session.add(
         StatementEvent(
             statement_id=id,
@@ -247,7 +244,7 @@ def _note(
             reason=reason,
         )
     )
-    feed.record(session, f"statement.{what}", id)
+    feed.record(session, "statement", id)
 
 
 def replay(session: Session, rule: Rule, *, start: date | None, to: date | None) -> list[Computed]:

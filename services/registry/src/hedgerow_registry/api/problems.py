@@ -1,6 +1,5 @@
 """How what can go wrong is answered: the status of each error of this app."""
 
-from hedgerow_kit.changes import HistoryReplaced
 from hedgerow_kit.problems import FORBIDDEN, NOT_FOUND, UNPROCESSABLE, ProblemType
 
 from hedgerow_registry import errors
@@ -9,7 +8,7 @@ PROBLEMS = {
     errors.UnknownRecord: NOT_FOUND,
     errors.NotKnownThen: ProblemType(404, "not-known-then", "Not known at that moment"),
     errors.DeletedThen: ProblemType(410, "deleted-then", "Deleted by that moment"),
-    HistoryReplaced: ProblemType(409, "history-replaced", "Another history"),
+    errors.HistoryReplaced: ProblemType(409, "history-replaced", "Another history"),
     errors.OrganisationHasServices: ProblemType(409, "organisation-has-services", "It still has services"),
     errors.OrganisationAnswersForOthers: ProblemType(
         409, "organisation-answers-for-others", "Others are merged into it"

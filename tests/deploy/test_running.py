@@ -1,0 +1,189 @@
+"""The composition as plain processes: two of each app behind two gateways, on one PostgreSQL."""
+
+import asyncio
+import signal
+import time
+from collections import Counter
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import httpx
+import psycopg
+import pytest
+
+from tests.support import postgres
+from tests.support.deployment import APPS, Deployment, deployment
+
+AREA = "E05000001"
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[str]:
+    """A PostgreSQL of its own: roles belong to a whole server."""
+    url, _, stop = postgres.from_wheel()
+    try:
+        yield url
+    finally:
+        stop()
+
+
+@pytest.fixture(scope="module")
+def running(server: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
+    with deployment(tmp_path_factory.mktemp("deployment"), server) as made:
+        client = httpx.Client(base_url=made.gateways()[0], headers=made.headers(), timeout=60)
+        sent = client.post(
+            "/v1/imports/areas",
+            content=f"code,name,level,parent_code,vintage\n{AREA},Ash,ward,,2023\n",
+            headers={"Content-Type": "text/csv"},
+        )
+        assert sent.status_code == 200, sent.text
+        yield made
+
+
+class Balancer:
+    """Sends requests as a load balancer does: to who is ready, elsewhere if nobody is there, never twice."""
+
+    def __init__(self, running: Deployment) -> None:
+        self._addresses = running.gateways()
+        self._ready = dict.fromkeys(self._addresses, True)
+        self._client = httpx.AsyncClient(headers=running.headers(), timeout=30)
+        self._turn = 0
+        self.answers: Counter[str] = Counter()
+
+    async def watch(self) -> None:
+        async with httpx.AsyncClient(timeout=1) as asking:
+            while True:
+                for address in self._addresses:
+                    try:
+                        self._ready[address] = (await asking.get(f"{address}/readyz")).status_code == 200
+                    except httpx.HTTPError:
+                        self._ready[address] = False
+                await asyncio.sleep(0.3)
+
+    async def send(self, method: str, path: str, **asked: Any) -> None:
+        self._turn += 1
+        turned = [
+            self._addresses[(self._turn + place) % len(self._addresses)]
+            for place in range(len(self._addresses))
+        ]
+        said = "nobody took the connection"
+        for address in sorted(turned, key=lambda one: not self._ready[one]):
+            try:
+                answer = await self._client.request(method, address + path, **asked)
+            except httpx.ConnectError:
+                continue
+            except httpx.HTTPError as error:
+                said = f"{method} {path}: {error!r}"
+            else:
+                said = (
+                    "good"
+                    if answer.status_code < 300
+                    else f"{method} {path}: {answer.status_code} {answer.text}"
+                )
+            break
+        self.answers[said] += 1
+
+    async def close(self) -> None:
+        await self._client.aclose()
+
+
+@asynccontextmanager
+async def load(running: Deployment, *, workers: int) -> AsyncIterator[Balancer]:
+    """Readers of all apps and a writer, for as long as the block lasts."""
+    balancer = Balancer(running)
+    stopping = asyncio.Event()
+
+    async def read(worker: int) -> None:
+        paths = (f"/v1/areas/{AREA}", "/v1/services?limit=5", "/v1/kpis", "/v1/networks", "/v1/projection")
+        number = worker
+        while not stopping.is_set():
+            number += 1
+            await balancer.send(
+                "GET", paths[number % len(paths)], params={"limit": "7"} if number % 5 == 2 else None
+            )
+
+    async def write() -> None:
+        number = 0
+        while not stopping.is_set():
+            number += 1
+            await balancer.send(
+                "POST",
+                "/v1/imports/areas",
+                content=f"code,name,level,parent_code,vintage\n{AREA},Ash {number},ward,,2023\n",
+                headers={"Content-Type": "text/csv"},
+            )
+            await asyncio.sleep(0.02)
+
+    watching = asyncio.create_task(balancer.watch())
+    tasks = [asyncio.create_task(read(worker)) for worker in range(workers)] + [asyncio.create_task(write())]
+    try:
+        yield balancer
+    finally:
+        stopping.set()
+        await asyncio.gather(*tasks)
+        watching.cancel()
+        await balancer.close()
+
+
+async def restart_all(running: Deployment) -> list[float]:
+    """Each replica of each app in its turn: told to stop, started again, waited for."""
+    seconds = []
+    for app in APPS:
+        for replica in range(len(running.ports[app])):
+            seconds.append(await asyncio.to_thread(running.stop, app, replica))
+            running.start(app, replica)
+            await asyncio.to_thread(running.wait_until_ready, app, replica)
+    return seconds
+
+
+def test_no_app_owns_more_than_its_database(running: Deployment, server: str) -> None:
+    with psycopg.connect(server) as connection:
+        rows = connection.execute(
+            "SELECT datname, pg_get_userbyid(datdba), rolsuper, rolcreatedb, rolcreaterole, rolbypassrls"
+            " FROM pg_database JOIN pg_roles ON rolname = datname WHERE datname LIKE 'hedgerow%'"
+        ).fetchall()
+    assert {row[0] for row in rows} == {f"hedgerow_{app}" for app in APPS}
+    assert all(row[0] == row[1] and not any(row[2:]) for row in rows)
+
+
+def test_the_steps_come_before_the_apps(running: Deployment) -> None:
+    assert running.done[-1] == "gateway"
+    assert running.done.index("gateway-prepare") < running.done.index("registry")
+    for app in APPS[:3]:
+        assert running.done.index(f"{app}-migrate") < running.done.index(app)
+
+
+def test_a_rolling_restart_loses_no_request(running: Deployment) -> None:
+    async def roll() -> tuple[Counter[str], list[float]]:
+        async with load(running, workers=4) as balancer:
+            seconds = await restart_all(running)
+        return balancer.answers, seconds
+
+    answers, seconds = asyncio.run(roll())
+    print(f"{answers.total()} requests, {max(seconds):.1f} s for the slowest stop")
+    assert set(answers) == {"good"}, answers
+    assert answers.total() > 500
+    assert max(seconds) <= 20
+
+
+@pytest.mark.parametrize("app", APPS[:3])
+def test_an_app_that_is_killed_takes_nobody_along_and_comes_back_by_itself(
+    running: Deployment, app: str
+) -> None:
+    path = {"registry": "/v1/areas", "network": "/v1/networks", "outcomes": "/v1/kpis"}
+    client = httpx.Client(base_url=running.gateways()[0], headers=running.headers(), timeout=30)
+    for replica in range(len(running.ports[app])):
+        running.stop(app, replica, signal.SIGKILL)
+    for other in APPS[:3]:
+        answer = client.get(path[other])
+        assert answer.status_code == (503 if other == app else 200), answer.text
+        if other == app:
+            assert int(answer.headers["retry-after"]) >= 1
+            assert answer.json()["app"] == app
+    for replica in range(len(running.ports[app])):
+        running.start(app, replica)
+    ends = time.monotonic() + 60
+    while client.get(path[app]).status_code != 200:
+        assert time.monotonic() < ends, "it did not come back"
+        time.sleep(0.2)
