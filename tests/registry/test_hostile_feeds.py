@@ -4,8 +4,7 @@ import functools
 import ipaddress
 import socket
 import ssl
-import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -24,6 +23,7 @@ from hedgerow_registry.upstream.feed import Feed
 
 from tests.registry.publisher import Answer, Directory, Publish, Publisher
 from tests.registry.test_feeds import held, pulled, register, registry_for
+from tests.support.private_addresses import NAMES, PRIVATE, USERS, Door, resolve
 
 KEY = ec.generate_private_key(ec.SECP256R1())
 
@@ -187,144 +187,10 @@ def test_a_page_that_is_too_large_is_left(
         assert held(client) == there
 
 
-PRIVATE = [
-    "127.0.0.1",
-    "127.0.0.2",
-    "127.1.2.3",
-    "127.255.255.254",
-    "0.0.0.0",
-    "0.1.2.3",
-    "10.0.0.1",
-    "10.255.255.255",
-    "172.16.0.1",
-    "172.31.255.254",
-    "192.168.0.1",
-    "192.168.255.254",
-    "169.254.0.1",
-    "169.254.169.254",
-    "169.254.170.2",
-    "100.64.0.1",
-    "100.100.100.200",
-    "100.127.255.254",
-    "192.0.0.1",
-    "192.0.2.1",
-    "198.18.0.1",
-    "198.19.255.254",
-    "198.51.100.1",
-    "203.0.113.1",
-    "224.0.0.1",
-    "239.255.255.250",
-    "240.0.0.1",
-    "255.255.255.255",
-    "[::]",
-    "[::1]",
-    "[fc00::1]",
-    "[fd00::1]",
-    "[fd00:ec2::254]",
-    "[fe80::1]",
-    "[febf::1]",
-    "[fec0::1]",
-    "[ff02::1]",
-    "[ff0e::1]",
-    "[2001:db8::1]",
-    "[100::1]",
-    "[::127.0.0.1]",
-    "[::10.0.0.1]",
-    "[::ffff:127.0.0.1]",
-    "[::ffff:7f00:1]",
-    "[::ffff:10.0.0.1]",
-    "[::ffff:192.168.0.1]",
-    "[::ffff:172.16.0.1]",
-    "[::ffff:169.254.169.254]",
-    "[::ffff:100.64.0.1]",
-    "[::ffff:0.0.0.0]",
-    "[::ffff:0:127.0.0.1]",
-    "[64:ff9b::7f00:1]",
-    "[64:ff9b::a9fe:a9fe]",
-    "[64:ff9b:1::7f00:1]",
-    "[2002:7f00:1::1]",
-    "[2002:a9fe:a9fe::1]",
-    "[2002:c0a8:1::1]",
-    "[2001:0:7f00:1::1]",
-    "[2001::f5ff:fffe]",
-    "2130706433",
-    "3232235521",
-    "2852039166",
-    "167772161",
-    "0",
-    "0x7f000001",
-    "0x7f.0.0.1",
-    "0x7f.1",
-    "0xa9fea9fe",
-    "0xc0a80001",
-    "0x0",
-    "0177.0.0.1",
-    "017700000001",
-    "0177.1",
-    "0300.0250.0.1",
-    "0251.0376.0251.0376",
-    "127.1",
-    "127.0.1",
-    "10.1",
-    "192.168.1",
-    "169.254.43518",
-    "127.0.0.01",
-]
-# Names, and what they lead to.
-NAMES = {
-    "localhost": "127.0.0.1", "localhost.": "127.0.0.1", "LOCALHOST": "127.0.0.1", "127.0.0.1.": "127.0.0.1",
-    "metadata.example": "169.254.169.254", "inside.example": "10.0.0.7", "home.example": "192.168.1.1",
-    "six.example": "::1", "unique.example": "fd00::5", "mapped.example": "::ffff:127.0.0.1",
-    "shared.example": "100.64.0.9", "127.0.0.1.nip.example": "127.0.0.1",
-}  # fmt: skip
-USERS = ("user@127.0.0.1", "a.example@127.0.0.1", "a.example:80@127.0.0.1", "user:word@[::1]")
-
-
-class Door:
-    """A real listener on the loopback that counts who comes in, and every connection that is begun at all."""
-
-    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.come_in = 0
-        self.begun: list[Any] = []
-        self._listener = socket.create_server(("127.0.0.1", 0))
-        self.port = self._listener.getsockname()[1]
-        threading.Thread(target=self._listen, daemon=True).start()
-        plain = socket.create_connection
-
-        def counted(address: Any, *rest: Any, **named: Any) -> socket.socket:
-            self.begun.append(address)
-            return plain(address, *rest, **named)
-
-        monkeypatch.setattr(socket, "create_connection", counted)
-
-    def _listen(self) -> None:
-        while True:
-            try:
-                taken, _ = self._listener.accept()
-            except OSError:
-                return
-            self.come_in += 1
-            taken.close()
-
-    def close(self) -> None:
-        self._listener.close()
-
-
 @pytest.fixture
 def door(monkeypatch: pytest.MonkeyPatch) -> Iterator[Door]:
     with closing(Door(monkeypatch)) as made:
         yield made
-
-
-def _resolve(monkeypatch: pytest.MonkeyPatch, answers: Callable[[str], str | None]) -> None:
-    """Names lead where a test says; everything else is resolved as ever."""
-    plain = socket.getaddrinfo
-
-    def resolved(host: Any, *rest: Any, **named: Any) -> Any:
-        name = host.decode() if isinstance(host, bytes) else host
-        return plain(answers(str(name)) or host, *rest, **named)
-
-    monkeypatch.setattr(socket, "getaddrinfo", resolved)
 
 
 def _refused(url: str, **terms: Any) -> None:
@@ -350,7 +216,7 @@ def test_the_door_is_a_real_one(door: Door) -> None:
 def test_no_private_address_is_reached_however_it_is_written(
     door: Door, monkeypatch: pytest.MonkeyPatch, scheme: str
 ) -> None:
-    _resolve(monkeypatch, lambda name: NAMES.get(name) or NAMES.get(name.lower()))
+    resolve(monkeypatch)
     hosts = [*PRIVATE, *NAMES, *USERS]
     assert len(set(hosts)) >= 80
     reached = []
@@ -366,7 +232,7 @@ def test_no_private_address_is_reached_however_it_is_written(
 def test_no_redirect_leads_to_a_private_address(
     door: Door, publish: Publish, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    _resolve(monkeypatch, lambda name: NAMES.get(name) or NAMES.get(name.lower()))
+    resolve(monkeypatch)
     to = [""]
     publisher = publish(
         lambda _path, _query: Answer({}, 302, {"Location": f"http://{to[0]}:{door.port}/services"})
@@ -389,7 +255,7 @@ def test_a_name_that_turns_private_after_it_was_asked_for_is_not_followed(
         asked.append(name)
         return "8.8.8.8" if len(asked) == 1 else "127.0.0.1"
 
-    _resolve(monkeypatch, rebinding)
+    resolve(monkeypatch, rebinding)
 
     def unreachable(address: Any, *_: Any, **__: Any) -> socket.socket:
         door.begun.append(address)

@@ -12,7 +12,6 @@ from hedgerow_registry.main import create_app
 from hedgerow_registry.settings import Settings
 from hedgerow_registry.upstream import feed as feed_module
 from hedgerow_registry.upstream.feed import Feed
-from hedgerow_registry.upstream.guarded import is_public
 
 from tests.registry.files import counts, receipts
 from tests.registry.publisher import Answer, Publish, Publisher, full, page, paged, shallow
@@ -328,20 +327,6 @@ def _first_page(url: str) -> None:
         next(feed.pages())
     finally:
         feed.close()
-
-
-@pytest.mark.parametrize(
-    ("address", "public"),
-    [
-        ("8.8.8.8", True),
-        ("2606:4700::1111", True),
-        ("192.0.2.1", False),
-        ("fe80::1%eth0", False),
-        ("x", False),
-    ],
-)
-def test_an_address_is_public_or_not(address: str, public: bool) -> None:
-    assert is_public(address) is public
 
 
 def test_the_operator_names_the_private_hosts_that_may_be_pulled_from(

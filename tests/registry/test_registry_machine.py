@@ -17,6 +17,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
     RuleBasedStateMachine,
+    initialize,
     invariant,
     precondition,
     rule,
@@ -97,6 +98,15 @@ def machine(client: Client) -> Callable[[], RuleBasedStateMachine]:
         def id(self, place: str, number: int, kind: str = "organisation") -> str:
             return record_id(f"{self.run}-{place}", kind, str(number))
 
+        @initialize(said=st.lists(identifiers, min_size=6, max_size=6), chained=st.booleans())
+        def fill(self, said: list[Any], chained: bool) -> None:
+            """Something to merge: three organisations of each source; of one, perhaps a chain already."""
+            for place, listed in (("a", said[:3]), ("b", said[3:])):
+                rows = [(n, f"Number {n}", None, one, None) for n, one in enumerate(listed)]
+                self._send(place, rows)
+            for number in (0, 1) if chained else ():
+                self._merge(self.id("a", number), self.id("a", number + 1))
+
         # Writes
 
         @rule(place=places, number=numbers, name=names, sector=sectors, said=identifiers)
@@ -131,6 +141,9 @@ def machine(client: Client) -> Callable[[], RuleBasedStateMachine]:
 
         @rule(place=places, rows=rows)
         def import_organisations(self, place: str, rows: list[Any]) -> None:
+            self._send(place, rows)
+
+        def _send(self, place: str, rows: list[Any]) -> None:
             lines = [
                 f"{number},{name},{sector or ''},{';'.join(f'GB-CHC:{n}' for n in sorted(said))},"
                 f"{'' if owner in (None, number) else owner}"
@@ -220,7 +233,16 @@ def machine(client: Client) -> Callable[[], RuleBasedStateMachine]:
 
         @rule(one=st.tuples(places, numbers), other=st.tuples(places, numbers))
         def merge(self, one: Any, other: Any) -> None:
-            id, into, model = self.id(*one), self.id(*other), self.model
+            self._merge(self.id(*one), self.id(*other))
+
+        @precondition(lambda self: len(self.model.organisations) - len(self.model.into) > 1)
+        @rule(one=st.integers(0, 30), other=st.integers(0, 30))
+        def merge_two_that_stand(self, one: int, other: int) -> None:
+            standing = [id for id in self._there() if id not in self.model.into]
+            self._merge(standing[one % len(standing)], standing[other % len(standing)])
+
+        def _merge(self, id: str, into: str) -> None:
+            model = self.model
             body = {"into": into, "reason": "one body"}
             answer = client.post(f"/v1/organisations/{id}/merge", json=body)
             if id == into:
@@ -237,7 +259,20 @@ def machine(client: Client) -> Callable[[], RuleBasedStateMachine]:
 
         @rule(one=st.tuples(places, numbers))
         def unmerge(self, one: Any) -> None:
-            id = self.id(*one)
+            self._unmerge(self.id(*one))
+
+        @precondition(lambda self: self.model.into)
+        @rule(choice=st.integers(0, 30))
+        def unmerge_one_that_is_merged(self, choice: int) -> None:
+            merged = [id for id in self._there() if id in self.model.into]
+            self._unmerge(merged[choice % len(merged)])
+
+        def _there(self) -> list[str]:
+            """The organisations held, in an order that is the same in every run."""
+            ids = [self.id(place, number) for place in ("a", "b") for number in range(3)]
+            return [id for id in ids if id in self.model.organisations]
+
+        def _unmerge(self, id: str) -> None:
             answer = client.post(f"/v1/organisations/{id}/unmerge", json={"reason": "two"})
             if id not in self.model.organisations:
                 assert answer.status_code == 404, answer.text

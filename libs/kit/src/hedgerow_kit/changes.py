@@ -7,7 +7,8 @@ that rolls back leaves no hole.
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Any
+from hashlib import blake2b
+from typing import Any, NamedTuple
 
 from sqlalchemy import (
     BigInteger,
@@ -25,6 +26,10 @@ from sqlalchemy.orm import Mapped, Session, declared_attr, mapped_column
 from hedgerow_kit.db import Instant, insert_all
 
 _PENDING = "pending_changes"
+
+
+class HistoryReplaced(Exception):
+    """The history is not the one you have read: read it from its beginning."""
 
 
 class ChangeMixin:
@@ -56,6 +61,19 @@ class ChangeClockMixin:
         return (CheckConstraint("id = 1", name="one_row"),)
 
 
+class FeedPage(NamedTuple):
+    """A page of changes; `next` is the number to go on after, or `None` where the feed has no more for now.
+
+    position: the last change that the page speaks for, of whatever type · mark: proves that change
+    """
+
+    changes: Sequence[ChangeMixin]
+    next: int | None
+    last: int
+    position: int
+    mark: str
+
+
 class Feed:
     """The change feed of one app, made of its two tables."""
 
@@ -81,6 +99,39 @@ class Feed:
         if types:
             query = query.where(self._change.type.in_(types))
         return session.scalars(query.order_by(self._change.seq).limit(limit)).all()
+
+    def mark(self, session: Session, seq: int, *, history: str = "") -> str | None:
+        """What a change is known again by, in a history; `None` where there is none of that number."""
+        told: tuple[Any, ...] = (history, seq)
+        if seq:
+            change = session.get(self._change, seq)
+            if change is None:
+                return None
+            told += (change.type, change.id, change.at.isoformat())
+        return blake2b(repr(told).encode(), digest_size=16).hexdigest()
+
+    def page(
+        self,
+        session: Session,
+        *,
+        after: int,
+        limit: int,
+        types: Sequence[str],
+        marked: str | None = None,
+        history: str = "",
+    ) -> FeedPage:
+        """The next changes after a number, and how far they go.
+
+        marked: the mark of the page before. Raises HistoryReplaced where that is not this change's.
+        """
+        if marked is not None and marked != self.mark(session, after, history=history):
+            raise HistoryReplaced
+        found = self.after(session, after, limit=limit + 1, types=types)
+        following = found[limit - 1].seq if len(found) > limit else None
+        last = self.current(session)
+        position = max(after, last) if following is None else following
+        proof = self.mark(session, min(position, last), history=history) or ""
+        return FeedPage(found[:limit], following, last, position, proof)
 
     def _number(self, session: Session, pending: dict[tuple[str, str], bool]) -> None:
         last = session.execute(

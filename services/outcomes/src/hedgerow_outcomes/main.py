@@ -19,6 +19,7 @@ from hedgerow_outcomes.api import (
     breaches,
     charts,
     evaluations,
+    events,
     frameworks,
     funnels,
     intervals,
@@ -30,6 +31,7 @@ from hedgerow_outcomes.api import (
     statements,
 )
 from hedgerow_outcomes.api.problems import PROBLEMS
+from hedgerow_outcomes.jobs.lateness import LateWatch
 from hedgerow_outcomes.settings import Settings
 from hedgerow_outcomes.store.areas import Areas
 
@@ -54,6 +56,7 @@ def create_app(
         else None
     )
     runs = importer(batch_rows=settings.batch_rows)
+    late_watch = LateWatch(database, pause_seconds=settings.late_seconds)
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
@@ -61,7 +64,9 @@ def create_app(
         await to_thread.run_sync(settle_left_over, database)
         if follower is not None:
             follower.start()
+        late_watch.start()
         yield
+        await to_thread.run_sync(late_watch.stop)
         if follower is not None:
             follower.stop()
         database.dispose()
@@ -88,6 +93,7 @@ def create_app(
         payment_rules,
         statements,
         breaches,
+        events,
         evaluations,
         performance,
         frameworks,

@@ -30,5 +30,7 @@ class Settings(BaseSettings):
     poll_seconds: float = Field(default=1.0, gt=0)
     # The longest rest while the registry cannot be reached.
     longest_pause_seconds: float = Field(default=10.0, gt=0)
+    # How often it is looked which KPIs have become late; 0: never.
+    late_seconds: float = Field(default=900.0, ge=0)
     # One transaction each. Fewer rows cost more commits, more rows more memory and a longer wait for writers.
     batch_rows: int = Field(default=200_000, ge=1)

@@ -35,10 +35,6 @@ class DeletedThen(RegistryError):
         self.at = at
 
 
-class HistoryReplaced(RegistryError):
-    """The registry's history is not the one you have read: read it from its beginning."""
-
-
 class OrganisationHasServices(RegistryError):
     """The organisation still has services."""
 

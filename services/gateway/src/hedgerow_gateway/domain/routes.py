@@ -67,6 +67,7 @@ PREFIXES: Mapping[str, Route] = {
     "/v1/intervals": _OUTCOMES,
     "/v1/observations": Route("outcomes", ANALYSIS_SECONDS),
     "/v1/breaches": _OUTCOMES,
+    "/v1/outcome-events": _OUTCOMES,
     "/v1/payment-rules": Route("outcomes", ANALYSIS_SECONDS),
     "/v1/statements": _OUTCOMES,
     "/v1/performance-duties": _OUTCOMES,

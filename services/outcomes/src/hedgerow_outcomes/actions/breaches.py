@@ -46,11 +46,21 @@ def _follow(session: Session, kpi: int, subjects: Sequence[int]) -> None:
             row = _row(kpi, subject, breach)
             held = before.pop(row.id, None)
             if held is None or _said(held) != _said(row):
+                for what in _happened(held, row):
+                    feed.record(session, f"breach.{what}", row.id)
                 session.merge(row)
-                feed.record(session, "breach", row.id)
     for gone in before.values():
         session.delete(gone)
-        feed.record(session, "breach", gone.id, deleted=True)
+        feed.record(session, "breach.withdrawn", gone.id, deleted=True)
+
+
+def _happened(held: Row | None, now: Row) -> list[str]:
+    """What subscribers are told of a breach that is new, or not what it was."""
+    if held is None:
+        return ["opened"] if now.closed_start is None else ["opened", "closed"]
+    if held.closed_start is None and now.closed_start is not None:
+        return ["closed"]
+    return ["changed"]
 
 
 def _level_on(levels: Sequence[tuple[date, Level | None]], day: date) -> Level | None:

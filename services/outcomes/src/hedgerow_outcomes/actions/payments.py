@@ -194,7 +194,8 @@ def _store(
         )
         for number, line in enumerate(lines, start=1)
     )
-    _note(session, statement.id, State.ISSUED, by, None, number=1)
+    what = "issued" if statement.adjusts is None else "adjusted"
+    _note(session, statement.id, State.ISSUED, by, None, number=1, what=what)
     session.flush()
     return statement
 
@@ -228,12 +229,14 @@ def move(
     when(None if held is None else statement)
     assert statement is not None
     statement.state = moved(State(statement.state), to).value
-    _note(session, id, to, by, reason, number=len(payments.events(session, id)) + 1)
+    _note(session, id, to, by, reason, number=len(payments.events(session, id)) + 1, what=to.value)
     session.flush()
     return statement
 
 
-def _note(session: Session, id: str, state: State, by: Principal, reason: str | None, *, number: int) -> None:
+def _note(
+    session: Session, id: str, state: State, by: Principal, reason: str | None, *, number: int, what: str
+) -> None:
     session.add(
         StatementEvent(
             statement_id=id,
@@ -244,7 +247,7 @@ def _note(session: Session, id: str, state: State, by: Principal, reason: str | 
             reason=reason,
         )
     )
-    feed.record(session, "statement", id)
+    feed.record(session, f"statement.{what}", id)
 
 
 def replay(session: Session, rule: Rule, *, start: date | None, to: date | None) -> list[Computed]:

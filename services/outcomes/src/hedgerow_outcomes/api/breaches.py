@@ -71,7 +71,7 @@ def list_breaches(
         limit=limit,
     )
     paging.link_next(request, response, marker)
-    return paging.Page(items=[_view(row) for row in rows], next=marker)
+    return paging.Page(items=[breach_view(row) for row in rows], next=marker)
 
 
 @router.get("/v1/breaches/{id}")
@@ -80,10 +80,10 @@ def read_breach(id: str, session: Reading, principal: Annotated[Principal, requi
     row = breaches.one(session, id)
     if row is None:
         raise NoSuchBreach
-    return _view(row)
+    return breach_view(row)
 
 
-def _view(row: Any) -> BreachView:
+def breach_view(row: Any) -> BreachView:
     breach = row[0]
     closed = None
     if breach.closed_start is not None:

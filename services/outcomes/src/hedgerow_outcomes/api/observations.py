@@ -21,6 +21,7 @@ from hedgerow_outcomes.domain.periods import Period
 from hedgerow_outcomes.domain.rows import STATUSES
 from hedgerow_outcomes.store import kpis, observations
 from hedgerow_outcomes.store.breaches import level_of
+from hedgerow_outcomes.store.late import late
 from hedgerow_outcomes.store.observations import Asked
 
 router = problems.router(tags=["observations"])
@@ -156,22 +157,10 @@ def list_late(
     on = at or today()
     rows, marker = kpis.page_in_force(session, on, after=after, limit=limit)
     paging.link_next(request, response, marker)
-    ends = observations.latest_ends(session, [row.id for row in rows])
-    items = []
-    for row in rows:
-        end = ends.get(row.id)
-        expected = None if end is None else due(end, row.frequency, grace_days=grace_days)
-        if end is not None and expected is not None and expected < on:
-            items.append(
-                LateView(
-                    kpi=row.id,
-                    frequency=row.frequency,
-                    latest_end=end,
-                    due=expected,
-                    days_late=(on - expected).days,
-                    grace_days=grace_days,
-                )
-            )
+    items = [
+        LateView(**one._asdict(), days_late=(on - one.due).days, grace_days=grace_days)
+        for one in late(session, rows, at=on, grace_days=grace_days)
+    ]
     return paging.Page(items=items, next=marker)
 
 

@@ -1,10 +1,12 @@
 """The status of each error on the wire."""
 
+from hedgerow_kit.changes import HistoryReplaced
 from hedgerow_kit.problems import CONFLICT, FORBIDDEN, NOT_FOUND, UNPROCESSABLE, ProblemType
 
 from hedgerow_outcomes import errors
 
 PROBLEMS: dict[type[Exception], ProblemType] = {
+    HistoryReplaced: ProblemType(409, "history-replaced", "Another history"),
     errors.NoSuchKpi: NOT_FOUND,
     errors.NoSuchBreach: NOT_FOUND,
     errors.NoSuchArea: NOT_FOUND,

@@ -142,7 +142,7 @@ def list_statements(
         limit=limit,
     )
     paging.link_next(request, response, marker)
-    return paging.Page(items=[StatementItem(**_item(row[0])) for row in rows], next=marker)
+    return paging.Page(items=[statement_item(row[0]) for row in rows], next=marker)
 
 
 @router.get("/v1/statements/totals")
@@ -222,6 +222,11 @@ def _held(session: Session, id: str, authorities: frozenset[str]) -> Statement:
 
 def _tag(row: Statement) -> str:
     return etag(row.id, row.state)
+
+
+def statement_item(row: Statement) -> StatementItem:
+    """A statement without its lines."""
+    return StatementItem(**_item(row))
 
 
 def _item(row: Statement) -> dict[str, Any]:

@@ -37,6 +37,13 @@ class Tree:
     def level(self, code: str) -> str:
         return self._levels.get(code, "")
 
+    def around(self, code: str) -> list[str]:
+        """An area and all that it lies in, each before what it lies in itself."""
+        found = [code]
+        for area in found:
+            found += [parent for parent in self._parents.get(area, ()) if parent not in found]
+        return found
+
     def of_level(self, level: str) -> list[str]:
         return sorted(code for code, found in self._levels.items() if found == level)
 

@@ -113,6 +113,10 @@ def one(session: Session, id: str) -> Row[Any] | None:
     return session.execute(_named().where(Breach.id == id)).one_or_none()
 
 
+def several(session: Session, ids: Sequence[str]) -> dict[str, Row[Any]]:
+    return {row[0].id: row for row in session.execute(_named().where(Breach.id.in_(ids)))}
+
+
 def _named() -> Any:
     return (
         select(Breach, Kpi.id.label("kpi_id"), Subject.text.label("subject_text"))

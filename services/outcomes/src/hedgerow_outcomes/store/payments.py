@@ -167,6 +167,19 @@ def statement(session: Session, id: str, authorities: frozenset[str]) -> Stateme
     return session.scalars(query).one_or_none()
 
 
+def several(
+    session: Session, ids: Sequence[str], authorities: frozenset[str]
+) -> dict[str, tuple[Statement, list[str]]]:
+    """Those of these statements that these authorities may see, each with who pays."""
+    query = select(Statement).where(Statement.id.in_(ids), _is_visible(Statement.rule_id, authorities))
+    found = session.scalars(query).all()
+    payers: dict[str, list[str]] = {}
+    named = select(PaymentRulePayer).where(PaymentRulePayer.rule_id.in_({one.rule_id for one in found}))
+    for payer in session.scalars(named.order_by(PaymentRulePayer.rule_id, PaymentRulePayer.authority)):
+        payers.setdefault(payer.rule_id, []).append(payer.authority)
+    return {one.id: (one, payers.get(one.rule_id, [])) for one in found}
+
+
 def of_period(session: Session, rule_id: str, start: date) -> Sequence[Statement]:
     """All statements of a period, the first first."""
     query = select(Statement).where(Statement.rule_id == rule_id, Statement.period_start == start)

@@ -1,5 +1,6 @@
 """How what can go wrong is answered: the status of each error of this app."""
 
+from hedgerow_kit.changes import HistoryReplaced
 from hedgerow_kit.problems import FORBIDDEN, NOT_FOUND, UNPROCESSABLE, ProblemType
 
 from hedgerow_registry import errors
@@ -8,7 +9,7 @@ PROBLEMS = {
     errors.UnknownRecord: NOT_FOUND,
     errors.NotKnownThen: ProblemType(404, "not-known-then", "Not known at that moment"),
     errors.DeletedThen: ProblemType(410, "deleted-then", "Deleted by that moment"),
-    errors.HistoryReplaced: ProblemType(409, "history-replaced", "Another history"),
+    HistoryReplaced: ProblemType(409, "history-replaced", "Another history"),
     errors.OrganisationHasServices: ProblemType(409, "organisation-has-services", "It still has services"),
     errors.OrganisationAnswersForOthers: ProblemType(
         409, "organisation-answers-for-others", "Others are merged into it"

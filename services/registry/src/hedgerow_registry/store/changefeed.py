@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
-from hashlib import blake2b
 from typing import Any, NamedTuple
 
 from sqlalchemy import select
@@ -10,7 +9,6 @@ from sqlalchemy.orm import Session
 
 from hedgerow_registry.domain import eligibility
 from hedgerow_registry.domain.hsds.opening import DAYS
-from hedgerow_registry.errors import HistoryReplaced
 from hedgerow_registry.store import areas, contracts, directory, merges, ownership
 from hedgerow_registry.store.contracts import Guarded
 from hedgerow_registry.store.held import chunks
@@ -19,7 +17,6 @@ from hedgerow_registry.tables import (
     OPEN_AGE,
     Area,
     Boundary,
-    Change,
     Crosswalk,
     Demand,
     FeedEpoch,
@@ -47,10 +44,7 @@ class Event(NamedTuple):
 
 
 class FeedPage(NamedTuple):
-    """A page; `next` is the number to go on after, or `None` where the feed has no more for now.
-
-    position: the last change that the page speaks for, shown or left out · mark: proves that change
-    """
+    """A page with the state of its records; see `hedgerow_kit.changes.FeedPage`."""
 
     events: list[Event]
     next: int | None
@@ -63,18 +57,6 @@ class FeedPage(NamedTuple):
 def epoch(session: Session) -> str:
     """Which history the feed tells."""
     return session.scalars(select(FeedEpoch.epoch)).one()
-
-
-def mark(session: Session, seq: int) -> str | None:
-    """What a change is known again by, in this history; `None` where there is none of that number."""
-    told: tuple[Any, ...] = (epoch(session), seq)
-    if seq:
-        query = select(Change.type, Change.id, Change.at).where(Change.seq == seq)
-        row = session.execute(query).one_or_none()
-        if row is None:
-            return None
-        told += (row.type, row.id, row.at.isoformat())
-    return blake2b(repr(told).encode(), digest_size=16).hexdigest()
 
 
 def page(
@@ -91,11 +73,10 @@ def page(
     A record that the reader may not know of is left out; one that was published once ends in a tombstone.
     marked: the mark of the page before. Raises HistoryReplaced where that is not the change of this number.
     """
-    if marked is not None and marked != mark(session, after):
-        raise HistoryReplaced
-    found = list(feed.after(session, after, limit=limit + 1, types=types))
+    history = epoch(session)
+    found = feed.page(session, after=after, limit=limit, types=types, marked=marked, history=history)
     wanted: dict[str, dict[str, None]] = {}
-    for change in found[:limit]:
+    for change in found.changes:
         wanted.setdefault(change.type, {})[change.id] = None
     states: dict[str, dict[str, State]] = {}
     hidden: set[tuple[str, str]] = set()
@@ -108,14 +89,10 @@ def page(
             states[type] = STATES[type](session, list(ids))
     events = [
         Event(change.seq, change.type, change.id, change.at, states[change.type].get(change.id))
-        for change in found[:limit]
+        for change in found.changes
         if (change.type, change.id) not in hidden
     ]
-    following = found[limit - 1].seq if len(found) > limit else None
-    last = feed.current(session)
-    position = max(after, last) if following is None else following
-    proof = mark(session, min(position, last)) or ""
-    return FeedPage(events, following, last, position, epoch(session), proof)
+    return FeedPage(events, found.next, found.last, found.position, history, found.mark)
 
 
 def _rows(session: Session, columns: Sequence[Any], key: Any, ids: Iterable[str]) -> Iterator[Any]:

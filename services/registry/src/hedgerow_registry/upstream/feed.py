@@ -10,6 +10,7 @@ from urllib.parse import quote, urljoin, urlsplit
 
 import httpx
 import orjson
+from hedgerow_kit.outgoing import HostRefused, PublicTransport
 
 from hedgerow_registry.domain.feeds.progress import (
     MOST_PAGES,
@@ -21,7 +22,6 @@ from hedgerow_registry.domain.feeds.progress import (
     said_by,
 )
 from hedgerow_registry.errors import FeedFailed, FeedRefused
-from hedgerow_registry.upstream.guarded import HostRefused, PublicTransport
 
 TRIES: Final = 4
 MOST_REDIRECTS: Final = 5

@@ -1,6 +1,6 @@
-"""An HTTP transport that reaches public addresses only.
+"""Requests to addresses that callers give: an HTTP transport that reaches public addresses only.
 
-An address given by a caller must not become a way into the network this app stands in. Checking the address's
+Such an address must not become a way into the network this app stands in. Checking the address's
 text is not enough: a name may resolve to a private address, a redirect may lead to one, and a name may
 resolve differently a second later. So the check is made where the connection is opened, on the very address
 it is opened to.
@@ -14,10 +14,27 @@ from typing import Any
 import httpcore
 import httpx
 
-# Forms that carry another address inside: they would reach what the inner one reaches.
-_CARRIERS = tuple(
+# All of IPv6 that is given out for the internet (IANA, "Internet Protocol Version 6 Address Space").
+# What lies outside is local, multicast, unassigned, or carries an IPv4 address for a translator to reach.
+_GLOBAL_UNICAST = ipaddress.ip_network("2000::/3")
+
+# Special-purpose ranges (IANA's two registries, RFC 6890) that `ipaddress` takes for global, in some version
+# of Python at least, and one address that is special in practice.
+_SPECIAL = tuple(
     ipaddress.ip_network(block)
-    for block in ("64:ff9b::/96", "64:ff9b:1::/48", "2002::/16", "2001::/32", "::/96")
+    for block in (
+        "192.0.0.0/24",  # IETF protocol assignments: .9, .10 anycast; .192 Oracle's metadata
+        "192.31.196.0/24",  # AS112: anycast: the nearest answers, maybe inside our network
+        "192.52.193.0/24",  # AMT relays: anycast
+        "192.88.99.0/24",  # 6to4 relays: anycast, deprecated (RFC 7526)
+        "192.175.48.0/24",  # AS112, delegated directly: anycast
+        "168.63.129.16/32",  # Azure's own services, at a public number, to be had in each virtual machine
+        "2001::/23",  # IETF protocol assignments: Teredo carries an IPv4 address, AMT and AS112 are anycast
+        "2001:db8::/32",  # documentation
+        "2002::/16",  # 6to4: carries an IPv4 address
+        "2620:4f:8000::/48",  # AS112, delegated directly: anycast
+        "3fff::/20",  # documentation (RFC 9637)
+    )
 )
 
 # The errors of httpcore are named after classes; whoever reads why a pull failed is told what happened.
@@ -37,6 +54,8 @@ class HostRefused(Exception):
 def is_public(address: str) -> bool:
     """Whether an IP address may be reached on a caller's word.
 
+    Not public: what IANA keeps for a special purpose, whoever says otherwise, multicast and unassigned ones.
+
     >>> is_public("10.0.0.1"), is_public("::ffff:127.0.0.1"), is_public("8.8.8.8")
     (False, False, True)
     """
@@ -47,12 +66,11 @@ def is_public(address: str) -> bool:
     if isinstance(found, ipaddress.IPv6Address):
         if found.ipv4_mapped is not None:
             found = found.ipv4_mapped
-        elif any(found in block for block in _CARRIERS):
+        elif found not in _GLOBAL_UNICAST:
             return False
-    if isinstance(found, ipaddress.IPv6Address) and found.is_site_local:
-        # Deprecated (RFC 3879), and still routed inside some networks; Python calls it global.
+    if found.is_multicast or found.is_reserved or any(found in block for block in _SPECIAL):
         return False
-    return found.is_global and not found.is_multicast and not found.is_reserved
+    return found.is_global
 
 
 def _words(error: Exception) -> str:
@@ -134,7 +152,7 @@ class PublicTransport(httpx.BaseTransport):
                 target=request.url.raw_path,
             ),
             headers=request.headers.raw,
-            content=b"",
+            content=request.stream,
             extensions=request.extensions,
         )
         try:
