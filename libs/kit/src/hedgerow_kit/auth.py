@@ -52,13 +52,28 @@ class Principal:
     def may(self, permission: str) -> bool:
         return any(permission in PERMISSIONS.get(role, frozenset()) for role in self.roles)
 
+    @property
+    def acts_for_all(self) -> bool:
+        return ALL_AUTHORITIES in self.authorities
+
+    @property
+    def stamp(self) -> str | None:
+        """The authority that what it hands in belongs to, unless it says which; None for who acts for all.
+
+        Of one that acts for several it is all of them together: who acts for only some of them has no claim
+        to what came for the others.
+        """
+        return None if self.acts_for_all else "+".join(sorted(self.authorities))
+
+    def owns(self, authority_code: str | None) -> bool:
+        """Whether a row of this authority is its own to change; everybody's only by who acts for all."""
+        return self.acts_for_all or (
+            authority_code is not None and authority_code in self.authorities | {self.stamp}
+        )
+
     def within(self, authority_code: str | None) -> bool:
         """Whether a row of this authority is in reach; a row of no authority is in everybody's."""
-        return (
-            authority_code is None
-            or ALL_AUTHORITIES in self.authorities
-            or authority_code in self.authorities
-        )
+        return authority_code is None or self.acts_for_all or authority_code in self.authorities
 
 
 def new_private_key() -> bytes:
@@ -201,12 +216,19 @@ def bearer(authorization: str | None) -> str:
     return token.strip()
 
 
+def known(request: Request) -> Principal | None:
+    """The caller of a request, once it was verified."""
+    principal: Principal | None = request.scope.get(_KNOWN)
+    return principal
+
+
 async def _principal(request: Request) -> Principal:
-    known: Principal | None = request.scope.get(_KNOWN)
-    if known is None:
+    principal = known(request)
+    if principal is None:
         verifier: Verifier = request.app.state.verifier
-        known = request.scope[_KNOWN] = verifier.principal(bearer(request.headers.get("authorization")))
-    return known
+        principal = verifier.principal(bearer(request.headers.get("authorization")))
+        request.scope[_KNOWN] = principal
+    return principal
 
 
 # A strict route asks this before it looks at anything else.
@@ -215,8 +237,8 @@ _principal.identifies = True  # type: ignore[attr-defined]
 
 def require(permission: str) -> Any:
     """A dependency that gives the caller, or refuses one without the permission."""
-    known: Iterable[frozenset[str]] = PERMISSIONS.values()
-    assert any(permission in granted for granted in known), permission
+    roles: Iterable[frozenset[str]] = PERMISSIONS.values()
+    assert any(permission in granted for granted in roles), permission
 
     async def allowed(principal: Annotated[Principal, Depends(_principal)]) -> Principal:
         if not principal.may(permission):

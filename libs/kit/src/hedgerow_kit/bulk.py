@@ -25,6 +25,7 @@ from hedgerow_kit import db, paging, problems
 from hedgerow_kit.auth import Principal, require
 from hedgerow_kit.db import Database, Instant, Json, Reading
 from hedgerow_kit.problems import NOT_FOUND, UNSUPPORTED_MEDIA, Problem
+from hedgerow_kit.reach import OwnedAlone
 from hedgerow_kit.records import Batch, Outcome
 from hedgerow_kit.spool import Upload, received
 
@@ -37,7 +38,9 @@ VERDICTS = ("accepted", "changed", "unchanged", "quarantined")
 SILENCE = timedelta(minutes=15)
 
 
-class ImportMixin:
+class ImportMixin(OwnedAlone):
+    """An import belongs to the authority that it names, else to the one that its sender acts for."""
+
     __tablename__ = "imports"
 
     id: Mapped[str] = mapped_column(String(60), primary_key=True)
@@ -208,6 +211,7 @@ class Importer:
                 notes=[],
                 options=dict(run.options),
                 subject=run.principal.subject,
+                authority_code=run.options.get("authority") or run.principal.stamp,
                 started_at=now,
                 touched_at=now,
             )

@@ -15,6 +15,9 @@ from sqlalchemy.engine import Dialect, Engine
 from sqlalchemy.orm import Session
 from sqlalchemy.types import TypeDecorator
 
+from hedgerow_kit import auth
+from hedgerow_kit.reach import EVERYTHING, Reach, ReachingSession
+
 # Written as text on SQLite and as JSONB on PostgreSQL.
 Json = JSON().with_variant(postgresql.JSONB(), "postgresql")
 
@@ -88,15 +91,15 @@ class Database:
             self._write = self.engine
 
     @contextmanager
-    def reading(self) -> Iterator[Session]:
-        """One snapshot of the database; writing in it is refused."""
-        with Session(self._read) as session:
+    def reading(self, reach: Reach = EVERYTHING) -> Iterator[Session]:
+        """One snapshot of the database, as far as a reach goes; writing in it is refused."""
+        with ReachingSession(self._read, reach) as session:
             yield session
 
     @contextmanager
-    def writing(self) -> Iterator[Session]:
+    def writing(self, reach: Reach = EVERYTHING) -> Iterator[Session]:
         """One transaction: committed on success, rolled back on any exception."""
-        with Session(self._write) as session, session.begin():
+        with ReachingSession(self._write, reach) as session, session.begin():
             yield session
 
     def dispose(self) -> None:
@@ -131,13 +134,19 @@ def of(request: Request) -> Database:
 
 
 def _reading(request: Request) -> Iterator[Session]:
-    with of(request).reading() as session:
+    with of(request).reading(_reach(request)) as session:
         yield session
 
 
 def _writing(request: Request) -> Iterator[Session]:
-    with of(request).writing() as session:
+    with of(request).writing(_reach(request)) as session:
         yield session
+
+
+def _reach(request: Request) -> Reach:
+    """The caller's; of nobody who is known, nobody's rows."""
+    principal = auth.known(request)
+    return Reach(frozenset()) if principal is None else Reach.of(principal)
 
 
 # The scope makes FastAPI leave the transaction before the response is sent, not after.

@@ -11,6 +11,7 @@ from hedgerow_kit.db import Database
 from hedgerow_kit.following import ChangeReader, Follower
 from hedgerow_kit.parquet import PARQUET
 
+from hedgerow_outcomes.actions import authorities
 from hedgerow_outcomes.actions.disclosure import settle_left_over
 from hedgerow_outcomes.actions.hearing import HEARD
 from hedgerow_outcomes.actions.intake import importer
@@ -62,6 +63,7 @@ def create_app(
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
         await to_thread.run_sync(runs.mark_interrupted, database)
         await to_thread.run_sync(settle_left_over, database)
+        await to_thread.run_sync(authorities.settle_left_over, database)
         if follower is not None:
             follower.start()
         late_watch.start()

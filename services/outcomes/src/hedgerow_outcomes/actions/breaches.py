@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from hedgerow_outcomes.domain.breaches import Breach, Level, breaches
 from hedgerow_outcomes.store import breaches as store
 from hedgerow_outcomes.tables import Breach as Row
-from hedgerow_outcomes.tables import feed
+from hedgerow_outcomes.tables import WithdrawnBreach, feed
 
 # Any fixed UUID: the same breach has the same id wherever it is found.
 _NAMES = UUID("6f3fd5ec-2f0f-5f0c-9d3a-52a3f6f0a2d1")
@@ -51,6 +51,7 @@ def _follow(session: Session, kpi: int, subjects: Sequence[int]) -> None:
                 session.merge(row)
     for gone in before.values():
         session.delete(gone)
+        session.merge(WithdrawnBreach(id=gone.id, subject=gone.subject))
         feed.record(session, "breach.withdrawn", gone.id, deleted=True)
 
 

@@ -1,4 +1,4 @@
-"""Taking in what the registry tells: areas decide what adds up to what, and so what may be shown."""
+"""Taking in what the registry tells: areas decide what adds up to what, what may be shown, and to whom."""
 
 from datetime import datetime
 
@@ -6,18 +6,21 @@ from hedgerow_kit.following import Changes
 from hedgerow_kit.projection import FeedMixin, Projection
 from sqlalchemy.orm import Session
 
-from hedgerow_outcomes.actions import disclosure
+from hedgerow_outcomes.actions import authorities, disclosure
 from hedgerow_outcomes.store.registry import is_readable
 from hedgerow_outcomes.tables import Feed, Record
 
 
 class _Heard(Projection):
-    """The projection of the registry; a page with areas is judged in the transaction that takes it in."""
+    """The projection of the registry; what follows from a page is settled in its own transaction."""
 
     def apply(self, session: Session, page: Changes, *, after: int, heard_at: datetime) -> FeedMixin:
         feed = super().apply(session, page, after=after, heard_at=heard_at)
-        if any(change.kind == "area" for change in page.items):
+        told = {change.kind for change in page.items}
+        if not told.isdisjoint(authorities.TOLD):
             session.flush()
+            authorities.settle(session)
+        if "area" in told:
             disclosure.settle_after_areas(session)
         return feed
 

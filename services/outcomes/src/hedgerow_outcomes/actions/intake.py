@@ -36,6 +36,7 @@ def importer(*, batch_rows: int) -> Importer:
         under_way = observations.begin_import(
             import_id=run.id,
             source=run.option("source", "default"),
+            by=run.principal,
             period=run.option("period", "auto"),
             blank=run.option("blank", "quarantine"),
             define=run.option("define", "false"),
@@ -128,6 +129,7 @@ def _write_kpis(session: Session, records: Sequence[Record], run: Run) -> Iterat
             definition,
             valid_from=valid_from,
             source=run.option("source", "default"),
+            by=run.principal,
             today=datetime.now(UTC).date(),
         )
         yield Outcome(defined.verdict, record.line, key=id, pointer=record.pointer, reason=defined.note)

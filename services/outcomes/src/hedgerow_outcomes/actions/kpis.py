@@ -5,6 +5,7 @@ from dataclasses import asdict, fields
 from datetime import UTC, date, datetime
 from typing import NamedTuple
 
+from hedgerow_kit.auth import Principal
 from sqlalchemy import insert, select
 from sqlalchemy.orm import Session
 
@@ -13,6 +14,7 @@ from hedgerow_outcomes.domain.definitions import Definition
 from hedgerow_outcomes.store import learnings, numbers
 from hedgerow_outcomes.tables import Kpi, KpiVersion, feed
 
+_TAKEN = "another source has defined this KPI"
 _FIELDS = tuple(field.name for field in fields(Definition))
 
 
@@ -24,7 +26,14 @@ class Defined(NamedTuple):
 
 
 def define(
-    session: Session, id: str, definition: Definition, *, valid_from: date | None, source: str, today: date
+    session: Session,
+    id: str,
+    definition: Definition,
+    *,
+    valid_from: date | None,
+    source: str,
+    by: Principal,
+    today: date,
 ) -> Defined:
     """Define a KPI, or give it a new version where the definition differs from its last one.
 
@@ -36,7 +45,7 @@ def define(
     if kpi is None:
         learnings.lock(session)
         number = numbers.next_kpi(session)
-        session.add(Kpi(number=number, id=id, source=source))
+        session.add(Kpi(number=number, id=id, source=source, authority_code=by.stamp))
         session.flush()
         _add_version(session, number, 1, definition, valid_from)
         feed.record(session, "kpi", id)
@@ -44,9 +53,11 @@ def define(
     versions = session.scalars(
         select(KpiVersion).where(KpiVersion.kpi == kpi.number).order_by(KpiVersion.version.desc())
     ).all()
+    if not by.owns(kpi.authority_code):
+        return Defined("quarantined", _TAKEN)
     if kpi.source != source:
         if not _says(versions[0], Definition(name=id)):
-            return Defined("quarantined", "another source has defined this KPI")
+            return Defined("quarantined", _TAKEN)
         # Made from nothing but its id, by an import of observations: whoever knows what it means may say so.
         kpi.source = source
     if _says(versions[0], definition) and valid_from in (None, versions[0].valid_from):
@@ -62,14 +73,16 @@ def define(
     return Defined("changed", note)
 
 
-def define_minimally(session: Session, ids: Sequence[str], *, source: str) -> dict[str, int]:
+def define_minimally(session: Session, ids: Sequence[str], *, source: str, by: Principal) -> dict[str, int]:
     """Define KPIs of which only the id is known; their numbers. Only for who holds the writer's lock."""
     if not ids:
         return {}
     made = dict(zip(ids, range(first := numbers.next_kpi(session), first + len(ids)), strict=True))
-    session.execute(
-        insert(Kpi), [{"number": number, "id": id, "source": source} for id, number in made.items()]
-    )
+    rows = [
+        {"number": number, "id": id, "source": source, "authority_code": by.stamp}
+        for id, number in made.items()
+    ]
+    session.execute(insert(Kpi), rows)
     for id, number in made.items():
         _add_version(session, number, 1, Definition(name=id), None)
         feed.record(session, "kpi", id)

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from hedgerow_kit.auth import Principal
 from hedgerow_kit.bulk import CSV, JSON, NDJSON, Kind, Run
 from hedgerow_kit.records import (
     Batch,
@@ -14,6 +15,7 @@ from hedgerow_kit.records import (
     quarantined,
 )
 from hedgerow_kit.spool import Upload
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from hedgerow_outcomes.domain.spellings import parse_period
@@ -23,6 +25,7 @@ from hedgerow_outcomes.errors import UnknownPeriod, UnknownSubject
 from hedgerow_outcomes.tables import LedgerEntry, feed
 
 REQUIRED = ("scheme", "party", "kind", "period", "amount_gbp")
+_OF_OTHERS = "your authority is not a party of the scheme"
 KINDS = ("invest", "save", "match")
 
 
@@ -42,7 +45,18 @@ def write(session: Session, records: Sequence[Record], run: Run) -> Iterator[Out
         except _Unfit as error:
             yield quarantined(record, error.reason, column=error.column, key=_key(record))
             continue
+        if not _is_own(session, entry, run.principal):
+            yield quarantined(record, _OF_OTHERS, column="scheme", key=_key(record))
+            continue
         yield Outcome(_kept(session, entry), record.line, pointer=record.pointer, key=_key(record))
+
+
+def _is_own(session: Session, entry: LedgerEntry, by: Principal) -> bool:
+    """Whether the sender is a party of the scheme, or begins it as one."""
+    if by.acts_for_all:
+        return True
+    query = select(LedgerEntry.party).where(LedgerEntry.scheme == entry.scheme)
+    return not by.authorities.isdisjoint(session.scalars(query).all() or [entry.party])
 
 
 def _kept(session: Session, entry: LedgerEntry) -> str:

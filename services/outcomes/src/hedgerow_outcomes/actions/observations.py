@@ -9,11 +9,13 @@ from typing import Any, BinaryIO
 
 import numpy as np
 import polars as pl
+from hedgerow_kit.auth import Principal
 from hedgerow_kit.bulk import CSV, JSON, NDJSON
 from hedgerow_kit.records import Outcome, json_records
+from numpy.typing import NDArray
 from sqlalchemy.orm import Session
 
-from hedgerow_outcomes.actions import breaches, disclosure, kpis
+from hedgerow_outcomes.actions import authorities, breaches, disclosure, kpis
 from hedgerow_outcomes.domain import comparison, csv_text, ndjson_text, parquet_text
 from hedgerow_outcomes.domain.chunks import COLUMNS, MEASURES, Chunk, Fault, text_frame
 from hedgerow_outcomes.domain.definitions import is_kpi_id
@@ -29,6 +31,8 @@ from hedgerow_outcomes.store import learnings, ledger, numbers
 from hedgerow_outcomes.tables import DAY_ZERO, feed
 
 _BLANKS = ("quarantine", "missing")
+_NOT_OURS = -1
+_OF_ANOTHER = "the subject is not one of your authority"
 
 
 @dataclass
@@ -37,6 +41,7 @@ class ObservationImport:
 
     import_id: str
     source: str
+    by: Principal
     check: RowCheck
     define: bool
     shape: Shape = Shape.LONG
@@ -48,6 +53,7 @@ class ObservationImport:
         """Write a chunk in the transaction of a session; gives what became of each of its rows."""
         learnings.lock(session)
         ledger.prepare(session)
+        checked = self._of_own_subjects(session, checked)
         checked, kpi = self._with_known_kpis(session, checked)
         outcomes = [
             Outcome("quarantined", fault.line, key=fault.key, column=fault.column, reason=fault.reason)
@@ -60,10 +66,13 @@ class ObservationImport:
     def _with_known_kpis(self, session: Session, checked: Checked) -> tuple[Checked, Ints]:
         """The rows whose KPI is defined, and the numbers of the KPIs."""
         ids = {place: checked.kpi.vocabulary.meanings[place] for place in checked.kpi.used()}
-        known = numbers.of_kpis(session, list(ids.values()))
+        defined = numbers.of_kpis(session, list(ids.values()))
+        # What another authority has defined is as unknown as what nobody has.
+        known = {id: one.number for id, one in defined.items() if self.by.within(one.authority_code)}
         unknown = {id for id in ids.values() if id not in known}
         if unknown and self.define:
-            known |= kpis.define_minimally(session, sorted(filter(is_kpi_id, unknown)), source=self.source)
+            new = sorted(filter(is_kpi_id, unknown - set(defined)))
+            known |= kpis.define_minimally(session, new, source=self.source, by=self.by)
             unknown = {id for id in unknown if id not in known}
         if unknown:
             checked = _without_kpis(checked, unknown, define=self.define)
@@ -116,6 +125,18 @@ class ObservationImport:
                 disclosure.hold_back(session, kpi, ((s, _day(start), _day(end)) for s, start, end in rows))
                 self.protected.add(kpi)
 
+    def _of_own_subjects(self, session: Session, checked: Checked) -> Checked:
+        """The rows of subjects that who sent them may speak for."""
+        numbers_of_rows = self._subject_numbers(session, checked.subject)
+        own = numbers_of_rows != _NOT_OURS
+        if own.all():
+            return checked
+        faults = [
+            Fault(int(checked.line[place]), _OF_ANOTHER, "subject", _key(checked, place))
+            for place in np.flatnonzero(~own)
+        ]
+        return _kept(checked, own, faults)
+
     def _subject_numbers(self, session: Session, subjects: Names[str]) -> Ints:
         vocabulary = subjects.vocabulary
         if vocabulary is not self._vocabulary:
@@ -125,14 +146,24 @@ class ObservationImport:
         new = np.unique(subjects.numbers[of_place[subjects.numbers] == 0])
         if len(new):
             texts = [vocabulary.meanings[place] for place in new]
-            found = numbers.of_subjects(session, list(dict.fromkeys(texts)))
-            of_place[new] = [found[text] for text in texts]
+            found = self._own_subjects(session, list(dict.fromkeys(texts)))
+            of_place[new] = [found.get(text, _NOT_OURS) for text in texts]
         self._of_place = of_place
         return of_place[subjects.numbers]
 
+    def _own_subjects(self, session: Session, texts: Sequence[str]) -> dict[str, int]:
+        """The numbers of those of these subjects that the sender may speak for, new ones included."""
+        known = numbers.of_subjects(session, texts)
+        new = [text for text in texts if text not in known]
+        owners = authorities.of_subjects(session, new, by=self.by.stamp)
+        own = {text: owner for text, owner in owners.items() if self.by.owns(owner)}
+        return {text: one.number for text, one in known.items() if self.by.owns(one.authority_code)} | (
+            numbers.number_subjects(session, own)
+        )
+
 
 def begin_import(
-    *, import_id: str, source: str, period: str, blank: str, define: str, shape: str
+    *, import_id: str, source: str, by: Principal, period: str, blank: str, define: str, shape: str
 ) -> ObservationImport:
     """An import with these options. Raises UnknownOption when one has a value that is not known."""
     if period not in set(PeriodForm):
@@ -146,7 +177,7 @@ def begin_import(
     if not source or len(source) > 200:
         raise UnknownOption("source", "1 to 200 characters")
     check = RowCheck(PeriodForm(period), blank_is_missing=blank == "missing")
-    return ObservationImport(import_id, source, check, define == "true", Shape(shape))
+    return ObservationImport(import_id, source, by, check, define == "true", Shape(shape))
 
 
 def read_file(
@@ -233,7 +264,7 @@ def _key(checked: Checked, place: np.integer[Any]) -> str:
 
 def _without_kpis(checked: Checked, unknown: Set[str], *, define: bool) -> Checked:
     strange = np.array([id in unknown for id in checked.kpi.vocabulary.meanings])[checked.kpi.numbers]
-    faults = list(checked.faults)
+    faults = []
     ending = " and its id cannot be one" if define else ""
     for place in np.flatnonzero(strange):
         id = checked.kpi.at(place)[:120]
@@ -245,7 +276,11 @@ def _without_kpis(checked: Checked, unknown: Set[str], *, define: bool) -> Check
                 _key(checked, place),
             )
         )
-    kept = ~strange
+    return _kept(checked, ~strange, faults)
+
+
+def _kept(checked: Checked, kept: NDArray[np.bool_], faults: Sequence[Fault]) -> Checked:
+    """Some of the rows, and what is wrong with the others."""
     return checked._replace(
         line=checked.line[kept],
         kpi=checked.kpi.rows(kept),
@@ -255,7 +290,7 @@ def _without_kpis(checked: Checked, unknown: Set[str], *, define: bool) -> Check
         value=checked.value[kept],
         measures={name: column[kept] for name, column in checked.measures.items()},
         status=checked.status[kept],
-        faults=faults,
+        faults=[*checked.faults, *faults],
     )
 
 

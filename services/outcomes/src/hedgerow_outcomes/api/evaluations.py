@@ -335,7 +335,7 @@ def list_entries(
     limit: paging.Limit = 50,
 ) -> paging.Page[EntryView]:
     """What was invested, saved and matched, of the schemes that your authorities are a party of."""
-    rows, marker = ledgers.page(session, principal.authorities, scheme=scheme, after=after, limit=limit)
+    rows, marker = ledgers.page(session, scheme=scheme, after=after, limit=limit)
     paging.link_next(request, response, marker)
     return paging.Page(items=[_entry(row[0]) for row in rows], next=marker)
 
@@ -345,7 +345,7 @@ def read_ledger(
     scheme: str, session: Reading, principal: Annotated[Principal, require("money")]
 ) -> LedgerView:
     """A scheme: who invests, who saves, when it pays back, and the leverage."""
-    rows = ledgers.entries(session, principal.authorities, scheme)
+    rows = ledgers.entries(session, scheme)
     if not rows:
         raise NoSuchScheme
     found = value_for_money.ledger(

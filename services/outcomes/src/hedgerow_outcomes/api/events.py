@@ -17,7 +17,7 @@ from hedgerow_outcomes.api.kpis import today
 from hedgerow_outcomes.api.statements import statement_item
 from hedgerow_outcomes.domain.subjects import parse_subject
 from hedgerow_outcomes.domain.totals import Tree
-from hedgerow_outcomes.store import breaches, kpis, payments, registry
+from hedgerow_outcomes.store import breaches, kpis, observations, payments, registry
 from hedgerow_outcomes.store.areas import Areas
 from hedgerow_outcomes.tables import feed
 
@@ -110,11 +110,9 @@ def _breaches(session: Session, ids: Sequence[str], principal: Principal, tree: 
     held = breaches.several(session, ids)
     views = {id: breach_view(row) for id, row in held.items()}
     contracts = _authorities_of_contracts(session, [view.subject for view in views.values()])
-    return {
-        id: None
-        if (view := views.get(id)) is None
-        else view.model_dump(mode="json") | {"areas": _around(tree, _places(view.subject, contracts))}
-        for id in ids
+    return dict.fromkeys(breaches.withdrawn(session, ids)) | {
+        id: view.model_dump(mode="json") | {"areas": _around(tree, _places(view.subject, contracts))}
+        for id, view in views.items()
     }
 
 
@@ -147,6 +145,8 @@ def _statements(session: Session, ids: Sequence[str], principal: Principal, tree
 def _late_kpis(session: Session, ids: Sequence[str], principal: Principal, tree: Tree) -> Told:
     pairs = {id: id.rsplit("/", 1) for id in ids}
     rows = kpis.in_force_by_id(session, [kpi for kpi, _ in pairs.values()], today())
+    # That a KPI is late tells that there are figures of it: only to those who see any.
+    seen = observations.latest_ends(session, list(rows))
     return {
         id: {
             "kpi": kpi,
@@ -157,6 +157,7 @@ def _late_kpis(session: Session, ids: Sequence[str], principal: Principal, tree:
             "areas": [],
         }
         for id, (kpi, due) in pairs.items()
+        if kpi in seen
     }
 
 

@@ -12,7 +12,16 @@ from sqlalchemy.orm import Session
 from hedgerow_outcomes.domain.breaches import HIGHER, LOWER, Level, Observed
 from hedgerow_outcomes.domain.periods import Period
 from hedgerow_outcomes.store.observations import is_withheld
-from hedgerow_outcomes.tables import Breach, Kpi, KpiVersion, Learning, Observation, Subject, Withheld
+from hedgerow_outcomes.tables import (
+    Breach,
+    Kpi,
+    KpiVersion,
+    Learning,
+    Observation,
+    Subject,
+    WithdrawnBreach,
+    Withheld,
+)
 
 _AT_ONCE = 500
 
@@ -115,6 +124,11 @@ def one(session: Session, id: str) -> Row[Any] | None:
 
 def several(session: Session, ids: Sequence[str]) -> dict[str, Row[Any]]:
     return {row[0].id: row for row in session.execute(_named().where(Breach.id.in_(ids)))}
+
+
+def withdrawn(session: Session, ids: Sequence[str]) -> set[str]:
+    """Those of these breaches that were withdrawn, now or before."""
+    return set(session.scalars(select(WithdrawnBreach.id).where(WithdrawnBreach.id.in_(ids))))
 
 
 def _named() -> Any:

@@ -1,7 +1,7 @@
 """The rows of the outcomes database, one module a subject."""
 
 from hedgerow_outcomes.tables.assessments import Assessment, Exemption
-from hedgerow_outcomes.tables.breaches import Breach
+from hedgerow_outcomes.tables.breaches import Breach, WithdrawnBreach
 from hedgerow_outcomes.tables.disclosure import Withheld
 from hedgerow_outcomes.tables.ledger import LedgerEntry
 from hedgerow_outcomes.tables.measures import (
@@ -56,6 +56,7 @@ __all__ = [
     "StatementLine",
     "Subject",
     "Superseded",
+    "WithdrawnBreach",
     "Withheld",
     "feed",
 ]

@@ -6,10 +6,10 @@ from hedgerow_kit.db import Instant
 from sqlalchemy import Date, Float, Index, String
 from sqlalchemy.orm import Mapped, mapped_column
 
-from hedgerow_outcomes.tables.measures import Base
+from hedgerow_outcomes.tables.measures import Base, OfSubject
 
 
-class Breach(Base):
+class Breach(OfSubject, Base):
     """Neighbouring periods of a KPI and a subject below the agreed minimum; open while nothing closed it."""
 
     __tablename__ = "breaches"
@@ -29,3 +29,12 @@ class Breach(Base):
     closed_end: Mapped[date | None] = mapped_column(Date)
     closed_value: Mapped[float | None] = mapped_column(Float)
     closed_known_from: Mapped[datetime | None] = mapped_column(Instant)
+
+
+class WithdrawnBreach(OfSubject, Base):
+    """A breach that a correction has undone: who may learn that it is no more."""
+
+    __tablename__ = "withdrawn_breaches"
+
+    id: Mapped[str] = mapped_column(String(36), primary_key=True)
+    subject: Mapped[int]

@@ -1,15 +1,17 @@
 """The ledgers of schemes: who invests, who saves, who matches."""
 
+from collections.abc import Set
 from datetime import date
 
-from sqlalchemy import BigInteger, CheckConstraint, Date, String, Text
+from hedgerow_kit.reach import Guarded
+from sqlalchemy import BigInteger, CheckConstraint, ColumnElement, Date, String, Text, select
 from sqlalchemy.orm import Mapped, mapped_column
 
 from hedgerow_outcomes.tables.measures import Base
 
 
-class LedgerEntry(Base):
-    """What a party put into a scheme, saved by it, or matched, in a period."""
+class LedgerEntry(Guarded, Base):
+    """What a party put into a scheme, saved by it, or matched, in a period. The parties see it all."""
 
     __tablename__ = "ledger_entries"
     __table_args__ = (CheckConstraint("kind IN ('invest', 'save', 'match')", name="kind"),)
@@ -22,3 +24,9 @@ class LedgerEntry(Base):
     pence: Mapped[int] = mapped_column(BigInteger)
     evidence: Mapped[str | None] = mapped_column(Text)
     source: Mapped[str] = mapped_column(String(200))
+
+    @classmethod
+    def within(cls, authorities: Set[str]) -> ColumnElement[bool]:
+        entries = cls.__table__.alias()
+        own = select(entries.c.scheme).where(entries.c.party.in_(sorted(authorities)))
+        return cls.scheme.in_(own)

@@ -5,13 +5,16 @@ load several times as fast. Their tables carry no foreign keys, as a check per r
 row; the numbers are only given out under the writer's lock and are never taken back.
 """
 
+from collections.abc import Set
 from datetime import date, datetime
 from typing import Any
 
 from hedgerow_kit import bulk, changes, db
 from hedgerow_kit.db import Instant
+from hedgerow_kit.reach import Guarded, Owned
 from sqlalchemy import (
     CheckConstraint,
+    ColumnElement,
     Date,
     Float,
     ForeignKey,
@@ -19,6 +22,7 @@ from sqlalchemy import (
     SmallInteger,
     String,
     Text,
+    select,
 )
 from sqlalchemy.engine import Dialect
 from sqlalchemy.orm import DeclarativeBase, Mapped, declared_attr, mapped_column
@@ -75,8 +79,8 @@ class ChangeClock(changes.ChangeClockMixin, Base):
 feed = changes.Feed(Change, ChangeClock)
 
 
-class Kpi(Base):
-    """A KPI by its id; what it means is in its versions."""
+class Kpi(Owned, Base):
+    """A KPI by its id; what it means is in its versions. It belongs to the authority that defined it."""
 
     __tablename__ = "kpis"
 
@@ -114,8 +118,11 @@ class KpiVersion(Base):
     answered_by: Mapped[list[str]] = mapped_column(db.Json, default=list)
 
 
-class Subject(Base):
-    """Whom or what observations are about: `E08000009`, `organisation:ID`."""
+class Subject(Owned, Base):
+    """Whom or what observations are about: `E08000009`, `organisation:ID`.
+
+    What is known of a subject belongs to its authority: see `domain.authorities`.
+    """
 
     __tablename__ = "subjects"
 
@@ -135,7 +142,17 @@ class Learning(Base):
     source: Mapped[str] = mapped_column(String(200))
 
 
-class _Valued:
+class OfSubject(Guarded):
+    """What is known of a subject: its authority's, without a word on each row."""
+
+    subject: Mapped[int]
+
+    @classmethod
+    def within(cls, authorities: Set[str]) -> ColumnElement[bool]:
+        return cls.subject.in_(select(Subject.number).where(Subject.within(authorities)))
+
+
+class _Valued(OfSubject):
     """The columns that the current and the superseded observations share."""
 
     kpi: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
