@@ -97,6 +97,15 @@ def test_a_new_key_goes_to_standard_output_alone(tmp_path: Path) -> None:
     )
 
 
+def test_a_rotation_says_when_the_new_signing_key_takes_over(tmp_path: Path) -> None:
+    made = {"id": "5677ccd432bb9749", "signs_from": "2026-11-26T22:31:30Z", "state": "published"}
+    with answering({"POST /v1/signing-keys": Reply(made, 201)}) as platform:
+        code, _out, err = ask(platform, tmp_path, "keys", "rotate-signing")
+        assert ask(platform, tmp_path, "keys", "rotate-signing", "--at-once").code == 0
+    assert (code, err) == (0, "Signing key 5677ccd432bb9749 signs from 2026-11-26 22:31:30 UTC.\n")
+    assert [asked.body for asked in platform.asked] == [b'{"at_once":false}', b'{"at_once":true}']
+
+
 def test_keys_are_listed_without_their_secret(tmp_path: Path) -> None:
     pages = [
         Reply({"items": [HELD], "next": "more"}),

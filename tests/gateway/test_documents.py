@@ -115,7 +115,7 @@ def test_the_sources_are_left_as_they_were() -> None:
 
 def test_every_operation_but_the_open_ones_asks_for_a_key() -> None:
     merged = document.merge(OWN, {"registry": of_app(**{"/v1/areas": {"get": {}}})})
-    assert merged["security"] == [{"bearer": []}]
+    assert merged["security"] == [{"bearer": []}, {"oauth": []}]
     assert merged["components"]["securitySchemes"]["bearer"]["scheme"] == "bearer"
     assert merged["paths"]["/healthz"]["get"]["security"] == []
     assert "security" not in merged["paths"]["/v1/areas"]["get"]

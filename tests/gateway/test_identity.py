@@ -3,18 +3,21 @@
 import asyncio
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import jwt
 import pytest
 from hedgerow_gateway import actions
+from hedgerow_gateway.api.access_tokens import AccessTokens
+from hedgerow_gateway.api.credentials import Credentials
 from hedgerow_gateway.api.identity import READY_SECONDS, TRUST_SECONDS, Caller, Identities
-from hedgerow_kit.auth import Signer, Verifier, new_private_key
+from hedgerow_gateway.store.signing import Keyring
+from hedgerow_kit.auth import Verifier
 from hedgerow_kit.db import Database
 from hedgerow_kit.problems import Problem
 from sqlalchemy import event
 
 START = datetime(2026, 6, 1, 12, tzinfo=UTC)
-PEM = new_private_key()
 
 
 class Clock:
@@ -34,8 +37,18 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-def identities(database: Database, clock: Clock) -> Identities:
-    return Identities(database, Signer(PEM, clock=clock.seconds), now=clock)
+def keyring(tmp_path: Path, clock: Clock) -> Keyring:
+    return Keyring(tmp_path, clock=clock.seconds)
+
+
+@pytest.fixture
+def tokens(keyring: Keyring) -> AccessTokens:
+    return AccessTokens(keyring, "http://hedgerow.test")
+
+
+@pytest.fixture
+def identities(database: Database, keyring: Keyring, tokens: AccessTokens, clock: Clock) -> Identities:
+    return Identities(Credentials(database, tokens, now=clock), keyring, now=clock)
 
 
 @pytest.fixture
@@ -100,10 +113,10 @@ def test_what_is_not_shaped_like_a_key_is_not_looked_up(
 
 
 def test_an_identity_is_renewed_long_before_it_ends(
-    database: Database, identities: Identities, clock: Clock
+    database: Database, identities: Identities, keyring: Keyring, clock: Clock
 ) -> None:
     shown = key(database)
-    verifier = Verifier(Signer(PEM).jwks, audience="registry", clock=clock.seconds)
+    verifier = Verifier(keyring.jwks, audience="registry", clock=clock.seconds)
 
     async def all_day() -> int:
         tokens = set()

@@ -1,10 +1,14 @@
 """What anyone may read without a key, and no more than that."""
 
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
+from hedgerow_gateway.api.access_tokens import AccessTokens
+from hedgerow_gateway.api.credentials import Credentials
 from hedgerow_gateway.api.identity import Identities
-from hedgerow_kit.auth import Principal, Signer, Verifier, new_private_key
+from hedgerow_gateway.store.signing import Keyring
+from hedgerow_kit.auth import Principal, Verifier
 from hedgerow_kit.db import Database
 
 from tests.gateway.servers import App, Gateway
@@ -71,15 +75,16 @@ def test_an_app_that_is_down_is_said_to_any_origin(lone: Gateway) -> None:
     assert answer.headers["access-control-allow-origin"] == "*"
 
 
-def test_the_open_identity_is_made_anew_before_it_runs_out(database: Database) -> None:
+def test_the_open_identity_is_made_anew_before_it_runs_out(database: Database, tmp_path: Path) -> None:
     now = datetime(2026, 6, 1, 12, tzinfo=UTC)
-    signer = Signer(new_private_key(), clock=lambda: now.timestamp())
-    identities = Identities(database, signer, now=lambda: now)
+    keyring = Keyring(tmp_path, clock=lambda: now.timestamp())
+    credentials = Credentials(database, AccessTokens(keyring, "http://hedgerow.test"))
+    identities = Identities(credentials, keyring, now=lambda: now)
     first = identities.open_token(app="registry")
     now += timedelta(minutes=3)
     assert identities.open_token(app="registry") == first
     now += timedelta(minutes=2)
-    verifier = Verifier(signer.jwks, audience="registry", clock=lambda: now.timestamp())
+    verifier = Verifier(keyring.jwks, audience="registry", clock=lambda: now.timestamp())
     assert verifier.principal(identities.open_token(app="registry")).subject == "open"
 
 

@@ -39,7 +39,7 @@ class Platform:
 
 @pytest.fixture
 def platform(made_databases: Databases, tmp_path: Path) -> Iterator[Platform]:
-    actions.load_signer(tmp_path)
+    actions.load_keyring(tmp_path)
     keys = tmp_path / "gateway" / "identity.jwks.json"
     with ExitStack() as stack:
         addresses = {}
@@ -135,8 +135,8 @@ def test_what_an_app_refuses_comes_back_as_its_problem(
 
 
 def test_no_app_answers_who_comes_past_the_gateway(platform: Platform, tmp_path: Path) -> None:
-    signer = actions.load_signer(tmp_path)
-    elsewhere = signer.token(
+    keyring = actions.load_keyring(tmp_path)
+    elsewhere = keyring.token(
         Principal("key:1", frozenset({"administrator"}), frozenset({"*"})), audience="network"
     )
     credentials: list[dict[str, str]] = [

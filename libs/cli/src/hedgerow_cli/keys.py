@@ -12,7 +12,7 @@ from hedgerow_cli.settings import Settings
 from hedgerow_cli.tables import table
 from hedgerow_cli.terminal import out, plain, print_pages, print_raw, say
 
-app = typer.Typer(no_args_is_help=True, help="Make, list and revoke API keys.")
+app = typer.Typer(no_args_is_help=True, help="Make, list and revoke API keys; rotate the signing key.")
 
 Json = dict[str, Any]
 
@@ -96,6 +96,35 @@ def revoke(
             )
         client.delete(f"/v1/keys/{quote(matching[0]['id'], safe='')}")
     say(f"Revoked: {plain(matching[0]['prefix'])}…, {plain(matching[0]['name'])}.", quiet=settings.quiet)
+
+
+@app.command("rotate-signing")
+def rotate_signing(
+    context: typer.Context,
+    at_once: Annotated[
+        bool,
+        typer.Option(
+            "--at-once",
+            help="For a key that leaked: what it signed is believed no longer; systems ask for new tokens.",
+        ),
+    ] = False,
+) -> None:
+    """Make a new key for the gateway to sign with. It takes over within a minute; no request fails."""
+    settings: Settings = context.obj
+    with connect(settings) as client:
+        answer = client.post("/v1/signing-keys", {"at_once": at_once})
+    if settings.json:
+        print_raw(answer.content)
+        return
+    made = answer.body
+    say(
+        f"Signing key {plain(made['id'])} signs from {_second(made['signs_from'])} UTC.",
+        quiet=settings.quiet,
+    )
+
+
+def _second(moment: str) -> str:
+    return plain(moment[:19].replace("T", " "))
 
 
 def _end_of(day: str) -> datetime:

@@ -6,7 +6,7 @@ claims are the whole of what an app knows about the caller: `sub`, `roles`, `aut
 
 import json
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock
@@ -24,6 +24,8 @@ ISSUER = "hedgerow-gateway"
 LONGEST_LIFE_S = 300
 LONGEST_TOKEN = 4096
 ALL_AUTHORITIES = "*"
+# A key that was taken out of the key file is believed this long at the most.
+KEYS_SECONDS = 5
 
 # Where a request keeps the principal that was verified for it.
 _KNOWN = "hedgerow.principal"
@@ -101,32 +103,83 @@ class Signer:
         }
 
     def token(self, principal: Principal, *, audience: str, life_s: int = LONGEST_LIFE_S) -> str:
-        now = int(self._clock())
         claims = {
             "iss": ISSUER,
             "aud": audience,
             "sub": principal.subject,
             "roles": sorted(principal.roles),
             "authorities": sorted(principal.authorities),
-            "iat": now,
-            "nbf": now,
-            "exp": now + life_s,
         }
-        return jwt.encode(claims, self._key, algorithm="EdDSA", headers={"kid": self.key_id})
+        return self.sign(claims, life_s=life_s)
+
+    def sign(self, claims: Mapping[str, Any], *, life_s: int, kind: str = "JWT") -> str:
+        """A token of the claims that is good from now for so long; kind: its `typ`."""
+        now = int(self._clock())
+        times = {"iat": now, "nbf": now, "exp": now + life_s}
+        return jwt.encode(
+            {**claims, **times}, self._key, algorithm="EdDSA", headers={"kid": self.key_id, "typ": kind}
+        )
+
+
+def claims_of(
+    token: str,
+    key_of: Callable[[str], Ed25519PublicKey],
+    *,
+    issuer: str,
+    audience: str,
+    longest_life_s: int,
+    now: float,
+    kind: str = "JWT",
+) -> dict[str, Any]:
+    """The claims of a token that the gateway has signed.
+
+    key_of: the public key of an id, or KeyError. Raises PyJWTError, ValueError, TypeError or KeyError for
+    everything that is not exactly such a token.
+    """
+    if len(token) > LONGEST_TOKEN or not token.isascii():
+        raise ValueError("not a token of ours")
+    header = jwt.get_unverified_header(token)
+    if header.get("alg") != "EdDSA" or set(header) - {"alg", "kid", "typ"}:
+        raise ValueError("not a header of ours")
+    if not isinstance(header["kid"], str) or header.get("typ", "JWT") != kind:
+        raise TypeError("no key named, or another kind of token")
+    claims: dict[str, Any] = jwt.decode(
+        token,
+        key_of(header["kid"]),
+        algorithms=["EdDSA"],
+        audience=audience,
+        issuer=issuer,
+        options={
+            "require": ["iss", "aud", "sub", "iat", "nbf", "exp"],
+            # Times are checked below, against the clock that was handed in.
+            "verify_exp": False,
+            "verify_nbf": False,
+            "verify_iat": False,
+        },
+    )
+    times = [claims[name] for name in ("iat", "nbf", "exp")]
+    if not all(type(moment) is int for moment in times) or not isinstance(claims["aud"], str):
+        raise ValueError("times are whole seconds and the audience is one")
+    issued, not_before, expires = times
+    if not (not_before <= now + 5 and issued <= now + 5 and now < expires <= issued + longest_life_s):
+        raise ValueError("not valid now")
+    return claims
 
 
 class Verifier:
     """Verifies identities for one app against the gateway's public keys.
 
-    The key file is read again when a token names a key that is not known yet and the file has changed.
+    The key file is read again when it has changed: looked at every few seconds, and at once when a token
+    names a key that is not known yet.
     """
 
     def __init__(
         self, keys: Path | dict[str, Any], *, audience: str, clock: Callable[[], float] = time.time
     ) -> None:
         self._path = keys if isinstance(keys, Path) else None
-        self._keys = {} if isinstance(keys, Path) else _public_keys(keys)
+        self._keys = {} if isinstance(keys, Path) else public_keys(keys)
         self._read_at = -1
+        self._looked_at = clock()
         self._audience = audience
         self._clock = clock
         self._lock = Lock()
@@ -134,55 +187,36 @@ class Verifier:
     def principal(self, token: str) -> Principal:
         """The principal of a token, or a 401 problem that does not say what was wrong with it."""
         try:
-            return self._verified(token)
+            claims = claims_of(
+                token,
+                self._key,
+                issuer=ISSUER,
+                audience=self._audience,
+                longest_life_s=LONGEST_LIFE_S,
+                now=self._clock(),
+            )
+            return Principal(str(claims["sub"]), _strings(claims["roles"]), _strings(claims["authorities"]))
         except (jwt.PyJWTError, ValueError, TypeError, KeyError):
             raise unauthorised() from None
 
-    def _verified(self, token: str) -> Principal:
-        if len(token) > LONGEST_TOKEN or not token.isascii():
-            raise ValueError("not a token of ours")
-        header = jwt.get_unverified_header(token)
-        if header.get("alg") != "EdDSA" or set(header) - {"alg", "kid", "typ"}:
-            raise ValueError("not a header of ours")
-        claims = jwt.decode(
-            token,
-            self._key(header["kid"]),
-            algorithms=["EdDSA"],
-            audience=self._audience,
-            issuer=ISSUER,
-            options={
-                "require": ["iss", "aud", "sub", "iat", "nbf", "exp"],
-                # Times are checked below, against the clock that was handed in.
-                "verify_exp": False,
-                "verify_nbf": False,
-                "verify_iat": False,
-            },
-        )
-        now = self._clock()
-        times = [claims[name] for name in ("iat", "nbf", "exp")]
-        if not all(type(moment) is int for moment in times) or not isinstance(claims["aud"], str):
-            raise ValueError("times are whole seconds and the audience is one app")
-        issued, not_before, expires = times
-        if not (not_before <= now + 5 and issued <= now + 5 and now < expires <= issued + LONGEST_LIFE_S):
-            raise ValueError("not valid now")
-        return Principal(str(claims["sub"]), _strings(claims["roles"]), _strings(claims["authorities"]))
-
-    def _key(self, key_id: object) -> Ed25519PublicKey:
-        if not isinstance(key_id, str):
-            raise TypeError("no key named")
-        if key_id not in self._keys and self._path is not None:
+    def _key(self, key_id: str) -> Ed25519PublicKey:
+        if self._path is not None and (
+            key_id not in self._keys or abs(self._clock() - self._looked_at) >= KEYS_SECONDS
+        ):
             self._reread(self._path)
         return self._keys[key_id]
 
     def _reread(self, path: Path) -> None:
         with self._lock:
+            self._looked_at = self._clock()
             try:
                 changed_at = path.stat().st_mtime_ns
                 if changed_at != self._read_at:
-                    self._keys = _public_keys(json.loads(path.read_bytes()))
+                    self._keys = public_keys(json.loads(path.read_bytes()))
                     self._read_at = changed_at
             except OSError:
-                raise KeyError("no key file yet") from None
+                # Not there yet, or out of reach for a moment: what is known stays known.
+                return
 
 
 def _strings(claim: object) -> frozenset[str]:
@@ -191,7 +225,8 @@ def _strings(claim: object) -> frozenset[str]:
     return frozenset(claim)
 
 
-def _public_keys(jwks: dict[str, Any]) -> dict[str, Ed25519PublicKey]:
+def public_keys(jwks: dict[str, Any]) -> dict[str, Ed25519PublicKey]:
+    """The Ed25519 keys of a key set, by id."""
     made = {}
     for jwk in jwks["keys"]:
         key = OKPAlgorithm.from_jwk(jwk)

@@ -1,11 +1,11 @@
-"""`python -m hedgerow_gateway serve | migrate | prepare | key | openapi`."""
+"""`python -m hedgerow_gateway serve | migrate | prepare | key | rotate | openapi`."""
 
 import argparse
 import sys
 from datetime import UTC, datetime
 
 from hedgerow_kit import migrations, serving
-from hedgerow_kit.auth import PERMISSIONS, Signer
+from hedgerow_kit.auth import PERMISSIONS
 from hedgerow_kit.db import Database
 
 from hedgerow_gateway import actions
@@ -13,6 +13,7 @@ from hedgerow_gateway.api.wire import StrictProtocol
 from hedgerow_gateway.errors import GatewayError
 from hedgerow_gateway.main import create_app, own_app
 from hedgerow_gateway.settings import Settings
+from hedgerow_gateway.store.signing import Keyring
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -27,12 +28,21 @@ def main(arguments: list[str] | None = None) -> int:
     key.add_argument("--name", required=True)
     key.add_argument("--role", action="append", required=True, choices=sorted(PERMISSIONS))
     key.add_argument("--authority", action="append", help="a GSS code, may be repeated; all if not given")
+    rotate = commands.add_parser("rotate", help="make the signing key that takes over in a minute")
+    rotate.add_argument(
+        "--at-once",
+        action="store_true",
+        help="it takes over now, and what the old one signed is believed no longer: for a key that leaked",
+    )
     commands.add_parser("openapi", help="print the OpenAPI document of the gateway's own routes")
     chosen = parser.parse_args(arguments)
     if chosen.command == "openapi":
         serving.print_document(own_app({}).openapi())
         return 0
     try:
+        if chosen.command == "rotate":
+            print(_rotated(Settings(), at_once=chosen.at_once))
+            return 0
         return _with_database(chosen)
     except GatewayError as error:
         print(f"hedgerow gateway: {error}", file=sys.stderr)
@@ -48,12 +58,18 @@ def _with_database(chosen: argparse.Namespace) -> int:
         if chosen.command == "key":
             print(_new_key(database, chosen))
         elif chosen.command != "migrate":
-            signer = actions.prepare(database, settings.data_dir, now=datetime.now(UTC))
+            keyring = actions.prepare(database, settings.data_dir, now=datetime.now(UTC))
             if chosen.command == "serve":
-                _serve(settings, database, signer)
+                _serve(settings, database, keyring)
     finally:
         database.dispose()
     return 0
+
+
+def _rotated(settings: Settings, *, at_once: bool) -> str:
+    made = actions.load_keyring(settings.data_dir).rotate(at_once=at_once)
+    starts = datetime.fromtimestamp(made.signs_from, UTC)
+    return f"{made.signer.key_id} signs from {starts:%Y-%m-%d %H:%M:%S} UTC"
 
 
 def _new_key(database: Database, chosen: argparse.Namespace) -> str:
@@ -69,9 +85,9 @@ def _new_key(database: Database, chosen: argparse.Namespace) -> str:
     return text
 
 
-def _serve(settings: Settings, database: Database, signer: Signer) -> None:
+def _serve(settings: Settings, database: Database, keyring: Keyring) -> None:
     serving.run(
-        create_app(settings, database, signer),
+        create_app(settings, database, keyring),
         name="gateway",
         host=settings.host,
         port=settings.port,

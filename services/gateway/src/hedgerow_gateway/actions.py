@@ -1,28 +1,27 @@
 """What is decided at the gateway: keys given out and taken back, and what a first start leaves behind."""
 
-import json
-import os
-import re
 import secrets
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
 from hedgerow_kit import auth
-from hedgerow_kit.auth import PERMISSIONS, Signer
+from hedgerow_kit.auth import PERMISSIONS
 from hedgerow_kit.db import Database
 from sqlalchemy.orm import Session
 
 from hedgerow_gateway.domain import keys as domain
+from hedgerow_gateway.domain.grants import GSS_CODE
 from hedgerow_gateway.errors import (
     AlreadyOver,
     LastAdministrator,
     MalformedAuthorities,
     UnknownKey,
     UnknownRoles,
-    UnsafeFile,
 )
 from hedgerow_gateway.store import keys
+from hedgerow_gateway.store.files import write_secret
+from hedgerow_gateway.store.signing import Keyring
 from hedgerow_gateway.tables import ApiKey
 
 ADMINISTRATOR = "administrator"
@@ -30,10 +29,6 @@ FIRST_KEY_NAME = "administrator, made at the first start"
 # The apps that read the registry through the gateway, each with a key of its own.
 FOLLOWERS = ("network", "outcomes")
 FOLLOWER = "follower"
-SIGNING_KEY_FILE = "signing.key"
-PUBLIC_KEYS_FILE = "identity.jwks.json"
-
-_GSS_CODE = re.compile(r"[EWSNKJLM]\d{8}")
 
 
 def give_key(
@@ -48,7 +43,7 @@ def give_key(
     """Make a key; its text is returned this once and kept nowhere."""
     if not set(roles) <= set(PERMISSIONS):
         raise UnknownRoles(sorted(PERMISSIONS))
-    if list(authorities) != [auth.ALL_AUTHORITIES] and not all(map(_GSS_CODE.fullmatch, authorities)):
+    if list(authorities) != [auth.ALL_AUTHORITIES] and not all(map(GSS_CODE.fullmatch, authorities)):
         raise MalformedAuthorities
     if expires_at is not None and expires_at <= now:
         raise AlreadyOver
@@ -90,12 +85,12 @@ def _administrators(session: Session, now: datetime) -> list[ApiKey]:
     ]
 
 
-def prepare(database: Database, data_dir: Path, *, now: datetime) -> Signer:
+def prepare(database: Database, data_dir: Path, *, now: datetime) -> Keyring:
     """Leave behind what a first start must: signing key, public keys, first API keys.
 
     Doing it again changes nothing. There is always at least one live administrator key afterwards.
     """
-    signer = load_signer(data_dir)
+    keyring = load_keyring(data_dir)
     with database.writing() as session:
         if not _administrators(session, now):
             _, text = give_key(
@@ -111,7 +106,7 @@ def prepare(database: Database, data_dir: Path, *, now: datetime) -> Signer:
             write_secret(data_dir / "admin.key", f"{text}\n".encode())
         for app in FOLLOWERS:
             _prepare_app_key(session, app, data_dir / f"{app}.key", now=now)
-    return signer
+    return keyring
 
 
 def _prepare_app_key(session: Session, app: str, path: Path, *, now: datetime) -> None:
@@ -136,44 +131,6 @@ def _prepare_app_key(session: Session, app: str, path: Path, *, now: datetime) -
     write_secret(path, f"{text}\n".encode())
 
 
-def load_signer(data_dir: Path) -> Signer:
-    """The signing key, made if there is none, with its public half written beside it for the apps."""
-    own = data_dir / "gateway"
-    own.mkdir(parents=True, exist_ok=True)
-    path = own / SIGNING_KEY_FILE
-    if not path.exists():
-        write_secret(path, auth.new_private_key(), replace=False)
-    if path.stat().st_mode & 0o077:
-        raise UnsafeFile(f"{path} can be read by others: set its mode to 0600.")
-    signer = Signer(path.read_bytes())
-    public = json.dumps(signer.jwks, indent=1).encode()
-    public_path = own / PUBLIC_KEYS_FILE
-    if not public_path.exists() or public_path.read_bytes() != public:
-        _write(public_path, public, mode=0o644)
-    return signer
-
-
-def write_secret(path: Path, content: bytes, *, replace: bool = True) -> None:
-    """Write a file that only its owner can read, whole or not at all; `replace` or keep what is there."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    _write(path, content, mode=0o600, replace=replace)
-
-
-def _write(path: Path, content: bytes, *, mode: int, replace: bool = True) -> None:
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        if replace:
-            os.replace(temporary, path)
-        else:
-            # A link refuses to take the place of a file that another process made meanwhile.
-            try:
-                os.link(temporary, path)
-            except FileExistsError:
-                return
-    finally:
-        temporary.unlink(missing_ok=True)
+def load_keyring(data_dir: Path) -> Keyring:
+    """The signing keys, the first made if there is none, with their public halves beside them."""
+    return Keyring(data_dir / "gateway")

@@ -4,6 +4,9 @@
 class GatewayError(Exception):
     """Something went wrong at the gateway."""
 
+    def __str__(self) -> str:
+        return super().__str__() or " ".join((type(self).__doc__ or "").split())
+
 
 class UnknownKey(GatewayError):
     """There is no key with this id."""
@@ -35,6 +38,10 @@ class AlreadyOver(GatewayError):
 
 class LastAdministrator(GatewayError):
     """It is the last key that may administer: make another one first."""
+
+
+class RotationUnderWay(GatewayError):
+    """A new signing key is published already and signs within a minute."""
 
 
 class UnsafeFile(GatewayError):

@@ -7,28 +7,34 @@ from functools import partial
 
 from fastapi import FastAPI
 from hedgerow_kit import serving
-from hedgerow_kit.auth import Signer, Verifier
+from hedgerow_kit.auth import Verifier
 from hedgerow_kit.db import Database
 from starlette.types import ASGIApp
 
-from hedgerow_gateway.api import documents, imports, keys
+from hedgerow_gateway.api import documents, imports, keys, oauth, signing_keys
+from hedgerow_gateway.api.access_tokens import AccessTokens
+from hedgerow_gateway.api.credentials import Credentials
 from hedgerow_gateway.api.documents import Documents
 from hedgerow_gateway.api.door import Door
 from hedgerow_gateway.api.identity import Identities
+from hedgerow_gateway.api.oauth import TokenEndpoint
 from hedgerow_gateway.api.problems import PROBLEMS
 from hedgerow_gateway.domain.routes import GATEWAY, RouteTable
 from hedgerow_gateway.settings import Settings
+from hedgerow_gateway.store.signing import PUBLIC_KEYS_FILE, Keyring
 from hedgerow_gateway.upstream.apps import Apps
 from hedgerow_gateway.upstream.passthrough import Upstream
 
 
 def create_app(
-    settings: Settings, database: Database, signer: Signer, *, table: RouteTable | None = None
+    settings: Settings, database: Database, keyring: Keyring, *, table: RouteTable | None = None
 ) -> ASGIApp:
     """The gateway over a migrated and prepared database (see `actions.prepare`)."""
     upstream = Upstream(settings.apps, client_silence_seconds=settings.client_silence_seconds)
     apps = Apps(upstream, tuple(settings.apps))
-    identities = Identities(database, signer)
+    tokens = AccessTokens(keyring, settings.issuer)
+    credentials = Credentials(database, tokens)
+    identities = Identities(credentials, keyring)
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
@@ -40,8 +46,10 @@ def create_app(
     ready: dict[str, serving.Check] = {"database": serving.database_answers(database)}
     own = own_app(ready, lifespan)
     own.state.database = database
-    own.state.verifier = Verifier(signer.jwks, audience=GATEWAY)
-    own.state.jwks = signer.jwks
+    own.state.verifier = Verifier(settings.own_dir / PUBLIC_KEYS_FILE, audience=GATEWAY)
+    own.state.issuer = settings.issuer
+    own.state.keyring = keyring
+    own.state.token_endpoint = TokenEndpoint(database, tokens, credentials)
     own.state.apps = apps
     own.state.identities = identities
     own.state.documents = Documents(apps, own.openapi, settings.own_dir / "documents")
@@ -64,7 +72,7 @@ def own_app(
     app.router.routes[:] = [
         route for route in app.router.routes if getattr(route, "path", "") != app.openapi_url
     ]
-    for router in (keys.router, imports.router, documents.router):
+    for router in (keys.router, signing_keys.router, oauth.router, imports.router, documents.router):
         app.include_router(router)
     return app
 

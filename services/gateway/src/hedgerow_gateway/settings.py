@@ -29,6 +29,8 @@ class Settings(BaseSettings):
     database_url: str | None = None
     host: str = "127.0.0.1"
     port: int = 8000
+    # The address by which callers know this gateway: the same for all that share a database.
+    public_url: HttpUrl | None = Field(default=None, validation_alias="HEDGEROW_PUBLIC_URL")
     # Where each app is; several addresses, parted by commas, are its replicas.
     registry_url: Addresses = (HttpUrl("http://127.0.0.1:8001"),)
     network_url: Addresses = (HttpUrl("http://127.0.0.1:8002"),)
@@ -42,6 +44,12 @@ class Settings(BaseSettings):
     @property
     def database(self) -> str:
         return self.database_url or f"sqlite:///{self.own_dir / 'gateway.db'}"
+
+    @property
+    def issuer(self) -> str:
+        """The address by which callers know this gateway, without a slash at the end."""
+        here = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(self.host, self.host)
+        return str(self.public_url or f"http://{here}:{self.port}").rstrip("/")
 
     @property
     def apps(self) -> dict[str, tuple[str, ...]]:

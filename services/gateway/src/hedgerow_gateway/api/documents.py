@@ -156,12 +156,6 @@ async def openapi(request: Request) -> Response:
     return Response(await documents.merged(), media_type="application/json")
 
 
-@router.get("/.well-known/jwks.json", tags=["identity"])
-def public_keys(request: Request) -> JSONResponse:
-    """The public keys by which the apps check the identities that the gateway signs (RFC 7517)."""
-    return JSONResponse(request.app.state.jwks, media_type="application/jwk-set+json")
-
-
 @router.get("/docs", include_in_schema=False)
 def docs() -> HTMLResponse:
     return HTMLResponse(_DOCS_PAGE, headers=PAGE_HEADERS)

@@ -51,7 +51,9 @@ class Door:
             await self._let_anyone_in(scope, receive, send, route)
             return
         if path != "/v1" and not path.startswith("/v1/"):
-            await self._own(_without_authorization(scope), receive, send)
+            own = _without_authorization(scope)
+            own["hedgerow.authorization"] = _authorization(scope)
+            await self._own(own, receive, send)
             return
         authorization = _authorization(scope)
         app = route.app if route is not None else GATEWAY

@@ -21,14 +21,14 @@ Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max
 Code = Annotated[str, StringConstraints(min_length=1, max_length=20)]
 
 
-def _for_all_authorities(principal: Annotated[Principal, require("administer")]) -> Principal:
+def for_all_authorities(principal: Annotated[Principal, require("administer")]) -> Principal:
     """Keys reach across authorities, so an administrator of one authority may not hand them out."""
     if ALL_AUTHORITIES not in principal.authorities:
         raise Problem(FORBIDDEN, "Keys are managed with an administrator key for all authorities.")
     return principal
 
 
-router.dependencies.append(Depends(_for_all_authorities))
+router.dependencies.append(Depends(for_all_authorities))
 
 
 class KeyRequest(BaseModel):

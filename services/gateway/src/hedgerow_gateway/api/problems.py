@@ -9,6 +9,7 @@ PROBLEMS = {
     errors.UnknownRoles: ProblemType(422, "invalid", "The request does not fit"),
     errors.MalformedAuthorities: ProblemType(422, "invalid", "The request does not fit"),
     errors.AlreadyOver: ProblemType(422, "invalid", "The request does not fit"),
+    errors.RotationUnderWay: ProblemType(409, "rotation-under-way", "A new signing key is on its way"),
     errors.LastAdministrator: ProblemType(409, "last-administrator", "The last administrator key"),
 }
 

@@ -7,8 +7,20 @@ from typing import Any
 Document = Mapping[str, Any]
 
 _METHODS = frozenset({"get", "put", "post", "delete", "options", "head", "patch", "trace"})
-_OPEN_PATHS = frozenset({"/", "/healthz", "/readyz", "/openapi.json", "/docs", "/.well-known/jwks.json"})
+_OPEN_PATHS = frozenset(
+    {
+        "/",
+        "/healthz",
+        "/readyz",
+        "/openapi.json",
+        "/docs",
+        "/oauth/token",
+        "/.well-known/jwks.json",
+        "/.well-known/oauth-authorization-server",
+    }
+)
 SECURITY_SCHEME = "bearer"
+OAUTH_SCHEME = "oauth"
 
 
 def merge(own: Document, apps: Mapping[str, Document], *, missing: tuple[str, ...] = ()) -> dict[str, Any]:
@@ -50,8 +62,13 @@ def merge(own: Document, apps: Mapping[str, Document], *, missing: tuple[str, ..
         SECURITY_SCHEME: {
             "type": "http",
             "scheme": "bearer",
-            "description": "An API key: `Authorization: Bearer hedgerow_<id>_<secret>`.",
-        }
+            "description": "An API key or an access token: `Authorization: Bearer hedgerow_<id>_<secret>`.",
+        },
+        OAUTH_SCHEME: {
+            "type": "oauth2",
+            "description": "An API key is a client: its id is the client's id, the key itself the secret.",
+            "flows": {"clientCredentials": {"tokenUrl": "/oauth/token", "scopes": {}}},
+        },
     }
     information = dict(own.get("info", {}))
     if missing:
@@ -60,7 +77,7 @@ def merge(own: Document, apps: Mapping[str, Document], *, missing: tuple[str, ..
         "openapi": "3.1.0",
         "info": information,
         "servers": [{"url": "/"}],
-        "security": [{SECURITY_SCHEME: []}],
+        "security": [{SECURITY_SCHEME: []}, {OAUTH_SCHEME: []}],
         "tags": [tags[name] for name in sorted(tags)],
         "paths": {path: paths[path] for path in sorted(paths)},
         "components": {

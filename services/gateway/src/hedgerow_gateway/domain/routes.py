@@ -75,6 +75,7 @@ PREFIXES: Mapping[str, Route] = {
     "/v1/evaluations": Route("outcomes", ANALYSIS_SECONDS),
     "/v1/ledgers": _OUTCOMES,
     "/v1/keys": _GATEWAY,
+    "/v1/signing-keys": _GATEWAY,
     "/v1/imports": _GATEWAY,
 }
 
