@@ -43,6 +43,20 @@ def test_the_first_start_shows_gaps_overlaps_fragility_and_kpis(keldermouth):
         assert words in said
 
 
+def test_a_coordinator_sees_the_place_and_whom_it_would_miss_most_on_two_pages(keldermouth):
+    overview = keldermouth.get(f"/v1/localities/{AUTHORITY}/overview", limit=5)
+    assert overview["missing"] == []
+    assert overview["gaps"]["items"] == keldermouth.get(f"/v1/localities/{AUTHORITY}/gaps", limit=5)["items"]
+    assert overview["summary"]["cells"]["gap"] > 0
+    assert overview["breaches"]["items"][0]["status"] == "open"
+    worst = overview["fragility"]["items"][0]
+    profile = keldermouth.get(f"/v1/organisations/{worst['id']}/profile", area=AUTHORITY)
+    assert profile["missing"] == []
+    assert profile["organisation"]["name"] == worst["name"]
+    assert profile["fragility"]["people_uncovered"] == worst["people_uncovered"] > 0
+    assert profile["services"]["items"]
+
+
 def test_an_attacker_with_all_outputs_recovers_no_small_number(keldermouth):
     wards = sorted(
         area["code"] for area in keldermouth.items("/v1/areas", level="ward", within=AUTHORITY, limit=1000)

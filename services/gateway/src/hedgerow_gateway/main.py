@@ -11,7 +11,7 @@ from hedgerow_kit.auth import Verifier
 from hedgerow_kit.db import Database
 from starlette.types import ASGIApp
 
-from hedgerow_gateway.api import documents, imports, keys, oauth, signing_keys
+from hedgerow_gateway.api import composed, documents, imports, keys, oauth, signing_keys
 from hedgerow_gateway.api.access_tokens import AccessTokens
 from hedgerow_gateway.api.credentials import Credentials
 from hedgerow_gateway.api.documents import Documents
@@ -72,7 +72,14 @@ def own_app(
     app.router.routes[:] = [
         route for route in app.router.routes if getattr(route, "path", "") != app.openapi_url
     ]
-    for router in (keys.router, signing_keys.router, oauth.router, imports.router, documents.router):
+    for router in (
+        keys.router,
+        signing_keys.router,
+        oauth.router,
+        imports.router,
+        composed.router,
+        documents.router,
+    ):
         app.include_router(router)
     return app
 

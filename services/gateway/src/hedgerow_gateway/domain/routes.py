@@ -57,6 +57,8 @@ PREFIXES: Mapping[str, Route] = {
     "/v1/changes": _REGISTRY,
     "/v1/sources": _REGISTRY,
     "/v1/localities": _NETWORK,
+    "/v1/localities/*/overview": _GATEWAY,
+    "/v1/organisations/*/profile": _GATEWAY,
     "/v1/networks": _NETWORK,
     "/v1/relations": _NETWORK,
     "/v1/scenarios": _NETWORK,

@@ -47,7 +47,7 @@ class Apps:
 
     async def _reason_not_ready(self, app: str) -> str | None:
         try:
-            status, body = await self._ask(app, "/readyz", seconds=READY_SECONDS)
+            status, body, _ = await self._ask(app, "/readyz", seconds=READY_SECONDS)
         except AppDown as error:
             return str(error)
         if status == 200:
@@ -60,7 +60,7 @@ class Apps:
 
     async def document(self, app: str) -> dict[str, Any]:
         """The OpenAPI document of an app."""
-        status, body = await self._ask(app, "/openapi.json", seconds=ASK_SECONDS)
+        status, body, _ = await self._ask(app, "/openapi.json", seconds=ASK_SECONDS)
         try:
             document = orjson.loads(body)
         except ValueError:
@@ -69,29 +69,31 @@ class Apps:
             raise AppDown("gave no document")
         return document
 
-    async def answer(self, app: str, path: str, query: str, *, token: str) -> dict[str, Any]:
+    async def answer(
+        self, app: str, path: str, query: str, *, token: str, seconds: float = ASK_SECONDS
+    ) -> dict[str, Any]:
         """The JSON object an app answers to a GET under the caller's identity; otherwise `AppRefused`."""
-        status, body = await self._ask(app, path, query, token=token, seconds=ASK_SECONDS)
-        if status != 200:
-            raise AppRefused(status)
+        status, body, location = await self._ask(app, path, query, token=token, seconds=seconds)
         try:
             value = orjson.loads(body)
         except ValueError:
-            raise AppDown("did not give a whole answer") from None
+            value = None
+        if status != 200:
+            raise AppRefused(status, value if isinstance(value, dict) else {}, location)
         if not isinstance(value, dict):
             raise AppDown("did not give a whole answer")
         return value
 
     async def _ask(
         self, app: str, path: str, query: str = "", *, seconds: float, token: str | None = None
-    ) -> tuple[int, bytes]:
+    ) -> tuple[int, bytes, str | None]:
         headers = {"accept": "application/json"} | ({"authorization": f"Bearer {token}"} if token else {})
         try:
             async with (
                 asyncio.timeout(seconds),
                 await self._upstream.request("GET", app, path, query, headers=headers) as answer,
             ):
-                return answer.status, await _whole(answer)
+                return answer.status, await _whole(answer), answer.headers.get("location")
         except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError):
             raise AppDown("cannot be reached") from None
         except TimeoutError:
@@ -101,11 +103,16 @@ class Apps:
 
 
 class AppRefused(Exception):
-    """An app answered, but not with what was asked for."""
+    """An app answered, but not with what was asked for.
 
-    def __init__(self, status: int) -> None:
+    problem: what it said, as far as it was an object · location: where it sends whoever asks, if it does
+    """
+
+    def __init__(self, status: int, problem: dict[str, Any], location: str | None) -> None:
         super().__init__(status)
         self.status = status
+        self.problem = problem
+        self.location = location
 
 
 async def _whole(answer: aiohttp.ClientResponse) -> bytes:
