@@ -39,16 +39,14 @@ BODY: dict[str, object] = {
 
 def rows() -> Iterator[Row]:
     """Throughput kept, with the gateway beside the app on one core and on a core of its own."""
-    cores = _cores()
-    apart = cores[2] if len(cores) > 2 else cores[0]
+    available = cores()
+    apart = available[2] if len(available) > 2 else available[0]
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        app, gateway = _free_port(), _free_port()
-        app_process = stack.enter_context(
-            _started([sys.executable, "-m", "bench.gateway", str(app)], app, {})
-        )
+        app, gateway = free_port(), free_port()
+        app_process = stack.enter_context(started([sys.executable, "-m", "bench.gateway", str(app)], app, {}))
         gateway_process = stack.enter_context(
-            _started(
+            started(
                 [sys.executable, "-m", "hedgerow_gateway", "serve"],
                 gateway,
                 {
@@ -61,16 +59,19 @@ def rows() -> Iterator[Row]:
         )
         key = (folder / "admin.key").read_text().strip()
         for where, bar, gateway_core, load_core in (
-            ("sharing a core with the app", 0.35, cores[0], cores[1 % len(cores)]),
-            ("on its own core", 0.6, cores[1 % len(cores)], apart),
+            ("sharing a core with the app", 0.35, available[0], available[1 % len(available)]),
+            ("on its own core", 0.6, available[1 % len(available)], apart),
         ):
-            _hold(app_process.pid, cores[0])
-            _hold(gateway_process.pid, gateway_core)
-            with _holding_this(load_core):
-                direct, through = _pair(app, gateway, key, app_process.pid, gateway_process.pid)
+            hold(app_process.pid, available[0])
+            hold(gateway_process.pid, gateway_core)
+            with holding_this(load_core):
+                request = request_of(PATH, key)
+                direct, through = pair(
+                    app, gateway, app_process.pid, gateway_process.pid, directly=request, through=request
+                )
             hop = (
                 through.app + through.gateway
-                if gateway_core == cores[0]
+                if gateway_core == available[0]
                 else max(through.app, through.gateway)
             )
             ratio = direct.app / hop
@@ -98,36 +99,45 @@ class Cost(NamedTuple):
         return Cost(max(self.rate, other.rate), min(self.app, other.app), min(self.gateway, other.gateway))
 
 
-def _pair(app_port: int, gateway_port: int, key: str, app_pid: int, gateway_pid: int) -> tuple[Cost, Cost]:
-    """The best of several turns of each, taken in turns, so that a noisy minute strikes both."""
+def pair(
+    app_port: int, gateway_port: int, app_pid: int, gateway_pid: int, *, directly: bytes, through: bytes
+) -> tuple[Cost, Cost]:
+    """The best of several turns of each, taken in turns, so that a noisy minute strikes both.
 
-    def cost(port: int) -> Cost:
-        app, gateway = _processor_seconds(app_pid), _processor_seconds(gateway_pid)
-        answered, seconds = uvloop.run(_load(port, key))
+    directly, through: the request that is sent to the app, and to the gateway.
+    """
+
+    def cost(port: int, request: bytes) -> Cost:
+        app, gateway = processor_seconds(app_pid), processor_seconds(gateway_pid)
+        answered, seconds = uvloop.run(load(port, request))
         return Cost(
             answered / seconds,
-            (_processor_seconds(app_pid) - app) / answered,
-            (_processor_seconds(gateway_pid) - gateway) / answered,
+            (processor_seconds(app_pid) - app) / answered,
+            (processor_seconds(gateway_pid) - gateway) / answered,
         )
 
-    direct = through = None
+    of_app = of_gateway = None
     for _ in range(ROUNDS):
-        direct = cost(app_port).better(direct)
-        through = cost(gateway_port).better(through)
-    assert direct is not None
-    assert through is not None
-    return direct, through
+        of_app = cost(app_port, directly).better(of_app)
+        of_gateway = cost(gateway_port, through).better(of_gateway)
+    assert of_app is not None
+    assert of_gateway is not None
+    return of_app, of_gateway
 
 
-def _processor_seconds(pid: int) -> float:
+def request_of(path: str, key: str, *headers: str) -> bytes:
+    lines = [f"GET {path} HTTP/1.1", "Host: bench", f"Authorization: Bearer {key}", *headers, "", ""]
+    return "\r\n".join(lines).encode()
+
+
+def processor_seconds(pid: int) -> float:
     times = psutil.Process(pid).cpu_times()
     return float(times.user + times.system)
 
 
-async def _load(port: int, key: str) -> tuple[int, float]:
+async def load(port: int, request: bytes) -> tuple[int, float]:
     """Requests answered, and in how many seconds, over connections that are kept open."""
     loop = asyncio.get_running_loop()
-    request = f"GET {PATH} HTTP/1.1\r\nHost: bench\r\nAuthorization: Bearer {key}\r\n\r\n".encode()
     ends = loop.time() + SECONDS
     callers = [
         (await loop.create_connection(lambda: _Caller(loop, request, ends), "127.0.0.1", port))[1]
@@ -159,10 +169,10 @@ class _Caller(asyncio.Protocol):
         head, found, body = self._got.partition(b"\r\n\r\n")
         if not found:
             return
-        if not head.startswith(b"HTTP/1.1 200"):
+        if not head.startswith((b"HTTP/1.1 200", b"HTTP/1.1 304")):
             self._finish(RuntimeError(head[:100].decode("latin-1")))
             return
-        length = int(head.lower().partition(b"content-length:")[2].partition(b"\r\n")[0])
+        length = int(head.lower().partition(b"content-length:")[2].partition(b"\r\n")[0] or 0)
         if len(body) < length:
             return
         self._got = b""
@@ -185,7 +195,7 @@ class _Caller(asyncio.Protocol):
 
 
 @contextmanager
-def _started(
+def started(
     command: list[str], port: int, environment: dict[str, str]
 ) -> Iterator["subprocess.Popen[bytes]"]:
     process = subprocess.Popen(command, env=os.environ | environment, stdin=subprocess.DEVNULL)
@@ -205,26 +215,26 @@ def _started(
         process.wait(timeout=20)
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         port: int = taken.getsockname()[1]
         return port
 
 
-def _cores() -> list[int]:
+def cores() -> list[int]:
     return sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else [0]
 
 
-def _hold(pid: int, core: int) -> None:
+def hold(pid: int, core: int) -> None:
     if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(pid, {core})
 
 
 @contextmanager
-def _holding_this(core: int) -> Iterator[None]:
-    before = set(_cores())
-    _hold(0, core)
+def holding_this(core: int) -> Iterator[None]:
+    before = set(cores())
+    hold(0, core)
     try:
         yield
     finally:

@@ -116,9 +116,11 @@ class App:
     """An app behind the gateway that notes what reaches it and answers what its test says.
 
     The path's last word says how: `/v1/areas/<word>`.
+    state: what it tells of its state; None = it does not
     """
 
     def __init__(self) -> None:
+        self.state: str | None = None
         self.seen: list[dict[str, Any]] = []
         self.received_bytes = 0
         self.left = threading.Event()
@@ -129,6 +131,9 @@ class App:
             while (message := await receive())["type"] != "lifespan.shutdown":
                 await send({"type": f"{message['type']}.complete"})
             await send({"type": "lifespan.shutdown.complete"})
+            return
+        if scope["path"] == "/state":
+            await reply(send, 200 if self.state else 404, (self.state or "").encode())
             return
         self.seen.append(
             {

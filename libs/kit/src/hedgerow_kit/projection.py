@@ -4,7 +4,7 @@ Nothing of it is the only copy: it can be dropped and read again.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import (
@@ -23,6 +23,9 @@ from sqlalchemy.orm import Mapped, Session, declared_attr, mapped_column
 from hedgerow_kit import db
 from hedgerow_kit.db import Database, Instant, upsert
 from hedgerow_kit.following import Change, Changes, Position
+
+# A page without news is noted so often, and not each time: every commit makes readers ask anew.
+NOTED = timedelta(seconds=60)
 
 REPLACED = "The registry's history is not the one that was read: it was restored or filled anew."
 
@@ -129,7 +132,11 @@ class Projection:
             return Position(feed.position, max(feed.registry_last, feed.position + 1), feed.settled > 0)
 
     def take(self, database: Database, page: Changes, *, after: int, heard_at: datetime) -> Position:
-        """`apply`, in a transaction of its own."""
+        """`apply`, in a transaction of its own, where there is something to note."""
+        with database.reading() as session:
+            feed = self.feed(session)
+            if _is_no_news(page, feed, after) and feed.heard_at and heard_at - feed.heard_at < NOTED:
+                return Position(feed.position, feed.registry_last, feed.settled > 0)
         with database.writing() as session:
             feed = self.apply(session, page, after=after, heard_at=heard_at)
             return Position(feed.position, feed.registry_last, feed.settled > 0)
@@ -204,3 +211,13 @@ class Projection:
                 }
             )
         return rows
+
+
+def _is_no_news(page: Changes, feed: FeedMixin, after: int) -> bool:
+    """Whether a page says only that everything still is as it was when it was last heard."""
+    return (
+        not page.items
+        and feed.settled == feed.feeding
+        and feed.position == after == page.position
+        and (feed.registry_last, feed.epoch, feed.mark) == (page.last, page.epoch, page.mark)
+    )

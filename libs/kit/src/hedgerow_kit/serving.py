@@ -24,6 +24,7 @@ from hedgerow_kit.conditional import ETagMiddleware
 from hedgerow_kit.db import Database
 from hedgerow_kit.formats import Format
 from hedgerow_kit.problems import BAD_REQUEST, UNAVAILABLE, Problem, ProblemType
+from hedgerow_kit.state import TellState
 
 log = logging.getLogger(__name__)
 
@@ -47,10 +48,12 @@ def create(
     ready: Mapping[str, Check],
     lifespan: Callable[[FastAPI], AbstractAsyncContextManager[None]] | None = None,
     more_formats: Sequence[Format] = (),
+    state_of: Database | None = None,
 ) -> FastAPI:
     """A FastAPI app with health routes, problem answers, entity tags and no documentation pages.
 
-    more_formats: formats of lists beside those that every app has.
+    more_formats: formats of lists beside those that every app has · state_of: the database whose state is
+    told at `/state`, for an app whose answers rest on nothing else.
     """
     app = FastAPI(
         title=title,
@@ -67,6 +70,8 @@ def create(
     _describe_formats(app)
     app.add_middleware(ETagMiddleware)
     app.add_middleware(Guard)
+    if state_of is not None:
+        app.add_middleware(TellState, database=state_of)
 
     @app.get("/healthz", tags=["health"])
     async def healthz() -> dict[str, str]:

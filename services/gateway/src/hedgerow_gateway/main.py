@@ -18,12 +18,16 @@ from hedgerow_gateway.api.documents import Documents
 from hedgerow_gateway.api.door import Door
 from hedgerow_gateway.api.identity import Identities
 from hedgerow_gateway.api.oauth import TokenEndpoint
+from hedgerow_gateway.api.polling import Polling
 from hedgerow_gateway.api.problems import PROBLEMS
 from hedgerow_gateway.domain.routes import GATEWAY, RouteTable
 from hedgerow_gateway.settings import Settings
 from hedgerow_gateway.store.signing import PUBLIC_KEYS_FILE, Keyring
 from hedgerow_gateway.upstream.apps import Apps
 from hedgerow_gateway.upstream.passthrough import Upstream
+from hedgerow_gateway.upstream.states import States
+
+MEGABYTE = 1_000_000
 
 
 def create_app(
@@ -35,6 +39,8 @@ def create_app(
     tokens = AccessTokens(keyring, settings.issuer)
     credentials = Credentials(database, tokens)
     identities = Identities(credentials, keyring)
+    states = States(settings.apps)
+    polling = Polling(states, most_bytes=settings.kept_answers_megabytes * MEGABYTE)
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
@@ -42,6 +48,7 @@ def create_app(
         ready.update({app: partial(_reason_down, apps, app, loop) for app in apps.names})
         async with upstream:
             yield
+        states.close()
 
     ready: dict[str, serving.Check] = {"database": serving.database_answers(database)}
     own = own_app(ready, lifespan)
@@ -53,7 +60,7 @@ def create_app(
     own.state.apps = apps
     own.state.identities = identities
     own.state.documents = Documents(apps, own.openapi, settings.own_dir / "documents")
-    return Door(own, upstream, identities, table or RouteTable())
+    return Door(own, upstream, identities, polling, table or RouteTable())
 
 
 def own_app(

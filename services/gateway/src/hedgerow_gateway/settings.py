@@ -36,6 +36,7 @@ class Settings(BaseSettings):
     network_url: Addresses = (HttpUrl("http://127.0.0.1:8002"),)
     outcomes_url: Addresses = (HttpUrl("http://127.0.0.1:8003"),)
     client_silence_seconds: float = 30.0
+    kept_answers_megabytes: int = Field(default=64, ge=0)
 
     @property
     def own_dir(self) -> Path:

@@ -97,6 +97,7 @@ def create_app(
         },
         lifespan=lifespan,
         more_formats=(PARQUET,),
+        state_of=database,
     )
     app.state.database = database
     app.state.verifier = verifier or Verifier(settings.identity_keys, audience=APP)

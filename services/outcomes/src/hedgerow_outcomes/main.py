@@ -80,6 +80,7 @@ def create_app(
         ready={"database": serving.database_answers(database)},
         lifespan=lifespan,
         more_formats=(PARQUET,),
+        state_of=database,
     )
     app.state.database = database
     app.state.areas = Areas()

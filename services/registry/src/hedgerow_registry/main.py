@@ -69,6 +69,7 @@ def create_app(settings: Settings, database: Database, *, verifier: Verifier | N
         ready={"database": serving.database_answers(database)},
         lifespan=lifespan,
         more_formats=(PARQUET,),
+        state_of=database,
     )
     app.state.database = database
     app.state.importer = runs

@@ -1,10 +1,13 @@
 """The first thing a request meets: refuse what is ambiguous, ask who it is, send it where it is answered."""
 
+from functools import partial
+
 from hedgerow_kit.problems import BAD_REQUEST, METHOD_NOT_ALLOWED, NOT_FOUND, Problem
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from hedgerow_gateway.api.identity import Identities
+from hedgerow_gateway.api.identity import Caller, Identities
+from hedgerow_gateway.api.polling import Polling
 from hedgerow_gateway.domain.routes import EXPORT_SECONDS, GATEWAY, Route, RouteTable, is_plain_path
 from hedgerow_gateway.upstream.passthrough import Upstream
 
@@ -24,10 +27,13 @@ _PREFLIGHT = {
 class Door:
     """Raw ASGI in front of the gateway's own routes, so that what is only passed on costs little."""
 
-    def __init__(self, own: ASGIApp, upstream: Upstream, identities: Identities, table: RouteTable) -> None:
+    def __init__(
+        self, own: ASGIApp, upstream: Upstream, identities: Identities, polling: Polling, table: RouteTable
+    ) -> None:
         self._own = own
         self._upstream = upstream
         self._identities = identities
+        self._polling = polling
         self._table = table
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -58,17 +64,27 @@ class Door:
         authorization = _authorization(scope)
         app = route.app if route is not None else GATEWAY
         # Asked for before anything is said about the path: who is not known learns nothing of what is there.
-        token = await self._identities.token(authorization, app=app)
+        caller = await self._identities.known(authorization, app=app)
         if route is None:
             raise Problem(NOT_FOUND)
         if app == GATEWAY:
             own = _without_authorization(scope)
-            own["headers"].append((b"authorization", b"Bearer " + token.encode()))
+            own["headers"].append((b"authorization", b"Bearer " + caller.token.encode()))
             own["hedgerow.authorization"] = authorization
             await self._own(own, receive, send)
             return
+        await self._pass_on(scope, receive, send, route, caller)
+
+    async def _pass_on(
+        self, scope: Scope, receive: Receive, send: Send, route: Route, caller: Caller
+    ) -> None:
+        """From memory if it may be, from the app if it must be."""
         patience = max(route.read_seconds, EXPORT_SECONDS) if _is_export(scope) else route.read_seconds
-        await self._upstream.pass_on(scope, receive, send, app=app, token=token, read_seconds=patience)
+        ask = partial(self._upstream.pass_on, app=route.app, token=caller.token, read_seconds=patience)
+        if route.is_kept and scope["method"] == "GET":
+            await self._polling.answer(scope, receive, send, who=caller.scope, rests_on=(route.app,), ask=ask)
+        else:
+            await ask(scope, receive, send)
 
     async def _let_anyone_in(self, scope: Scope, receive: Receive, send: Send, route: Route) -> None:
         """The open tier: read only, no key asked for, and one that is sent not looked at."""
@@ -84,14 +100,8 @@ class Door:
             refusal = Problem(METHOD_NOT_ALLOWED, "This is to read only.", headers={"Allow": _OPEN_METHODS})
             await refusal.response()(scope, receive, to_any_origin)
         else:
-            await self._upstream.pass_on(
-                scope,
-                receive,
-                to_any_origin,
-                app=route.app,
-                token=self._identities.open_token(app=route.app),
-                read_seconds=route.read_seconds,
-            )
+            anyone = Caller(self._identities.open_token(app=route.app), subject="open", scope="open")
+            await self._pass_on(scope, receive, to_any_origin, route, anyone)
 
 
 def _is_export(scope: Scope) -> bool:

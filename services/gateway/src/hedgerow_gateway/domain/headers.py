@@ -2,6 +2,8 @@
 
 from collections.abc import Iterable, Sequence
 
+from hedgerow_gateway.domain.variants import as_apps_know
+
 Headers = Sequence[tuple[bytes, bytes]]
 
 # Whatever a caller invents about who they are or where they come from is simply not on this list.
@@ -28,6 +30,8 @@ REQUEST_HEADERS = frozenset(
         b"user-agent",
     }
 )
+
+_TAGS = frozenset({b"if-match", b"if-none-match", b"if-range"})
 
 HOP_BY_HOP = frozenset(
     {
@@ -65,7 +69,11 @@ def for_app(headers: Headers) -> list[tuple[bytes, bytes]]:
     [(b'accept', b'text/csv')]
     """
     named = _named_in_connection(headers)
-    return [pair for pair in headers if pair[0] in REQUEST_HEADERS and pair[0] not in named]
+    return [
+        (name, as_apps_know(value) if name in _TAGS else value)
+        for name, value in headers
+        if name in REQUEST_HEADERS and name not in named
+    ]
 
 
 def for_caller(headers: Headers) -> list[tuple[bytes, bytes]]:

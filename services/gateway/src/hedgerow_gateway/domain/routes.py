@@ -19,17 +19,21 @@ class Route(NamedTuple):
 
     is_open: anyone may read it, and a key that is sent is not looked at.
     also_open: anyone may read it without a key; who sends one is who it says, and may be shown more.
+    is_kept: what it answers rests on the state that its app tells, and may be kept while that is the same.
     """
 
     app: str
     read_seconds: float = QUICK_SECONDS
     is_open: bool = False
     also_open: bool = False
+    is_kept: bool = True
 
 
 _REGISTRY = Route("registry")
 _REGISTRY_ANALYSIS = Route("registry", ANALYSIS_SECONDS)
 _NETWORK = Route("network", ANALYSIS_SECONDS)
+# For some seconds these go by what network remembers of outcomes.
+_NETWORK_BESIDE_OUTCOMES = Route("network", ANALYSIS_SECONDS, is_kept=False)
 _OUTCOMES = Route("outcomes")
 _GATEWAY = Route(GATEWAY)
 
@@ -54,17 +58,20 @@ PREFIXES: Mapping[str, Route] = {
     "/v1/spend": _REGISTRY_ANALYSIS,
     "/v1/duplicates": _REGISTRY_ANALYSIS,
     "/v1/feeds": _REGISTRY_ANALYSIS,
-    "/v1/changes": _REGISTRY,
+    # Read once by each follower, in long pages.
+    "/v1/changes": Route("registry", is_kept=False),
     "/v1/sources": _REGISTRY,
     "/v1/localities": _NETWORK,
     "/v1/localities/*/overview": _GATEWAY,
     "/v1/organisations/*/profile": _GATEWAY,
-    "/v1/networks": _NETWORK,
+    "/v1/localities/*/gaps": _NETWORK_BESIDE_OUTCOMES,
+    "/v1/networks": _NETWORK_BESIDE_OUTCOMES,
     "/v1/relations": _NETWORK,
     "/v1/scenarios": _NETWORK,
     "/v1/adequacy-rules": _NETWORK,
     "/v1/costs": _NETWORK,
-    "/v1/projection": _NETWORK,
+    # Tells of trouble that is written nowhere.
+    "/v1/projection": Route("network", is_kept=False),
     "/v1/kpis": _OUTCOMES,
     "/v1/intervals": _OUTCOMES,
     "/v1/observations": Route("outcomes", ANALYSIS_SECONDS),

@@ -27,7 +27,7 @@ class Projection(BaseModel):
     rebuilding: bool = Field(description="Whether the feed is being read from its beginning")
     rebuilt_at: datetime | None
     rebuilt_because: str | None
-    heard_at: datetime | None = Field(description="When the registry last answered")
+    heard_at: datetime | None = Field(description="When the registry last answered, to the minute")
     trouble: str | None = Field(description="Why the registry cannot be followed at the moment")
     records: dict[str, int] = Field(description="Records held, by kind")
 
