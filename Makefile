@@ -42,8 +42,13 @@ check: setup  ## Format, lint, types, imports, generated API documents
 bench: setup  ## Measure the hot paths against their baselines
 	@$(BIN)/python -m bench
 
-openapi: setup  ## Write each app's openapi.json from its code
-	@for app in registry network outcomes gateway; do $(BIN)/python -m hedgerow_$$app openapi > services/$$app/openapi.json.new && mv services/$$app/openapi.json.new services/$$app/openapi.json; done
+openapi: setup  ## Write each app's openapi.json from its code; what breaks a promise needs BREAKING=1
+	@for app in registry network outcomes gateway; do \
+	  document=services/$$app/openapi.json; \
+	  $(BIN)/python -m hedgerow_$$app openapi > $$document.new || exit 1; \
+	  $(BIN)/python -m tests.contracts.promises $$document $$document.new || test -n "$(BREAKING)" || { rm $$document.new; exit 1; }; \
+	  mv $$document.new $$document; \
+	done
 
 fmt: setup  ## Format and mend what ruff can
 	$(BIN)/ruff format .

@@ -7,13 +7,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hedgerow_gateway.domain import document
+from hedgerow_gateway.domain import document, downgrade
 from hedgerow_gateway.main import own_app
 from hedgerow_kit.auth import Verifier
+from openapi_spec_validator import OpenAPIV30SpecValidator, OpenAPIV31SpecValidator
 
 from tests.gateway.servers import App, Gateway, gateway, reply, serving
 from tests.support.http import running
 from tests.support.identity import SIGNER, identity
+from tests.support.platform import ROOT
 
 OWN: dict[str, Any] = {
     "openapi": "3.1.0",
@@ -240,3 +242,59 @@ def test_the_public_keys_are_served_and_hold_nothing_private(lone: Gateway) -> N
     on_disk = json.loads((lone.data_dir / "gateway" / "identity.jwks.json").read_bytes())
     assert answer.json() == on_disk
     assert all(set(key) == {"kty", "crv", "x", "kid", "alg", "use"} for key in answer.json()["keys"])
+
+
+def test_the_whole_document_is_valid_in_3_1_and_its_copy_in_3_0() -> None:
+    apps = {
+        app: json.loads((ROOT / "services" / app / "openapi.json").read_bytes())
+        for app in ("registry", "network", "outcomes")
+    }
+    whole = document.merge(own_app({}).openapi(), apps)
+    OpenAPIV31SpecValidator(whole).validate()
+    copied = downgrade.to_3_0(whole)
+    OpenAPIV30SpecValidator(copied).validate()
+    assert copied["paths"].keys() == whole["paths"].keys()
+    assert copied["components"]["schemas"].keys() == whole["components"]["schemas"].keys()
+
+
+@pytest.mark.parametrize(
+    ("said", "in_3_0"),
+    [
+        (
+            {"anyOf": [{"type": "string", "maxLength": 3}, {"type": "null"}], "title": "A"},
+            {"type": "string", "maxLength": 3, "title": "A", "nullable": True},
+        ),
+        (
+            {"anyOf": [{"$ref": "#/x"}, {"type": "null"}]},
+            {"allOf": [{"$ref": "#/x"}], "nullable": True},
+        ),
+        (
+            {"anyOf": [{"type": "string"}, {"type": "integer"}, {"type": "null"}]},
+            {"anyOf": [{"type": "string"}, {"type": "integer"}], "nullable": True},
+        ),
+        ({"const": "ward"}, {"enum": ["ward"]}),
+        (
+            {"exclusiveMinimum": 0, "type": "number"},
+            {"minimum": 0, "exclusiveMinimum": True, "type": "number"},
+        ),
+        ({"examples": [1, 2]}, {"example": 1}),
+        # A field may have the name of a keyword.
+        (
+            {"properties": {"const": {"type": "string"}, "examples": {"const": 1}}},
+            {"properties": {"const": {"type": "string"}, "examples": {"enum": [1]}}},
+        ),
+        (
+            {"items": {"anyOf": [{"type": "null"}, {"type": "integer"}]}},
+            {"items": {"type": "integer", "nullable": True}},
+        ),
+    ],
+)
+def test_each_word_of_3_1_has_one_of_3_0(said: dict[str, Any], in_3_0: dict[str, Any]) -> None:
+    given = {"openapi": "3.1.0", "info": {"title": "T"}, "components": {"schemas": {"S": said}}}
+    assert downgrade.to_3_0(given)["components"]["schemas"]["S"] == in_3_0
+
+
+def test_the_copy_for_older_tools_is_served(behind: Gateway) -> None:
+    copied = behind.stranger().get("/openapi-3.0.json")
+    assert copied.status_code == 200
+    assert copied.json()["openapi"] == "3.0.3"

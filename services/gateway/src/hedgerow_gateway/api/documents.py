@@ -15,7 +15,7 @@ from fastapi import APIRouter, Request
 from hedgerow_kit.problems import NOT_FOUND, Problem
 from starlette.responses import FileResponse, HTMLResponse, JSONResponse, Response
 
-from hedgerow_gateway.domain import document
+from hedgerow_gateway.domain import document, downgrade
 from hedgerow_gateway.upstream.apps import AppDown, Apps
 
 log = logging.getLogger(__name__)
@@ -77,6 +77,7 @@ _DOCS_PAGE = """<!doctype html>
 LINKS = {
     "documentation": "/docs",
     "openapi": "/openapi.json",
+    "openapi 3.0": "/openapi-3.0.json",
     "health": "/healthz",
     "readiness": "/readyz",
     "public keys": "/.well-known/jwks.json",
@@ -154,6 +155,14 @@ class Documents:
 async def openapi(request: Request) -> Response:
     documents: Documents = request.app.state.documents
     return Response(await documents.merged(), media_type="application/json")
+
+
+@router.get("/openapi-3.0.json", include_in_schema=False)
+async def openapi_3_0(request: Request) -> Response:
+    """The same for tools that read no OpenAPI 3.1."""
+    documents: Documents = request.app.state.documents
+    whole = orjson.loads(await documents.merged())
+    return Response(orjson.dumps(downgrade.to_3_0(whole)), media_type="application/json")
 
 
 @router.get("/docs", include_in_schema=False)
