@@ -14,6 +14,7 @@ from typing import Any
 import httpx
 import uvicorn
 from hedgerow_gateway import actions
+from hedgerow_gateway.api.door import Door
 from hedgerow_gateway.api.wire import StrictProtocol
 from hedgerow_gateway.domain.routes import RouteTable
 from hedgerow_gateway.main import create_app
@@ -74,6 +75,7 @@ class Gateway:
     key: str
     data_dir: Path
     client: httpx.Client = field(repr=False)
+    door: Door = field(repr=False)
 
     @property
     def place(self) -> tuple[str, int]:
@@ -98,7 +100,8 @@ def gateway(
         stack.callback(database.dispose)
         migrations.upgrade(database, "hedgerow_gateway")
         signer = actions.prepare(database, data_dir, now=datetime.now(UTC))
-        url = stack.enter_context(serving(create_app(wired, database, signer, table=table), strict=True))
+        door = create_app(wired, database, signer, table=table)
+        url = stack.enter_context(serving(door, strict=True))
         # A second gateway on one database has no administrator key of its own.
         key = (data_dir / "admin.key").read_text().strip() if (data_dir / "admin.key").exists() else ""
         client = stack.enter_context(
@@ -109,7 +112,7 @@ def gateway(
                 trust_env=False,
             )
         )
-        yield Gateway(url, key, data_dir, client)
+        yield Gateway(url, key, data_dir, client, door)
 
 
 class App:

@@ -30,7 +30,7 @@ _SQLITE = "PRAGMA data_version"
 
 
 class State:
-    """Reads the state of a database on a connection of its own. For one thread."""
+    """Reads the state of a database on a connection of its own. For one thread at a time."""
 
     def __init__(
         self, database: Database, *, now: Callable[[], datetime] = lambda: datetime.now(UTC)
@@ -39,6 +39,11 @@ class State:
         self._now = now
         self._connection: Any = None
         self._name = ""
+
+    @property
+    def is_quick(self) -> bool:
+        """Whether it is read from memory that is shared with the writers, in microseconds."""
+        return self._database.dialect == "sqlite"
 
     def token(self) -> str:
         """The token of this moment; whatever the driver raises when the database cannot be read."""
@@ -52,7 +57,7 @@ class State:
         if self._connection is None:
             self._open()
         try:
-            query = _SQLITE if self._database.dialect == "sqlite" else _POSTGRESQL
+            query = _SQLITE if self.is_quick else _POSTGRESQL
             return self._connection.execute(query).fetchone()[0]
         except Exception:
             self.close()
@@ -62,8 +67,10 @@ class State:
         taken = self._database.engine.raw_connection()
         taken.detach()
         self._connection = taken.dbapi_connection
-        if self._database.dialect == "sqlite":
+        if self.is_quick:
             self._name = secrets.token_hex(8)
+            # Whoever holds the file for itself is not waited for: no token is told meanwhile.
+            self._connection.execute("PRAGMA busy_timeout=0")
         else:
             self._connection.autocommit = True
 
@@ -74,12 +81,12 @@ class State:
 
 
 class TellState:
-    """Answers `/state` before anything else of the app is touched, in a thread of its own."""
+    """Answers `/state` before anything else of the app is touched."""
 
     def __init__(self, app: ASGIApp, database: Database) -> None:
         self._app = app
         self._state = State(database)
-        # Not among the threads that requests and imports wait for.
+        # For a server that may let one wait; not among the threads that requests and imports wait for.
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="state")
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -87,8 +94,8 @@ class TellState:
             try:
                 await self._app(scope, receive, send)
             finally:
-                self._thread.submit(self._state.close)
                 self._thread.shutdown(wait=False)
+                self._state.close()
         elif scope["type"] == "http" and scope["path"] == STATE_PATH:
             await (await self._answer())(scope, receive, send)
         else:
@@ -96,7 +103,10 @@ class TellState:
 
     async def _answer(self) -> ASGIApp:
         try:
-            token = await asyncio.get_running_loop().run_in_executor(self._thread, self._state.token)
+            if self._state.is_quick:
+                token = self._state.token()
+            else:
+                token = await asyncio.get_running_loop().run_in_executor(self._thread, self._state.token)
         except Exception as error:
             reason = f"The database cannot be read ({type(error).__name__})."
             return Problem(UNAVAILABLE, reason, headers={"Retry-After": "2"}).response()

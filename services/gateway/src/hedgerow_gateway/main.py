@@ -9,7 +9,6 @@ from fastapi import FastAPI
 from hedgerow_kit import serving
 from hedgerow_kit.auth import Verifier
 from hedgerow_kit.db import Database
-from starlette.types import ASGIApp
 
 from hedgerow_gateway.api import composed, documents, imports, keys, oauth, signing_keys
 from hedgerow_gateway.api.access_tokens import AccessTokens
@@ -32,7 +31,7 @@ MEGABYTE = 1_000_000
 
 def create_app(
     settings: Settings, database: Database, keyring: Keyring, *, table: RouteTable | None = None
-) -> ASGIApp:
+) -> Door:
     """The gateway over a migrated and prepared database (see `actions.prepare`)."""
     upstream = Upstream(settings.apps, client_silence_seconds=settings.client_silence_seconds)
     apps = Apps(upstream, tuple(settings.apps))

@@ -6,8 +6,9 @@ from hedgerow_kit.problems import BAD_REQUEST, METHOD_NOT_ALLOWED, NOT_FOUND, Pr
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from hedgerow_gateway.api.identity import Caller, Identities
+from hedgerow_gateway.api.identity import Caller, Identities, shown_as
 from hedgerow_gateway.api.polling import Polling
+from hedgerow_gateway.api.repeats import WHOLE, Repeat, Repeats
 from hedgerow_gateway.domain.routes import EXPORT_SECONDS, GATEWAY, Route, RouteTable, is_plain_path
 from hedgerow_gateway.upstream.passthrough import Upstream
 
@@ -25,7 +26,10 @@ _PREFLIGHT = {
 
 
 class Door:
-    """Raw ASGI in front of the gateway's own routes, so that what is only passed on costs little."""
+    """Raw ASGI in front of the gateway's own routes, so that what is only passed on costs little.
+
+    repeats: the requests that `StrictProtocol` answers itself when they come again · seen: see `Polling`
+    """
 
     def __init__(
         self, own: ASGIApp, upstream: Upstream, identities: Identities, polling: Polling, table: RouteTable
@@ -34,6 +38,8 @@ class Door:
         self._upstream = upstream
         self._identities = identities
         self._polling = polling
+        self.seen = polling.seen
+        self.repeats = Repeats(identities, polling)
         self._table = table
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -81,10 +87,16 @@ class Door:
         """From memory if it may be, from the app if it must be."""
         patience = max(route.read_seconds, EXPORT_SECONDS) if _is_export(scope) else route.read_seconds
         ask = partial(self._upstream.pass_on, app=route.app, token=caller.token, read_seconds=patience)
-        if route.is_kept and scope["method"] == "GET":
-            await self._polling.answer(scope, receive, send, who=caller.scope, rests_on=(route.app,), ask=ask)
-        else:
+        if not route.is_kept or scope["method"] != "GET":
             await ask(scope, receive, send)
+            return
+        hit = await self._polling.answer(
+            scope, receive, send, who=caller.scope, rests_on=(route.app,), ask=ask
+        )
+        whole = scope.get(WHOLE)
+        # What is open comes without what a caller is known by.
+        if hit is not None and whole is not None and not (route.is_open or route.also_open):
+            self.repeats.note(whole, Repeat(shown_as(_authorization(scope)), route.app, hit))
 
     async def _let_anyone_in(self, scope: Scope, receive: Receive, send: Send, route: Route) -> None:
         """The open tier: read only, no key asked for, and one that is sent not looked at."""

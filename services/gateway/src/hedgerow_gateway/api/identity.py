@@ -50,6 +50,11 @@ class Caller(NamedTuple):
     scope: str
 
 
+def shown_as(authorization: str | None) -> bytes:
+    """What is remembered in place of an Authorization header."""
+    return sha256((authorization or "").encode()).digest()
+
+
 class _Ready(NamedTuple):
     caller: Caller
     until: float
@@ -83,10 +88,10 @@ class Identities:
     async def known(self, authorization: str | None, *, app: str) -> Caller:
         """Who comes, with an identity for an app, or a 401 problem that does not say what was wrong."""
         moment = asyncio.get_running_loop().time()
-        shown = sha256((authorization or "").encode()).digest()
-        ready = self._ready.get((shown, app))
-        if ready is not None and moment < ready.until:
-            return ready.caller
+        shown = shown_as(authorization)
+        ready = self.ready(shown, app)
+        if ready is not None:
+            return ready
         forgotten = self._forgotten
         text = bearer(authorization)
         if not self._credentials.could_be(text):
@@ -103,6 +108,13 @@ class Identities:
             _make_room(self._ready)
             self._ready[shown, app] = _Ready(caller, moment + min(left, READY_SECONDS))
         return caller
+
+    def ready(self, shown: bytes, app: str) -> Caller | None:
+        """Who showed this (see `shown_as`), if that was looked at a moment ago."""
+        ready = self._ready.get((shown, app))
+        if ready is None or asyncio.get_running_loop().time() >= ready.until:
+            return None
+        return ready.caller
 
     def open_token(self, *, app: str) -> str:
         """The identity of whoever comes without a key: it reads what is published for everyone, no more."""

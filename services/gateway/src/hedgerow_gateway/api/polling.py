@@ -28,6 +28,9 @@ LONGEST_COMPRESSED_HERE = 20_000
 # What an answer takes beside its bytes, about.
 OVERHEAD_BYTES = 2_000
 
+# In so many ways (encodings, tags) an answer is kept ready to be sent; in others it is made ready each time.
+MOST_WAYS = 16
+
 _VARY = b"accept, accept-encoding, authorization"
 _OF_A_BODY = frozenset({b"content-length", b"content-type", b"content-encoding", b"content-disposition"})
 # A request with one of these asks for more than the answer.
@@ -56,13 +59,29 @@ class _Asked(NamedTuple):
     if_none_match: bytes
 
 
-class _Key(NamedTuple):
+class Key(NamedTuple):
     """Everything that an answer rests on beside the state of the apps."""
 
     who: str
     path: bytes
     query: bytes
     accept: bytes
+
+
+class Hit(NamedTuple):
+    """What was found in memory: by what, and how it was to be given."""
+
+    key: Key
+    asked: _Asked
+    rests_on: tuple[str, ...]
+
+
+class OnWire(NamedTuple):
+    """An answer as it is sent. head: the lines between those that the server adds and the body"""
+
+    status: bytes
+    head: bytes
+    body: bytes
 
 
 class _Left(Enum):
@@ -75,31 +94,32 @@ class _Left(Enum):
 class Polling:
     """The kept answers, the least recently used of which make room for new ones.
 
-    seen: how often an answer was given from memory, asked for, or shared with who asked at the same time
+    seen: how often an answer was given from memory (`kept`; `repeated`, to a request that came again byte for
+    byte), asked for, or shared with who asked at the same time
     """
 
     def __init__(self, states: States, *, most_bytes: int) -> None:
         self._states = states
         self._most_bytes = most_bytes
-        self._kept: OrderedDict[_Key, _Answer] = OrderedDict()
+        self._kept: OrderedDict[Key, _Answer] = OrderedDict()
         self._bytes = 0
-        self._being_asked: dict[_Key, _Question] = {}
+        self._being_asked: dict[Key, _Question] = {}
         self._number = 0
         self.seen: Counter[str] = Counter()
 
     async def answer(
-        self, scope: Scope, receive: Receive, send: Send, *, who: str, rests_on: Sequence[str], ask: Ask
-    ) -> None:
+        self, scope: Scope, receive: Receive, send: Send, *, who: str, rests_on: tuple[str, ...], ask: Ask
+    ) -> Hit | None:
         """Answer a GET from memory, or by `ask`, which is handed what the answer may rest on and no more.
 
         who: equal for callers who are shown the same · rests_on: the apps whose state the answer shows, first
-        the one that answers
+        the one that answers. Returns what was found, if it was found in memory
         """
         asked = _read(scope["headers"])
         if asked is None:
             await ask(scope, receive, send)
-            return
-        key = _Key(who, scope["raw_path"], scope["query_string"], asked.accept)
+            return None
+        key = Key(who, scope["raw_path"], scope["query_string"], asked.accept)
         self._number += 1
         came = self._number
         while True:
@@ -109,26 +129,40 @@ class Polling:
                 self._kept.move_to_end(key)
                 self.seen["kept"] += 1
                 await self._give(held, asked, send)
-                return
+                return Hit(key, asked, rests_on)
             question = self._being_asked.get(key)
             if question is None:
                 # An older state will do: an answer that is newer than its state is only asked for once more.
                 state = state or self._states.before(rests_on)
                 await self._ask(key, state, asked, scope, receive, send, ask, app=rests_on[0])
-                return
+                return None
             found = await asyncio.shield(question.found)
             if isinstance(found, _Answer) and (question.number > came or found.is_trouble):
                 self.seen["shared"] += 1
                 await self._give(found, asked, send)
-                return
+                return None
             if found is _Left.ASK_ALONE:
                 self.seen["asked"] += 1
                 await ask(scope, receive, send)
+                return None
+
+    def answer_again(self, hit: Hit, give: Callable[[OnWire | None], None]) -> None:
+        """Give what was found before, if it still is what the app would answer; otherwise None."""
+
+        def told(state: State | None) -> None:
+            held = self._kept.get(hit.key)
+            if held is None or held.state != state:
+                give(None)
                 return
+            self._kept.move_to_end(hit.key)
+            self.seen["repeated"] += 1
+            give(held.on_wire(hit.asked))
+
+        self._states.tell(hit.rests_on, told)
 
     async def _ask(
         self,
-        key: _Key,
+        key: Key,
         state: State | None,
         asked: _Asked,
         scope: Scope,
@@ -160,7 +194,7 @@ class Polling:
                 self._keep(key, collecting.answer)
             await self._give(collecting.answer, asked, send)
 
-    def _keep(self, key: _Key, answer: "_Answer") -> None:
+    def _keep(self, key: Key, answer: "_Answer") -> None:
         before = self._kept.pop(key, None)
         if before is not None:
             self._let_go(before)
@@ -181,13 +215,12 @@ class Polling:
         answer.is_kept = False
 
     async def _give(self, answer: "_Answer", asked: _Asked, send: Send) -> None:
-        if asked.if_none_match and answer.tag:
-            named = variants.names(asked.if_none_match, answer.tag)
-            if named is not None:
-                await send({"type": "http.response.start", "status": 304, "headers": answer.unchanged(named)})
-                await send({"type": "http.response.body", "body": b""})
-                return
-        encoding = variants.encoding_for(asked.accept_encoding) if answer.is_compressible else IDENTITY
+        named = answer.named_by(asked)
+        if named is not None:
+            await send({"type": "http.response.start", "status": 304, "headers": answer.unchanged(named)})
+            await send({"type": "http.response.body", "body": b""})
+            return
+        encoding = answer.encoding_for(asked)
         body = answer.bodies.get(encoding)
         if body is None:
             body = await self._compress(answer, encoding)
@@ -234,6 +267,7 @@ class _Answer:
         self._plain = headers if self.is_trouble else _varying(headers)
         self._of_encodings: dict[str, Headers] = {IDENTITY: self._plain}
         self._compressing: dict[str, asyncio.Future[bytes]] = {}
+        self._on_wire: dict[_Asked, OnWire] = {}
 
     @property
     def size(self) -> int:
@@ -243,6 +277,34 @@ class _Answer:
         """Compressed bodies of an equal answer need not be made again."""
         if before.bodies[IDENTITY] == self.bodies[IDENTITY]:
             self.bodies = dict(before.bodies)
+
+    def named_by(self, asked: _Asked) -> bytes | None:
+        """The entity tag by which the caller has this answer already."""
+        if not asked.if_none_match or not self.tag:
+            return None
+        return variants.names(asked.if_none_match, self.tag)
+
+    def encoding_for(self, asked: _Asked) -> str:
+        return variants.encoding_for(asked.accept_encoding) if self.is_compressible else IDENTITY
+
+    def on_wire(self, asked: _Asked) -> OnWire | None:
+        """The bytes to send; None if they have not been made yet."""
+        made = self._on_wire.get(asked)
+        if made is None:
+            made = self._made_for_wire(asked)
+            if made is not None and len(self._on_wire) < MOST_WAYS:
+                self._on_wire[asked] = made
+        return made
+
+    def _made_for_wire(self, asked: _Asked) -> OnWire | None:
+        named = self.named_by(asked)
+        if named is not None:
+            return OnWire(b"HTTP/1.1 304 Not Modified\r\n", _lines(self.unchanged(named)), b"")
+        encoding = self.encoding_for(asked)
+        body = self.bodies.get(encoding)
+        if body is None:
+            return None
+        return OnWire(b"HTTP/1.1 200 OK\r\n", _lines(self.headers(encoding)), body)
 
     def headers(self, encoding: str) -> Headers:
         made = self._of_encodings.get(encoding)
@@ -351,6 +413,10 @@ def _read(headers: Sequence[tuple[bytes, bytes]]) -> _Asked | None:
 
 def _only_what_it_rests_on(scope: Scope, asked: _Asked) -> Scope:
     return {**scope, "headers": [(b"accept", asked.accept)] if asked.accept else []}
+
+
+def _lines(headers: Headers) -> bytes:
+    return b"".join(b"%s: %s\r\n" % pair for pair in headers) + b"\r\n"
 
 
 def _varying(headers: Headers) -> Headers:

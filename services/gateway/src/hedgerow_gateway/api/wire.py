@@ -3,13 +3,16 @@
 import asyncio
 import re
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any
 
 from hedgerow_kit.problems import BAD_REQUEST, Problem, ProblemType
 from uvicorn._types import ASGI3Application
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
+from hedgerow_gateway.api.polling import OnWire
 from hedgerow_gateway.api.problems import ADDRESS_TOO_LONG, HEADERS_TOO_LARGE
+from hedgerow_gateway.api.repeats import WHOLE, Repeats
 from hedgerow_gateway.upstream.passthrough import REQUEST_TIMEOUT
 
 LONGEST_HEADERS = 16_384
@@ -32,6 +35,16 @@ _HOST = re.compile(rb"[A-Za-z0-9._-]{1,253}(:\d{1,5})?|\[[0-9A-Fa-f:.]{2,45}\](:
 _LENGTH = re.compile(rb"\d{1,18}")
 _WATCHED = frozenset({b"host", b"content-length", b"transfer-encoding", b"upgrade", b"http2-settings"})
 _METHODS = frozenset({b"GET", b"HEAD", b"POST", b"PUT", b"PATCH", b"DELETE", b"OPTIONS"})
+
+
+@lru_cache(maxsize=4)
+def _lines(headers: tuple[tuple[bytes, bytes], ...]) -> bytes:
+    return b"".join(b"%s: %s\r\n" % pair for pair in headers)
+
+
+def _added(headers: list[tuple[bytes, bytes]]) -> bytes:
+    """The headers that the server adds to every answer: the date."""
+    return _lines(tuple(headers))
 
 
 class Refused(Exception):
@@ -58,6 +71,13 @@ class StrictProtocol(HttpToolsProtocol):
         self._watched: list[tuple[bytes, bytes]] = []
         self._refusal: Refused | None = None
         self._refused = False
+        self._repeats: Repeats | None = getattr(self.app, "repeats", None)
+        self._whole: bytes | None = None
+        # The request whose kept answer is being checked, what came behind it, and when the last was given.
+        self._again: bytes | None = None
+        self._behind = b""
+        self._given_at = 0.0
+        self._ends_after = False
         # One clock per connection: for the head, for the pace of the body, for throwing a body away.
         self._timer: asyncio.TimerHandle | None = None
 
@@ -67,6 +87,7 @@ class StrictProtocol(HttpToolsProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._stop_timer()
+        self._again = None
         super().connection_lost(exc)
         # With a second request waiting, uvicorn tells only that one.
         if self._running is not None and not self._running.response_complete:
@@ -76,6 +97,66 @@ class StrictProtocol(HttpToolsProtocol):
     def data_received(self, data: bytes) -> None:
         if self._refused:
             return
+        if self._again is not None:
+            self._behind += data
+            self.flow.pause_reading()
+            return
+        self._whole = None
+        if self._repeats is not None and self._is_at_rest() and data.endswith(b"\r\n\r\n"):
+            repeat = self._repeats.find(data)
+            if repeat is not None:
+                self._again = data
+                self._repeats.answer(repeat, self._give_again)
+                return
+            if data.startswith(b"GET ") and data.count(b"\r\n\r\n") == 1:
+                self._whole = data
+        self._read(data)
+
+    def _is_at_rest(self) -> bool:
+        """Between two requests, the first of which has been answered and taken."""
+        cycle = self.cycle
+        return (
+            cycle is not None
+            and cycle.response_complete
+            and not (self._in_head or self._in_body or self.pipeline or self.flow.write_paused)
+        )
+
+    def _give_again(self, answer: OnWire | None) -> None:
+        """Send the answer to the request that came again, or read the request after all."""
+        data, self._again = self._again, None
+        if data is None or self.transport.is_closing():
+            return
+        if answer is None:
+            self._read(data)
+        else:
+            head = b"".join((answer.status, _added(self.server_state.default_headers), answer.head))
+            self.transport.writelines((head, answer.body))
+            self.server_state.total_requests += 1
+            self._given_at = self.loop.time()
+            if self._ends_after:
+                self.transport.close()
+        if self._behind:
+            behind, self._behind = self._behind, b""
+            self.flow.resume_reading()
+            self.data_received(behind)
+
+    def timeout_keep_alive_handler(self) -> None:
+        # Not set anew for each answer that is given again: whether it went off too early is seen here.
+        rested = self.loop.time() - self._given_at
+        if self._again is None and rested >= self.timeout_keep_alive:
+            super().timeout_keep_alive_handler()
+        else:
+            self.timeout_keep_alive_task = self.loop.call_later(
+                max(self.timeout_keep_alive - rested, 0.1), self.timeout_keep_alive_handler
+            )
+
+    def shutdown(self) -> None:
+        if self._again is None:
+            super().shutdown()
+        else:
+            self._ends_after = True
+
+    def _read(self, data: bytes) -> None:
         super().data_received(data)
         if self._refused or self.parser is None or not self._in_head:
             return
@@ -115,6 +196,8 @@ class StrictProtocol(HttpToolsProtocol):
         if self._expects_body:
             self._set_timer(ROUND_SECONDS, self._look_at_pace)
         super().on_headers_complete()
+        if self._whole is not None and self.cycle.keep_alive and not self.expect_100_continue:
+            self.scope[WHOLE] = self._whole  # type: ignore[literal-required]
 
     def on_body(self, body: bytes) -> None:
         super().on_body(body)

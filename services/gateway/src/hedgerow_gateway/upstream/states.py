@@ -16,10 +16,12 @@ ANSWER_SECONDS = 1.0
 REST_SECONDS = 1.0
 # Who only wants to know a state of before is told one that was heard so long ago without a question.
 RECENT_SECONDS = 0.1
+# While many come, so long is waited between two questions: more of them are then answered by one.
+PACE_SECONDS = 0.001
 LONGEST_TOKEN = 200
 
 State = tuple[str, ...]
-# Told the token of an app, or None when it does not say.
+# Told the token of an app, or None when it does not say. It must not raise.
 Hearer = Callable[[str | None], None]
 
 
@@ -31,12 +33,31 @@ class States:
 
     async def now(self, apps: Sequence[str]) -> State | None:
         """The state of these apps at a moment after the call; None if one of them does not say."""
-        # One future each: who leaves takes nobody's answer along.
-        answers = [asyncio.get_running_loop().create_future() for _ in apps]
-        for app, answer in zip(apps, answers, strict=True):
-            self._watches[app].tell(_settling(answer))
-        tokens = [await answer for answer in answers]
-        return tuple(tokens) if all(tokens) else None
+        # A future of one's own: who leaves takes nobody else's answer along.
+        answer: asyncio.Future[State | None] = asyncio.get_running_loop().create_future()
+
+        def settle(state: State | None) -> None:
+            if not answer.done():
+                answer.set_result(state)
+
+        self.tell(apps, settle)
+        return await answer
+
+    def tell(self, apps: Sequence[str], hearer: Callable[[State | None], None]) -> None:
+        """The same, told when it is known."""
+        if len(apps) == 1:
+            self._watches[apps[0]].tell(lambda token: hearer(None if token is None else (token,)))
+            return
+        tokens: dict[str, str | None] = {}
+
+        def collect(app: str, token: str | None) -> None:
+            tokens[app] = token
+            if len(tokens) == len(apps):
+                found = tuple(token for app in apps if (token := tokens[app]) is not None)
+                hearer(found if len(found) == len(apps) else None)
+
+        for app in apps:
+            self._watches[app].tell(partial(collect, app))
 
     def before(self, apps: Sequence[str]) -> State | None:
         """The state last heard of; it is asked for anew meanwhile. None if one has not been heard of."""
@@ -46,14 +67,6 @@ class States:
     def close(self) -> None:
         for watch in self._watches.values():
             watch.close()
-
-
-def _settling(answer: "asyncio.Future[str | None]") -> Hearer:
-    def settle(token: str | None) -> None:
-        if not answer.done():
-            answer.set_result(token)
-
-    return settle
 
 
 class _Watch:
@@ -104,6 +117,8 @@ class _Watch:
                 for hearer in waiting:
                     hearer(self._heard)
                 more = bool(self._waiting)
+                if more:
+                    await asyncio.sleep(PACE_SECONDS)
         finally:
             self._asking = None
 
