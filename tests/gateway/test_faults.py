@@ -10,7 +10,7 @@ from typing import Any
 
 import httpx
 import pytest
-from hedgerow_gateway.domain.routes import PREFIXES, Route, RouteTable
+from hedgerow_gateway.domain.routes import PREFIXES, QUICK, Route, RouteTable
 
 from tests.gateway.servers import (
     App,
@@ -24,7 +24,8 @@ from tests.gateway.servers import (
 )
 
 # Half a second of silence is enough to give up on an app.
-IMPATIENT = RouteTable({prefix: Route(route.app, 0.5) for prefix, route in PREFIXES.items()})
+SHORT = QUICK._replace(read_seconds=0.5, body_bytes=1_000_000_000)
+IMPATIENT = RouteTable({prefix: Route(route.app, SHORT) for prefix, route in PREFIXES.items()})
 
 
 def test_a_missing_app_is_named_and_only_its_part_is_missing(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -66,32 +67,42 @@ class Running:
         )
 
 
-@pytest.fixture
-def running(tmp_path: Path) -> Iterator[Running]:
+@contextmanager
+def process(tmp_path: Path, **addresses: str) -> Iterator[Running]:
+    """A gateway in a process of its own, before apps at these addresses."""
     url = nobody_there()
-    with serving(Large()) as address, (tmp_path / "log").open("wb") as log:
-        process = subprocess.Popen(
+    with (tmp_path / "log").open("wb") as log:
+        started = subprocess.Popen(
             [sys.executable, "-m", "hedgerow_gateway", "serve"],
             env=os.environ
             | {
                 "HEDGEROW_GATEWAY_DATA_DIR": str(tmp_path / "var"),
                 "HEDGEROW_GATEWAY_PORT": url.rpartition(":")[2],
-                **{f"HEDGEROW_GATEWAY_{app}_URL": address for app in ("REGISTRY", "NETWORK", "OUTCOMES")},
+                **{f"HEDGEROW_GATEWAY_{app.upper()}_URL": address for app, address in addresses.items()},
                 "HEDGEROW_END_WITH_STDIN": "1",
             },
             stdin=subprocess.PIPE,
             stdout=log,
             stderr=log,
         )
-        made = Running(process, url, tmp_path / "var")
+        made = Running(started, url, tmp_path / "var")
         try:
-            wait_until(lambda: _answers(url) or process.poll() is not None)
+            wait_until(lambda: _answers(url) or started.poll() is not None)
             yield made
         finally:
-            process.kill()
-            process.wait()
-            assert process.stdin is not None
-            process.stdin.close()
+            started.kill()
+            started.wait()
+            assert started.stdin is not None
+            started.stdin.close()
+
+
+@pytest.fixture
+def running(tmp_path: Path) -> Iterator[Running]:
+    with (
+        serving(Large()) as address,
+        process(tmp_path, registry=address, network=address, outcomes=address) as made,
+    ):
+        yield made
 
 
 def _answers(url: str) -> bool:

@@ -12,7 +12,7 @@ from pydantic import BaseModel, Field
 
 from hedgerow_gateway.api.identity import Identities
 from hedgerow_gateway.domain.compositions import FRAGILITY, OVERVIEW, PROFILE, Part
-from hedgerow_gateway.domain.routes import ANALYSIS_SECONDS
+from hedgerow_gateway.domain.routes import ANALYSIS
 from hedgerow_gateway.upstream.apps import AppDown, AppRefused, Apps
 
 router = problems.router(tags=["composed answers"])
@@ -137,7 +137,7 @@ async def _answer(request: Request, part: Part, asked: Mapping[str, str | list[s
     token = await identities.token(request.scope["hedgerow.authorization"], app=part.app)
     path, query = part.question(asked)
     try:
-        return await apps.answer(part.app, path, query, token=token, seconds=ANALYSIS_SECONDS)
+        return await apps.answer(part.app, path, query, token=token, seconds=ANALYSIS.read_seconds)
     except AppDown as down:
         return Missing(part=part.name, app=part.app, reason=str(down))
     except AppRefused as refusal:

@@ -1,5 +1,6 @@
 """The first thing a request meets: refuse what is ambiguous, ask who it is, send it where it is answered."""
 
+from collections.abc import Iterable
 from functools import partial
 
 from hedgerow_kit.problems import BAD_REQUEST, METHOD_NOT_ALLOWED, NOT_FOUND, Problem
@@ -9,8 +10,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from hedgerow_gateway.api.identity import Caller, Identities, shown_as
 from hedgerow_gateway.api.polling import Polling
 from hedgerow_gateway.api.repeats import WHOLE, Repeat, Repeats
-from hedgerow_gateway.domain.routes import EXPORT_SECONDS, GATEWAY, Route, RouteTable, is_plain_path
-from hedgerow_gateway.upstream.passthrough import Upstream
+from hedgerow_gateway.domain.routes import EXPORT, GATEWAY, Route, RouteTable, is_plain_path
+from hedgerow_gateway.upstream.passthrough import Upstream, too_long
 
 # What is open to anyone is open to any page in a browser, too.
 _OPEN_METHODS = "GET, OPTIONS"
@@ -85,8 +86,9 @@ class Door:
         self, scope: Scope, receive: Receive, send: Send, route: Route, caller: Caller
     ) -> None:
         """From memory if it may be, from the app if it must be."""
-        patience = max(route.read_seconds, EXPORT_SECONDS) if _is_export(scope) else route.read_seconds
-        ask = partial(self._upstream.pass_on, app=route.app, token=caller.token, read_seconds=patience)
+        lane = EXPORT if scope["method"] == "GET" and _is_export(scope) else route.lane
+        _refuse_too_long(scope["headers"], lane.body_bytes)
+        ask = partial(self._upstream.pass_on, app=route.app, token=caller.token, lane=lane)
         if not route.is_kept or scope["method"] != "GET":
             await ask(scope, receive, send)
             return
@@ -114,6 +116,13 @@ class Door:
         else:
             anyone = Caller(self._identities.open_token(app=route.app), subject="open", scope="open")
             await self._pass_on(scope, receive, to_any_origin, route, anyone)
+
+
+def _refuse_too_long(headers: Iterable[tuple[bytes, bytes]], most_bytes: int) -> None:
+    """A body that says how long it is; one that does not is counted on its way."""
+    for name, value in headers:
+        if name == b"content-length" and int(value) > most_bytes:
+            raise too_long(most_bytes)
 
 
 def _is_export(scope: Scope) -> bool:

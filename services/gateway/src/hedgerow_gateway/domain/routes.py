@@ -7,15 +7,34 @@ from typing import NamedTuple
 GATEWAY = "gateway"
 APPS = ("registry", "network", "outcomes")
 
-QUICK_SECONDS = 30.0
-ANALYSIS_SECONDS = 120.0
-IMPORT_SECONDS = 900.0
+LONGEST_JSON_BYTES = 10_000_000
+LONGEST_FILE_BYTES = 20_000_000_000
+
+
+class Lane(NamedTuple):
+    """A kind of request, kept apart from the others so that none of them takes all the room.
+
+    read_seconds: how long the app may be silent before the gateway gives up · at_once: how many may be under
+    way to an app · wait_seconds: how long one more waits for its turn · body_bytes: the longest body
+    """
+
+    name: str
+    read_seconds: float
+    at_once: int
+    wait_seconds: float
+    body_bytes: int = LONGEST_JSON_BYTES
+
+
+# Together the slow ones leave an app threads for the quick.
+QUICK = Lane("quick", read_seconds=30.0, at_once=64, wait_seconds=2.0)
+ANALYSIS = Lane("analysis", read_seconds=120.0, at_once=16, wait_seconds=5.0)
 # A workbook or a Parquet file of a long list is made whole before its first byte leaves.
-EXPORT_SECONDS = 600.0
+EXPORT = Lane("export", read_seconds=600.0, at_once=8, wait_seconds=5.0)
+IMPORT = Lane("import", read_seconds=900.0, at_once=8, wait_seconds=10.0, body_bytes=LONGEST_FILE_BYTES)
 
 
 class Route(NamedTuple):
-    """Where a request goes, how long the app may be silent before the gateway gives up, and for whom it is.
+    """Where a request goes, in which lane, and for whom it is.
 
     is_open: anyone may read it, and a key that is sent is not looked at.
     also_open: anyone may read it without a key; who sends one is who it says, and may be shown more.
@@ -23,17 +42,17 @@ class Route(NamedTuple):
     """
 
     app: str
-    read_seconds: float = QUICK_SECONDS
+    lane: Lane = QUICK
     is_open: bool = False
     also_open: bool = False
     is_kept: bool = True
 
 
 _REGISTRY = Route("registry")
-_REGISTRY_ANALYSIS = Route("registry", ANALYSIS_SECONDS)
-_NETWORK = Route("network", ANALYSIS_SECONDS)
+_REGISTRY_ANALYSIS = Route("registry", ANALYSIS)
+_NETWORK = Route("network", ANALYSIS)
 # For some seconds these go by what network remembers of outcomes.
-_NETWORK_BESIDE_OUTCOMES = Route("network", ANALYSIS_SECONDS, is_kept=False)
+_NETWORK_BESIDE_OUTCOMES = Route("network", ANALYSIS, is_kept=False)
 _OUTCOMES = Route("outcomes")
 _GATEWAY = Route(GATEWAY)
 
@@ -74,14 +93,14 @@ PREFIXES: Mapping[str, Route] = {
     "/v1/projection": Route("network", is_kept=False),
     "/v1/kpis": _OUTCOMES,
     "/v1/intervals": _OUTCOMES,
-    "/v1/observations": Route("outcomes", ANALYSIS_SECONDS),
+    "/v1/observations": Route("outcomes", ANALYSIS),
     "/v1/breaches": _OUTCOMES,
     "/v1/outcome-events": _OUTCOMES,
-    "/v1/payment-rules": Route("outcomes", ANALYSIS_SECONDS),
+    "/v1/payment-rules": Route("outcomes", ANALYSIS),
     "/v1/statements": _OUTCOMES,
     "/v1/performance-duties": _OUTCOMES,
     "/v1/divergences": _OUTCOMES,
-    "/v1/evaluations": Route("outcomes", ANALYSIS_SECONDS),
+    "/v1/evaluations": Route("outcomes", ANALYSIS),
     "/v1/ledgers": _OUTCOMES,
     "/v1/keys": _GATEWAY,
     "/v1/signing-keys": _GATEWAY,
@@ -129,7 +148,7 @@ class RouteTable:
         for prefix, route in prefixes.items():
             self._add(prefix, route)
         for kind, app in import_kinds.items():
-            self._add(f"/v1/imports/{kind}", Route(app, IMPORT_SECONDS))
+            self._add(f"/v1/imports/{kind}", Route(app, IMPORT))
 
     def _add(self, prefix: str, route: Route) -> None:
         node = self._tree

@@ -3,17 +3,26 @@
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Mapping, Sequence
-from functools import lru_cache
+from functools import lru_cache, partial
 from types import TracebackType
 from typing import Any, Self
 
 import aiohttp
 from aiohttp.http_exceptions import HttpProcessingError
-from hedgerow_kit.problems import BAD_GATEWAY, GATEWAY_TIMEOUT, UNAVAILABLE, Problem, ProblemType
+from hedgerow_kit.problems import (
+    BAD_GATEWAY,
+    GATEWAY_TIMEOUT,
+    TOO_LARGE,
+    UNAVAILABLE,
+    Problem,
+    ProblemType,
+)
 from starlette.types import Receive, Scope, Send
 from yarl import URL
 
 from hedgerow_gateway.domain import headers
+from hedgerow_gateway.domain.routes import Lane
+from hedgerow_gateway.upstream.breakers import RETRY_AFTER_SECONDS, Breaker, Lanes, RetryBudget
 
 log = logging.getLogger(__name__)
 
@@ -26,14 +35,16 @@ CHUNK_BYTES = 65_536
 LONGEST_HEADER_BYTES = 16_384
 # How often exchanges are looked after: deadlines, callers who left, connections that broke.
 LOOK_SECONDS = 0.1
-RETRY_AFTER_SECONDS = "2"
+# Whether an app is there again, seen by what costs it nothing.
+PROBE_PATH = "/healthz"
+PROBE_SECONDS = 1.5
 REQUEST_TIMEOUT = ProblemType(408, "request-timeout", "The request came too slowly")
 
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
 class _Broken(aiohttp.ClientError):
-    """The connection broke after a request was begun that must not be sent twice."""
+    """The connection broke after a request was begun."""
 
 
 class _CallerLeft(Exception):
@@ -43,7 +54,7 @@ class _CallerLeft(Exception):
 async def _never_twice(
     request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
 ) -> aiohttp.ClientResponse:
-    # aiohttp would repeat PUT and DELETE by itself; an error it does not know stays where it happened.
+    # aiohttp would repeat by itself what it thinks harmless; it leaves an error alone that it does not know.
     try:
         return await handler(request)
     except aiohttp.ClientConnectorError:
@@ -76,6 +87,9 @@ class Upstream:
 
     def __init__(self, apps: Mapping[str, Sequence[str]], *, client_silence_seconds: float = 30.0) -> None:
         self._replicas = {app: _Replicas(addresses) for app, addresses in apps.items()}
+        self._breakers = {app: Breaker(app, partial(self._is_well, app)) for app in apps}
+        self._budgets = {app: RetryBudget() for app in apps}
+        self._lanes = {app: Lanes(app) for app in apps}
         # Polled addresses come again and again, and a URL remembers what has been made of it.
         self._address = lru_cache(maxsize=1024)(_address)
         self.client_silence_seconds = client_silence_seconds
@@ -85,7 +99,9 @@ class Upstream:
         self._looking: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Self:
-        self._reading = self._session(aiohttp.TCPConnector(limit=0, keepalive_timeout=KEEP_ALIVE_SECONDS))
+        self._reading = self._session(
+            aiohttp.TCPConnector(limit=0, keepalive_timeout=KEEP_ALIVE_SECONDS), _never_twice
+        )
         # A write never takes a connection that may just be closing, so it never has to be sent twice.
         self._writing = self._session(aiohttp.TCPConnector(limit=0, force_close=True), _never_twice)
         self._looking = asyncio.create_task(self._look_after_all())
@@ -124,6 +140,8 @@ class Upstream:
     ) -> None:
         if self._looking is not None:
             self._looking.cancel()
+        for breaker in self._breakers.values():
+            breaker.stop()
         for session in (self._reading, self._writing):
             if session is not None:
                 await session.close()
@@ -133,8 +151,21 @@ class Upstream:
     ) -> aiohttp.ClientResponse:
         """Send a request to one of an app's replicas; path and query are encoded already and stay so.
 
-        A replica that cannot be connected to has heard nothing, so any request may then go to another.
+        A replica that cannot be connected to has heard nothing, so any request may then go to another. A read
+        whose connection broke before an answer came is sent once more, while the budget lasts.
         """
+        budget = self._budgets[app]
+        budget.earn()
+        try:
+            return await self._request(method, app, path, query, **asked)
+        except _Broken:
+            if method not in _SAFE or asked.get("data") is not None or not budget.spend():
+                raise
+        return await self._request(method, app, path, query, **asked)
+
+    async def _request(
+        self, method: str, app: str, path: str, query: str, **asked: Any
+    ) -> aiohttp.ClientResponse:
         session = self._reading if method in _SAFE else self._writing
         assert session is not None, "the upstream has not been opened"
         replicas = self._replicas[app]
@@ -155,16 +186,37 @@ class Upstream:
             return answer
         raise AssertionError("an app has an address")
 
+    async def _is_well(self, app: str) -> bool:
+        try:
+            async with (
+                asyncio.timeout(PROBE_SECONDS),
+                await self._request("GET", app, PROBE_PATH, "") as answer,
+            ):
+                return answer.status == 200
+        except (aiohttp.ClientError, OSError, TimeoutError, ValueError):
+            return False
+
     async def pass_on(
-        self, scope: Scope, receive: Receive, send: Send, *, app: str, token: str, read_seconds: float
+        self, scope: Scope, receive: Receive, send: Send, *, app: str, token: str, lane: Lane
     ) -> None:
         """Hand one request on to an app under the gateway's identity, and its answer back."""
-        exchange = _Exchange(self, scope, receive, send, app, read_seconds)
+        try:
+            self._breakers[app].refuse_if_open()
+            place = await self._lanes[app].place(lane)
+        except Problem as problem:
+            await problem.response()(scope, receive, send)
+            return
+        exchange = _Exchange(self, scope, receive, send, app, lane)
         self._under_way.add(exchange)
         try:
             await exchange.run(token)
         finally:
             self._under_way.discard(exchange)
+            place.release()
+
+    def note(self, app: str, *, good: bool) -> None:
+        """What came of a request that was handed on."""
+        self._breakers[app].note(good=good)
 
 
 def _address(base: URL, path: str, query: str) -> URL:
@@ -188,8 +240,10 @@ class _Exchange:
         "_callers_turn",
         "_deadline",
         "_expired",
+        "_is_too_long",
         "_listener",
         "_loop",
+        "_most_bytes",
         "_over",
         "_read_seconds",
         "_receive",
@@ -202,14 +256,16 @@ class _Exchange:
     )
 
     def __init__(
-        self, upstream: Upstream, scope: Scope, receive: Receive, send: Send, app: str, read_seconds: float
+        self, upstream: Upstream, scope: Scope, receive: Receive, send: Send, app: str, lane: Lane
     ) -> None:
         self._upstream = upstream
         self._scope = scope
         self._receive = receive
         self._send = send
         self._app = app
-        self._read_seconds = read_seconds
+        self._read_seconds = lane.read_seconds
+        self._most_bytes = lane.body_bytes
+        self._is_too_long = False
         self._loop = asyncio.get_running_loop()
         self._task = asyncio.current_task()
         self._deadline = float("inf")
@@ -259,7 +315,10 @@ class _Exchange:
         except (aiohttp.ClientError, OSError, ValueError) as error:
             if self._caller_left:
                 return
-            problem = self._trouble(f"broke off ({type(error).__name__})", BAD_GATEWAY)
+            if self._is_too_long:
+                problem = too_long(self._most_bytes)
+            else:
+                problem = self._trouble(f"broke off ({type(error).__name__})", BAD_GATEWAY)
         finally:
             self._over = True
             if self._listener is not None:
@@ -270,6 +329,8 @@ class _Exchange:
             await problem.response()(self._scope, self._receive, self._send)
 
     def _trouble(self, what: str, kind: ProblemType) -> Problem:
+        if kind is not REQUEST_TIMEOUT:
+            self._upstream.note(self._app, good=False)
         log.warning(
             "pass-through failed",
             extra={"upstream": self._app, "what": what, "status": kind.status, "begun": self._started},
@@ -281,7 +342,7 @@ class _Exchange:
             GATEWAY_TIMEOUT: f"The {self._app} app took too long to answer.",
             BAD_GATEWAY: f"The {self._app} app did not give a whole answer.",
         }
-        retry = {"Retry-After": RETRY_AFTER_SECONDS} if kind is UNAVAILABLE else {}
+        retry = {"Retry-After": str(RETRY_AFTER_SECONDS)} if kind is UNAVAILABLE else {}
         return Problem(kind, details[kind], headers=retry, app=self._app)
 
     async def _exchange(self, token: str) -> None:
@@ -310,6 +371,7 @@ class _Exchange:
             self._answer = answer
             await self._hand_back(answer)
             whole = True
+            self._upstream.note(self._app, good=True)
         finally:
             # A connection whose request or answer is not complete cannot serve another request.
             if whole and self._sent_all:
@@ -338,6 +400,7 @@ class _Exchange:
 
     async def _body(self) -> AsyncIterator[bytes]:
         more = True
+        length = 0
         while more:
             self._turn_to_caller()
             message = await self._receive()
@@ -346,7 +409,12 @@ class _Exchange:
                 raise _CallerLeft
             self._turn_to_app()
             more = message.get("more_body", False)
-            if chunk := message.get("body", b""):
+            chunk = message.get("body", b"")
+            length += len(chunk)
+            if length > self._most_bytes:
+                self._is_too_long = True
+                raise ValueError("longer than the route takes")
+            if chunk:
                 yield chunk
         self._sent_all = True
         self._turn_to_app()
@@ -367,6 +435,10 @@ class _Exchange:
     def _leave(self) -> None:
         self._caller_left = True
         self._expire()
+
+
+def too_long(most_bytes: int) -> Problem:
+    return Problem(TOO_LARGE, f"A body of at most {most_bytes:,} bytes is taken here. Send it in parts.")
 
 
 def _tell_of_garbage(answer: aiohttp.ClientResponse) -> None:
