@@ -1,7 +1,6 @@
 """Forged, stale and misdirected tokens, made from a good one."""
 
 import base64
-import hashlib
 import hmac
 import json
 from collections.abc import Callable
@@ -31,6 +30,13 @@ def signed(key: Any, header: dict[str, Any] | bytes, claims: dict[str, Any] | by
     return f"{message}.{b64(key.sign(message.encode()))}"
 
 
+def hmac_signed(header: dict[str, Any], claims: dict[str, Any], secret: bytes) -> str:
+    """A token signed with what is no secret."""
+    message = f"{b64(header)}.{b64(claims)}"
+    digest = hmac.new(secret, message.encode(), f"sha{header['alg'][2:]}").digest()
+    return f"{message}.{b64(digest)}"
+
+
 def forgeries(
     key: Ed25519PrivateKey, key_id: str, good: dict[str, Any], *, kind: str = "JWT"
 ) -> dict[str, Forgery]:
@@ -53,15 +59,13 @@ def forgeries(
     def with_claims(**changes: Any) -> str:
         return forged(claims={name: value for name, value in (good | changes).items() if value is not ...})
 
-    def by(algorithm: str, key: Any, **header: Any) -> str:
+    def by(algorithm: str, key: Any) -> str:
         """A token of another algorithm, made by hand where the library would refuse to."""
-        head = b64({"alg": algorithm, "kid": key_id, "typ": kind} | header)
-        message = f"{head}.{b64(good)}".encode()
+        header = {"alg": algorithm, "kid": key_id, "typ": kind}
         if algorithm.startswith("HS"):
-            signature = hmac.new(key, message, getattr(hashlib, f"sha{algorithm[2:]}")).digest()
-        else:
-            signature = key(message)
-        return f"{message.decode()}.{b64(signature)}"
+            return hmac_signed(header, good, key)
+        message = f"{b64(header)}.{b64(good)}"
+        return f"{message}.{b64(key(message.encode()))}"
 
     whole = forged()
     head, body, signature = whole.split(".")

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from datetime import timedelta
 from functools import partial
 
 from fastapi import FastAPI
@@ -10,20 +11,24 @@ from hedgerow_kit import serving
 from hedgerow_kit.auth import Verifier
 from hedgerow_kit.db import Database
 
-from hedgerow_gateway.api import composed, documents, imports, keys, oauth, signing_keys
+from hedgerow_gateway.api import composed, documents, imports, keys, oauth, sign_in, signing_keys
 from hedgerow_gateway.api.access_tokens import AccessTokens
 from hedgerow_gateway.api.credentials import Credentials
 from hedgerow_gateway.api.documents import Documents
 from hedgerow_gateway.api.door import Door
 from hedgerow_gateway.api.identity import Identities
 from hedgerow_gateway.api.oauth import TokenEndpoint
+from hedgerow_gateway.api.people import People
 from hedgerow_gateway.api.polling import Polling
 from hedgerow_gateway.api.problems import PROBLEMS
+from hedgerow_gateway.api.sign_in import SignIn
+from hedgerow_gateway.domain.grants import Grant
 from hedgerow_gateway.domain.routes import GATEWAY, RouteTable
 from hedgerow_gateway.settings import Settings
 from hedgerow_gateway.store.signing import PUBLIC_KEYS_FILE, Keyring
 from hedgerow_gateway.upstream.apps import Apps
 from hedgerow_gateway.upstream.passthrough import Upstream
+from hedgerow_gateway.upstream.provider import Provider
 from hedgerow_gateway.upstream.states import States
 
 MEGABYTE = 1_000_000
@@ -36,7 +41,8 @@ def create_app(
     upstream = Upstream(settings.apps, client_silence_seconds=settings.client_silence_seconds)
     apps = Apps(upstream, tuple(settings.apps))
     tokens = AccessTokens(keyring, settings.issuer)
-    credentials = Credentials(database, tokens)
+    people = _people(settings)
+    credentials = Credentials(database, tokens, people)
     identities = Identities(credentials, keyring)
     states = States(settings.apps)
     polling = Polling(states, most_bytes=settings.kept_answers_megabytes * MEGABYTE)
@@ -56,10 +62,35 @@ def create_app(
     own.state.issuer = settings.issuer
     own.state.keyring = keyring
     own.state.token_endpoint = TokenEndpoint(database, tokens, credentials)
+    own.state.credentials = credentials
+    own.state.sign_in = people and SignIn(
+        people,
+        keyring,
+        issuer=settings.issuer,
+        scope=settings.oidc_scope,
+        longest=timedelta(minutes=settings.session_minutes),
+    )
     own.state.apps = apps
     own.state.identities = identities
     own.state.documents = Documents(apps, own.openapi, settings.own_dir / "documents")
     return Door(own, upstream, identities, polling, table or RouteTable())
+
+
+def _people(settings: Settings) -> People | None:
+    """Who knows people, if there is an identity provider to ask."""
+    if settings.oidc_issuer is None:
+        return None
+    secret = settings.oidc_client_secret.get_secret_value() if settings.oidc_client_secret else None
+    return People(
+        Provider(settings.oidc_issuer, settings.oidc_client_id, secret),
+        {
+            group: Grant(tuple(given.roles), tuple(given.authorities))
+            for group, given in settings.oidc_grants.items()
+        },
+        groups_claim=settings.oidc_groups_claim,
+        audiences=[settings.oidc_client_id, *settings.oidc_audiences],
+        longest=timedelta(minutes=settings.session_minutes),
+    )
 
 
 def own_app(
@@ -78,15 +109,8 @@ def own_app(
     app.router.routes[:] = [
         route for route in app.router.routes if getattr(route, "path", "") != app.openapi_url
     ]
-    for router in (
-        keys.router,
-        signing_keys.router,
-        oauth.router,
-        imports.router,
-        composed.router,
-        documents.router,
-    ):
-        app.include_router(router)
+    for part in (keys, signing_keys, oauth, sign_in, imports, composed, documents):
+        app.include_router(part.router)
     return app
 
 

@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import BeforeValidator, Field, HttpUrl
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, HttpUrl, SecretStr
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 
@@ -13,6 +13,15 @@ def _parted(given: object) -> object:
 
 
 Addresses = Annotated[tuple[HttpUrl, ...], NoDecode, BeforeValidator(_parted), Field(min_length=1)]
+
+
+class GroupGrant(BaseModel):
+    """What the members of a group may do, and for which authorities."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    roles: tuple[str, ...] = Field(min_length=1)
+    authorities: tuple[Annotated[str, Field(pattern=r"^([EWSNKJLM]\d{8}|\*)$")], ...] = Field(min_length=1)
 
 
 class Settings(BaseSettings):
@@ -37,6 +46,19 @@ class Settings(BaseSettings):
     outcomes_url: Addresses = (HttpUrl("http://127.0.0.1:8003"),)
     client_silence_seconds: float = 30.0
     kept_answers_megabytes: int = Field(default=64, ge=0)
+    # The organisation's identity provider, at which people sign in; without one nobody can.
+    oidc_issuer: str | None = Field(
+        default=None, pattern=r"^https://|^http://(127\.0\.0\.1|localhost|\[::1\])[:/]"
+    )
+    oidc_client_id: str = "hedgerow"
+    oidc_client_secret: SecretStr | None = None
+    oidc_scope: str = "openid"
+    oidc_groups_claim: str = "groups"
+    # For whom bearer tokens of the provider may be meant besides this client.
+    oidc_audiences: tuple[str, ...] = ()
+    # By group, in order: {"commissioners": {"roles": ["commissioner"], "authorities": ["E08000009"]}}
+    oidc_grants: dict[str, GroupGrant] = {}
+    session_minutes: int = Field(default=60, ge=5, le=720)
 
     @property
     def own_dir(self) -> Path:

@@ -29,3 +29,16 @@ class ApiKey(Base):
     last_used_at: Mapped[datetime | None] = mapped_column(Instant)
 
     __table_args__ = (Index("ix_api_keys_created_at_id", "created_at", "id"),)
+
+
+class PersonSession(Base):
+    """Somebody who has signed in: the hash of the secret in their cookie, and what they may do until when."""
+
+    __tablename__ = "sessions"
+
+    sha256: Mapped[str] = mapped_column(String(64), primary_key=True)
+    subject: Mapped[str] = mapped_column(String(200))
+    roles: Mapped[list[str]] = mapped_column(db.Json)
+    authorities: Mapped[list[str]] = mapped_column(db.Json)
+    created_at: Mapped[datetime] = mapped_column(Instant)
+    ends_at: Mapped[datetime] = mapped_column(Instant, index=True)

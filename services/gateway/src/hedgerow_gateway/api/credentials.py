@@ -4,15 +4,17 @@ import logging
 import re
 from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import NamedTuple
 
 from hedgerow_kit.auth import Principal
 from hedgerow_kit.db import Database
 from sqlalchemy.exc import DBAPIError
 
-from hedgerow_gateway.api.access_tokens import AccessTokens, granted
+from hedgerow_gateway.api.access_tokens import AccessToken, AccessTokens, granted
+from hedgerow_gateway.api.known import Known
+from hedgerow_gateway.api.people import People
 from hedgerow_gateway.domain.keys import HeldKey, digest, identifier_of, is_good, is_over
-from hedgerow_gateway.store import keys
+from hedgerow_gateway.domain.sessions import is_one
+from hedgerow_gateway.store import keys, sessions
 
 log = logging.getLogger(__name__)
 
@@ -21,40 +23,43 @@ LONGEST_CREDENTIAL = 8192
 _SIGNED = re.compile(r"[\w-]+\.[\w-]+\.[\w-]+", re.ASCII)
 
 
-class Known(NamedTuple):
-    """For whom a credential stands, and until when at the longest."""
-
-    principal: Principal
-    ends_at: datetime | None
-
-
 class Credentials:
-    """Knows API keys and the access tokens given out for them."""
+    """Knows API keys, the access tokens given out for them, and people by session or by token."""
 
     def __init__(
         self,
         database: Database,
         tokens: AccessTokens,
+        people: People | None = None,
         *,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._database = database
         self._tokens = tokens
+        self._people = people
         self._now = now
         self._hour_noted: dict[str, datetime] = {}
 
     def could_be(self, text: str) -> bool:
         """Whether a text is shaped like any of them; nothing else is worth a look-up."""
-        if identifier_of(text) is not None:
+        if identifier_of(text) is not None or is_one(text):
             return True
         return len(text) <= LONGEST_CREDENTIAL and _SIGNED.fullmatch(text) is not None
 
     def known(self, text: str) -> Known | None:
-        """For whom a credential stands, nothing if it is not good. Asks the database: call it in a thread."""
+        """For whom a credential stands, nothing if it is not good.
+
+        Asks the database, and for people's tokens the identity provider: call it in a thread.
+        """
         identifier = identifier_of(text)
         if identifier is not None:
             return self._of_key(identifier, text)
-        return self._of_access_token(text)
+        if is_one(text):
+            return self._of_session(text)
+        token = self._tokens.read(text, now=self._now())
+        if token is not None:
+            return self._of_access_token(token)
+        return self._people.of_token(text) if self._people is not None else None
 
     def _of_key(self, identifier: str, text: str) -> Known | None:
         now = self._now()
@@ -64,16 +69,22 @@ class Credentials:
         self.note_use(key.id, now)
         return Known(_principal(key.id, key.roles, key.authorities), key.expires_at)
 
-    def _of_access_token(self, text: str) -> Known | None:
-        now = self._now()
-        token = self._tokens.read(text, now=now)
-        key = self._held(token.key_id) if token is not None else None
-        if token is None or key is None or is_over(key.expires_at, key.revoked_at, now=now):
+    def _of_access_token(self, token: AccessToken) -> Known | None:
+        key = self._held(token.key_id)
+        if key is None or is_over(key.expires_at, key.revoked_at, now=self._now()):
             return None
         grant = granted(key, token.scope)
         if grant is None:
             return None
         return Known(_principal(key.id, *grant), datetime.fromtimestamp(token.ends_at, UTC))
+
+    def _of_session(self, text: str) -> Known | None:
+        with self._database.reading() as session:
+            row = sessions.found(session, digest(text), now=self._now())
+            if row is None:
+                return None
+            who = Principal(row.subject, frozenset(row.roles), frozenset(row.authorities))
+            return Known(who, row.ends_at)
 
     def _held(self, identifier: str) -> HeldKey | None:
         with self._database.reading() as session:

@@ -7,6 +7,7 @@ from hedgerow_kit.problems import BAD_REQUEST, METHOD_NOT_ALLOWED, NOT_FOUND, Pr
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from hedgerow_gateway.api import cookies
 from hedgerow_gateway.api.identity import Caller, Identities, shown_as
 from hedgerow_gateway.api.polling import Polling
 from hedgerow_gateway.api.repeats import WHOLE, Repeat, Repeats
@@ -68,6 +69,7 @@ class Door:
             own["hedgerow.authorization"] = _authorization(scope)
             await self._own(own, receive, send)
             return
+        cookies.check_meant(scope)
         authorization = _authorization(scope)
         app = route.app if route is not None else GATEWAY
         # Asked for before anything is said about the path: who is not known learns nothing of what is there.
@@ -136,11 +138,14 @@ def _is_export(scope: Scope) -> bool:
 def _is_stranger(scope: Scope) -> bool:
     """Whether a request that carries no key at all is to read, or asks whether it may be made."""
     keyed = any(name == b"authorization" for name, _ in scope["headers"])
-    return not keyed and scope["method"] in ("GET", "OPTIONS")
+    return not keyed and cookies.session_of(scope) is None and scope["method"] in ("GET", "OPTIONS")
 
 
 def _authorization(scope: Scope) -> str | None:
-    """The one Authorization header; several are as good as none."""
+    """The one Authorization header, several are as good as none; without any, the session of a cookie."""
+    session = cookies.session_of(scope)
+    if session is not None:
+        return f"Bearer {session}"
     values = [value for name, value in scope["headers"] if name == b"authorization"]
     return values[0].decode("latin-1") if len(values) == 1 else None
 

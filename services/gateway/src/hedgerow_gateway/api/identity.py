@@ -11,9 +11,11 @@ from hedgerow_kit.auth import LONGEST_LIFE_S, Principal, bearer, unauthorised
 from hedgerow_kit.problems import UNAVAILABLE, Problem
 from sqlalchemy.exc import DBAPIError
 
-from hedgerow_gateway.api.credentials import Credentials, Known
+from hedgerow_gateway.api.credentials import Credentials
+from hedgerow_gateway.api.known import Known
 from hedgerow_gateway.domain.keys import digest
 from hedgerow_gateway.store.signing import Keyring
+from hedgerow_gateway.upstream.provider import ProviderDown
 
 log = logging.getLogger(__name__)
 
@@ -142,6 +144,10 @@ class Identities:
             log.error("keys cannot be read", extra={"reason": type(error).__name__})
             raise Problem(
                 UNAVAILABLE, "Keys cannot be checked at the moment.", headers={"Retry-After": "2"}
+            ) from None
+        except ProviderDown:
+            raise Problem(
+                UNAVAILABLE, "The identity provider cannot be asked.", headers={"Retry-After": "10"}
             ) from None
         # What a look-up saw may have been revoked while it was under way.
         if self._forgotten == forgotten:

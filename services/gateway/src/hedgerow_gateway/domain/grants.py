@@ -51,6 +51,27 @@ def narrowed(grant: Grant, scope: str, permissions: Mapping[str, frozenset[str]]
     return Grant(roles or grant.roles, codes or grant.authorities)
 
 
+def of_groups(groups: Sequence[str], grants: Mapping[str, Grant]) -> Grant | None:
+    """What a member of groups may do: nothing unless one of them is listed.
+
+    grants: by group, in order. The first of them that somebody is in counts; others with the same roles add
+    their authorities. Roles of one group never meet the authorities of another: who commissions in one place
+    and reads everywhere must not commission everywhere.
+
+    >>> listed = {"c": Grant(("commissioner",), ("E08000009",)), "r": Grant(("reader",), ("*",))}
+    >>> of_groups(["r", "c", "x"], listed)
+    Grant(roles=('commissioner',), authorities=('E08000009',))
+    >>> of_groups(["x"], listed) is None
+    True
+    """
+    held = [grant for group, grant in grants.items() if group in groups]
+    if not held:
+        return None
+    roles = held[0].roles
+    codes = {code for grant in held if set(grant.roles) == set(roles) for code in grant.authorities}
+    return Grant(roles, (ALL_AUTHORITIES,) if ALL_AUTHORITIES in codes else tuple(sorted(codes)))
+
+
 def _is_within(code: str, authorities: Sequence[str]) -> bool:
     if GSS_CODE.fullmatch(code) is None:
         return False
