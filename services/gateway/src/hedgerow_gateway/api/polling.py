@@ -31,7 +31,7 @@ OVERHEAD_BYTES = 2_000
 # In so many ways (encodings, tags) an answer is kept ready to be sent; in others it is made ready each time.
 MOST_WAYS = 16
 
-_VARY = b"accept, accept-encoding, authorization"
+_VARY = b"accept, accept-encoding, authorization, cookie"
 _OF_A_BODY = frozenset({b"content-length", b"content-type", b"content-encoding", b"content-disposition"})
 # A request with one of these asks for more than the answer.
 _PARTICULAR = frozenset(
