@@ -2,9 +2,12 @@
 
 import json
 import re
+from pathlib import Path
 
 import pytest
+from hedgerow_kit.auth import PERMISSIONS
 
+from tests.gateway.servers import gateway
 from tests.support.apps import made
 from tests.support.http import running
 from tests.support.identity import identity
@@ -69,3 +72,72 @@ def test_a_reader_writes_nothing_and_nothing_answers_500(app, client):
 def test_a_role_that_nobody_knows_may_do_nothing(app, client):
     for method, path in operations(app):
         assert called(client, method, path, identity(app, role="emperor")).status_code == 403
+
+
+def listed():
+    """The rows of access.txt: app, method, path and the permission it asks for."""
+    lines = (Path(__file__).parent / "access.txt").read_text().splitlines()
+    rows = [line.split() for line in lines if line and not line.startswith("#")]
+    return [(app, method, path, permission) for app, method, permission, path in rows]
+
+
+LISTED = listed()
+ROLES = [*sorted(PERMISSIONS), "emperor"]
+
+
+@pytest.mark.parametrize("app", [*APPS, "gateway"])
+def test_every_route_is_listed_with_who_may_use_it_and_nothing_else_is(app):
+    document = json.loads((ROOT / "services" / app / "openapi.json").read_bytes())
+    there = {
+        (method.upper(), path)
+        for path, methods in document["paths"].items()
+        for method in methods
+        if method in ("get", "put", "post", "delete", "patch")
+    }
+    rows = [(method, path) for of, method, path, _ in LISTED if of == app]
+    assert len(rows) == len(set(rows))
+    assert there - set(rows) == set(), (
+        "add these to tests/contracts/access.txt, with the permission they ask for"
+    )
+    assert set(rows) - there == set(), "take these out of tests/contracts/access.txt"
+
+
+@pytest.fixture
+def at_door(app, tmp_path, made_databases):
+    """Calls an app as a role does, and says the status."""
+    if app != "gateway":
+        with running(made(app, made_databases.migrated(f"hedgerow_{app}"))) as client:
+            yield lambda method, path, role: called(client, method, path, identity(app, role=role))
+        return
+    with gateway(tmp_path) as running_one:
+        keys = {
+            role: running_one.client.post(
+                "/v1/keys", json={"name": role, "roles": [role], "authorities": ["*"]}
+            ).json()["key"]
+            for role in PERMISSIONS
+        }
+        with running_one.stranger() as client:
+            yield lambda method, path, role: called(
+                client, method, path, {"Authorization": f"Bearer {keys[role]}"} if role in keys else {}
+            )
+
+
+@pytest.mark.parametrize("app", [*APPS, "gateway"])
+# What a role may do does not hang on the database.
+@pytest.mark.parametrize("dialect", ["sqlite"])
+def test_each_role_may_what_its_permissions_say_on_every_route_and_nothing_more(app, at_door):
+    cells = 0
+    for of, method, pattern, permission in LISTED:
+        path = re.sub(r"{[^}]+}", "x", pattern)
+        for role in ROLES if of == app else ():
+            status = at_door(method, path, role).status_code
+            if permission == "-":
+                assert status not in (401, 403) or path == "/auth/session", f"{role} {method} {path} {status}"
+            elif permission in PERMISSIONS.get(role, ()):
+                assert status not in (401, 403), f"{role} {method} {path} {status}"
+            else:
+                nobody = app == "gateway" and role not in PERMISSIONS
+                assert status == (401 if nobody else 403), f"{role} {method} {path} {status}"
+            assert status != 500, f"{role} {method} {path}"
+            cells += 1
+    assert cells == len(ROLES) * sum(of == app for of, *_ in LISTED)
