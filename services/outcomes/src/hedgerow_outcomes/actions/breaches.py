@@ -1,16 +1,21 @@
 """Keeping breaches in step with the observations they follow from, in the transaction that changes these."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date
 from itertools import groupby
+from typing import Any
 from uuid import UUID, uuid5
 
 from sqlalchemy.orm import Session
 
 from hedgerow_outcomes.domain.breaches import Breach, Level, breaches
 from hedgerow_outcomes.store import breaches as store
-from hedgerow_outcomes.tables import Breach as Row
-from hedgerow_outcomes.tables import WithdrawnBreach, feed
+from hedgerow_outcomes.tables import feed
+
+# The columns of a breach by their names.
+Row = dict[str, Any]
+
+_AT_ONCE = 500
 
 # Any fixed UUID: the same breach has the same id wherever it is found.
 _NAMES = UUID("6f3fd5ec-2f0f-5f0c-9d3a-52a3f6f0a2d1")
@@ -40,26 +45,42 @@ def follow_kpi(session: Session, kpi: int) -> None:
 
 def _follow(session: Session, kpi: int, subjects: Sequence[int]) -> None:
     levels = store.levels(session, kpi)
-    before = {row.id: row for row in store.held(session, kpi, subjects)}
-    for subject, observed in store.series(session, kpi, subjects):
+    for place in range(0, len(subjects), _AT_ONCE):
+        some = subjects[place : place + _AT_ONCE]
+        before = store.held(session, kpi, some)
+        now = dict(_rows(session, kpi, some, levels))
+        new = {id: row for id, row in now.items() if before.get(id) != row}
+        store.keep(session, list(new.values()))
+        store.withdraw(session, [row for id, row in before.items() if id not in now])
+        _tell(session, before, now, new)
+
+
+def _rows(
+    session: Session, kpi: int, subjects: Sequence[int], levels: Sequence[tuple[date, Level | None]]
+) -> Iterator[tuple[str, Row]]:
+    below = store.below(session, kpi, subjects, {level for _, level in levels if level is not None})
+    for subject, observed in store.series(session, kpi, below):
         for breach in breaches(observed, lambda day: _level_on(levels, day)):
             row = _row(kpi, subject, breach)
-            held = before.pop(row.id, None)
-            if held is None or _said(held) != _said(row):
-                for what in _happened(held, row):
-                    feed.record(session, f"breach.{what}", row.id)
-                session.merge(row)
-    for gone in before.values():
-        session.delete(gone)
-        session.merge(WithdrawnBreach(id=gone.id, subject=gone.subject))
-        feed.record(session, "breach.withdrawn", gone.id, deleted=True)
+            yield row["id"], row
+
+
+def _tell(
+    session: Session, before: Mapping[str, Row], now: Mapping[str, Row], new: Mapping[str, Row]
+) -> None:
+    for id, row in new.items():
+        for what in _happened(before.get(id), row):
+            feed.record(session, f"breach.{what}", id)
+    for id in before:
+        if id not in now:
+            feed.record(session, "breach.withdrawn", id, deleted=True)
 
 
 def _happened(held: Row | None, now: Row) -> list[str]:
     """What subscribers are told of a breach that is new, or not what it was."""
     if held is None:
-        return ["opened"] if now.closed_start is None else ["opened", "closed"]
-    if held.closed_start is None and now.closed_start is not None:
+        return ["opened"] if now["closed_start"] is None else ["opened", "closed"]
+    if held["closed_start"] is None and now["closed_start"] is not None:
         return ["closed"]
     return ["changed"]
 
@@ -71,7 +92,7 @@ def _level_on(levels: Sequence[tuple[date, Level | None]], day: date) -> Level |
 
 def _row(kpi: int, subject: int, breach: Breach) -> Row:
     opened, closed = breach.opened, breach.closed
-    return Row(
+    return dict(
         id=str(uuid5(_NAMES, f"{kpi}/{subject}/{opened.period.start}/{opened.period.end}")),
         kpi=kpi,
         subject=subject,
@@ -87,7 +108,3 @@ def _row(kpi: int, subject: int, breach: Breach) -> Row:
         closed_value=None if closed is None else closed.value,
         closed_known_from=None if closed is None else closed.known_from,
     )
-
-
-def _said(row: Row) -> tuple[object, ...]:
-    return tuple(getattr(row, column.name) for column in Row.__table__.columns)

@@ -1,12 +1,13 @@
 """Reading breaches, and the series and levels that they follow from."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import date
 from itertools import groupby
 from typing import Any
 
 from hedgerow_kit import paging
-from sqlalchemy import Row, case, select
+from hedgerow_kit.db import upsert
+from sqlalchemy import Row, case, delete, false, or_, select
 from sqlalchemy.orm import Session
 
 from hedgerow_outcomes.domain.breaches import HIGHER, LOWER, Level, Observed
@@ -22,8 +23,6 @@ from hedgerow_outcomes.tables import (
     WithdrawnBreach,
     Withheld,
 )
-
-_AT_ONCE = 500
 
 
 def judged(session: Session) -> set[int]:
@@ -54,27 +53,34 @@ def level_of(minimum: float | None, target: float | None, polarity: str | None) 
     return Level(minimum, target, polarity)
 
 
+def below(session: Session, kpi: int, subjects: Sequence[int], levels: Collection[Level]) -> list[int]:
+    """Those of these subjects with a value below any of these minimums, whenever that was: few, as a rule."""
+    misses = [
+        Observation.value < level.minimum if level.better == HIGHER else Observation.value > level.minimum
+        for level in levels
+    ]
+    query = select(Observation.subject).where(Observation.kpi == kpi, Observation.subject.in_(subjects))
+    return sorted(session.scalars(query.where(or_(false(), *misses)).distinct()))
+
+
 def series(session: Session, kpi: int, subjects: Sequence[int]) -> Iterator[tuple[int, list[Observed]]]:
     """All observations of a KPI, subject by subject; a value that is withheld counts as not known."""
-    for place in range(0, len(subjects), _AT_ONCE):
-        query = (
-            select(
-                Observation.subject,
-                Observation.period_start,
-                Observation.period_end,
-                case((Withheld.kpi.is_(None), Observation.value)).label("value"),
-                Learning.at,
-            )
-            .join(Learning, Learning.number == Observation.learning)
-            .outerjoin(Withheld, is_withheld(Observation))
-            .where(Observation.kpi == kpi, Observation.subject.in_(subjects[place : place + _AT_ONCE]))
-            .order_by(Observation.subject)
+    query = (
+        select(
+            Observation.subject,
+            Observation.period_start,
+            Observation.period_end,
+            case((Withheld.kpi.is_(None), Observation.value)).label("value"),
+            Learning.at,
         )
-        for subject, rows in groupby(session.execute(query), key=lambda row: row.subject):
-            yield (
-                int(subject),
-                [Observed(Period(row.period_start, row.period_end), row.value, row.at) for row in rows],
-            )
+        .join(Learning, Learning.number == Observation.learning)
+        .outerjoin(Withheld, is_withheld(Observation))
+        .where(Observation.kpi == kpi, Observation.subject.in_(subjects))
+        .order_by(Observation.subject)
+    )
+    for subject, rows in groupby(session.execute(query), key=lambda row: row.subject):
+        observed = [Observed(Period(row.period_start, row.period_end), row.value, row.at) for row in rows]
+        yield int(subject), observed
 
 
 def subjects_of(session: Session, kpi: int) -> list[int]:
@@ -82,14 +88,25 @@ def subjects_of(session: Session, kpi: int) -> list[int]:
     return sorted(session.scalars(query))
 
 
-def held(session: Session, kpi: int, subjects: Sequence[int]) -> list[Breach]:
-    return [
-        breach
-        for place in range(0, len(subjects), _AT_ONCE)
-        for breach in session.scalars(
-            select(Breach).where(Breach.kpi == kpi, Breach.subject.in_(subjects[place : place + _AT_ONCE]))
-        )
-    ]
+def held(session: Session, kpi: int, subjects: Sequence[int]) -> dict[str, dict[str, Any]]:
+    """The breaches of these subjects as they are kept, by id: their columns by name."""
+    columns = [getattr(Breach, name) for name in Breach.__table__.columns.keys()]  # noqa: SIM118
+    query = select(*columns).where(Breach.kpi == kpi, Breach.subject.in_(subjects)).order_by(Breach.id)
+    return {row.id: dict(row._mapping) for row in session.execute(query)}
+
+
+def keep(session: Session, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Write breaches that are new, or not what they were."""
+    upsert(session, Breach, rows, key=["id"])
+
+
+def withdraw(session: Session, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Delete breaches that are no more, and note whose they were."""
+    gone = [{"id": row["id"], "subject": row["subject"]} for row in rows]
+    if not gone:
+        return
+    session.execute(delete(Breach).where(Breach.id.in_([row["id"] for row in gone])))
+    upsert(session, WithdrawnBreach, gone, key=["id"])
 
 
 def page(
