@@ -60,34 +60,6 @@ def waits(app: Client, values: dict[int, float | str], polarity: str = "lower", 
     counts(app, "observations", HEAD + rows, blank="missing")
 
 
-def test_every_published_chart_is_matched(app: Client, shared: Path) -> None:
-    cases = json.loads((shared / "vectors" / "spc.json").read_text())["cases"]
-    directions = {1: "higher", -1: "lower"}
-    define(app, *(f"{sign},K,u,{sign},outcome,outward,monthly,mean,," for sign in directions.values()))
-    rows = [
-        f"{directions[case['args'].get('improve', 1)]},cohort:{case['name']},{month(place)},{value!r}\n"
-        for case in cases
-        for place, value in enumerate(case["y"])
-    ]
-    counts(app, "observations", HEAD + "".join(rows))
-    for case in cases:
-        asked = {
-            name: case["args"][given]
-            for name, given in (("baseline", "fix"), ("target", "target"), ("screen", "screen"))
-            if given in case["args"]
-        }
-        kpi = directions[case["args"].get("improve", 1)]
-        found = charted(app, kpi, f"cohort:{case['name']}", **asked)
-        assert len(found["items"]) == len(case["y"])
-        for point, wanted in zip(found["items"], case["expected"]["points"], strict=True):
-            for name, theirs in (("value", "y"), ("mean", "mean"), ("lower", "lpl"), ("upper", "upl")):
-                assert point[name] == pytest.approx(wanted[theirs], rel=0, abs=1e-9)
-            assert point["special_cause"] == wanted["special_cause_type"]
-            assert point["variation"] == wanted["point_type"]
-        assert found["assurance"] == case["expected"]["assurance"]
-        assert found["variation"] == case["expected"]["variation"]
-
-
 def test_gaps_and_missing_values_break_no_run(app: Client) -> None:
     # Seven months above the mean, with one missing value and half a year that nobody reported between them.
     values: dict[int, float | str] = {place: place % 2 for place in range(12)}
