@@ -1,7 +1,9 @@
 """Standards of provision: met, not met, excepted, not to be judged; and the rules as a resource."""
 
+import json
 from datetime import date
 
+import numpy as np
 import pytest
 from hedgerow_network.domain.adequacy import (
     AreaTypes,
@@ -377,3 +379,67 @@ def test_access_and_adequacy_come_as_rows_too(town):
         assert len(lines) == (2 if "rows" in asked else 3)
         # The limit is still a distance: both wards are 1.1 km from the nearest site, or further.
         assert all(",out of reach" in line for line in lines[1:])
+
+
+PEOPLE_40_000 = {
+    "areas": "code | name | level | parents\nE06000001 | County | authority |",
+    "needs": "id | name | parent\nt:food | Food |",
+    "residents": "area | count\nE06000001 | 40000",
+}
+
+
+def provided(count):
+    """A county of 40,000 with so many providers of one need."""
+    return PEOPLE_40_000 | {
+        "organisations": "id | name | owners\n" + "\n".join(f"o{n} | O{n} |" for n in range(count)),
+        "services": "id | provider | needs | areas\n"
+        + "\n".join(f"s{n} | o{n} | t:food | E06000001" for n in range(count)),
+    }
+
+
+@pytest.fixture
+def minimum(shared):
+    cases = json.loads((shared / "vectors" / "payments.json").read_text())["cases"]
+    return next(case for case in cases if case["name"] == "cms_min_number")
+
+
+def test_the_published_minimum_number_of_providers_is_what_a_standard_per_1000_asks_for(
+    minimum, database, network
+):
+    inputs, expected = minimum["inputs"], minimum["expected"]
+    people = np.array([float(inputs["total_beneficiaries"])])
+    assert people[0] * inputs["ratio95"] == expected["beneficiaries_required"]
+    needed = {
+        name: Standard("t:food", per_1000=inputs[name] * inputs["ratio95"]).needed(people)[0]
+        for name in ("min_ratio_per_1000", "beds_per_1000")
+    }
+    assert needed == {
+        "min_ratio_per_1000": expected["required_providers"],
+        "beds_per_1000": expected["required_beds"],
+    }
+    standard = Standard("t:food", per_1000=inputs["min_ratio_per_1000"] * inputs["ratio95"])
+    for providers, verdict in ((6, "not met"), (7, "met")):
+        (found,) = judged([standard], place=provided(providers)).findings
+        assert found.verdict == verdict
+
+    feed(database, records(**provided(6)))
+    with network() as client:
+        wanted = {"need": "food", "providers_per_1000": standard.per_1000}
+        made = client.post("/v1/adequacy-rules", json={"name": "Minimum numbers", "standards": [wanted]})
+        assert made.status_code == 201, made.text
+        answer = client.get(f"{AT}/adequacy", params={"level": "authority"}).json()
+        (item,) = answer["items"]
+        assert (item["status"], item["share"]) == ("not met", 0)
+        assert f"here {expected['required_providers']}; 6 cover it whole" in item["why"]
+        assert item["standard"]["providers_per_1000"] == standard.per_1000
+        assert len(answer["infeasible"]) == 1
+
+
+def test_a_number_per_1000_of_nobody_knows_how_many_cannot_be_judged():
+    place = provided(3) | {"residents": "area | count\n"}
+    (found,) = judged([Standard("t:food", per_1000=1)], place=place).findings
+    assert (found.verdict, found.low, found.high) == ("cannot be judged", 0.0, 1.0)
+    assert "how many live there is not known" in found.why
+    (far,) = judged([Standard("t:food", within=5, per_1000=1)], place=place).findings
+    assert far.verdict == "cannot be judged"
+    assert Standard("t:food", providers=3, per_1000=2).needed(np.array([500.0, 1501.0])).tolist() == [3, 4]

@@ -1,7 +1,7 @@
 """Every published case of payments, in the domain and through HTTP, on both databases.
 
-`cms_min_number` is about how many providers a locality needs, not about money: it is walked where adequacy is,
-in `tests/network/test_adequacy.py`.
+`cms_min_number` is about how many providers a locality needs, not about money: it is walked where adequacy
+is, in `tests/network/test_adequacy.py`.
 """
 
 from collections.abc import Callable

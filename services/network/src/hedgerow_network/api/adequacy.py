@@ -39,6 +39,7 @@ class StandardView(BaseModel):
     says: str
     area_type: str | None = Field(description="The type it is for; null: general")
     min_providers: int
+    providers_per_1000: float | None
     within: float | None
     unit: Unit | None
     share: float
@@ -286,6 +287,7 @@ def _standard(rules: RuleSet, place: int) -> StandardView:
         says=str(one),
         area_type=one.area_type,
         min_providers=one.providers,
+        providers_per_1000=one.per_1000,
         within=one.within,
         unit=one.unit if one.within is not None else None,
         share=one.share,

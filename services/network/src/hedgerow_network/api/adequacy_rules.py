@@ -38,6 +38,9 @@ class StandardBody(Part):
         default=None, description="For areas of this type; null: of any type without a standard of its own"
     )
     min_providers: int = Field(default=1, ge=1, le=1_000, description="At least so many distinct ones")
+    providers_per_1000: Amount | None = Field(
+        default=None, description="And at least so many for every 1,000 residents of the area, rounded up"
+    )
     max_km: Amount | None = None
     max_minutes: Amount | None = None
     share: float = Field(
@@ -60,6 +63,7 @@ class StandardBody(Part):
             within,
             "minutes" if minutes else "km",
             self.share,
+            self.providers_per_1000,
         )
 
 

@@ -26,7 +26,7 @@ class Standard:
 
     providers: at least so many distinct ones, >= 1 · within: cost that residents are no further away than,
     None = the area must be covered, wherever from · unit: of within · share: of residents for whom it holds,
-    above 0 up to 1
+    above 0 up to 1 · per_1000: and at least so many providers for every 1,000 residents, rounded up
     """
 
     need: str
@@ -35,9 +35,24 @@ class Standard:
     within: float | None = None
     unit: Unit = "km"
     share: float = 1.0
+    per_1000: float | None = None
+
+    def needed(self, residents: Floats) -> Floats:
+        """How many providers it asks for where so many live; NaN where that cannot be told.
+
+        >>> Standard("t:gp", per_1000=0.167).needed(np.array([40_000.0, 500.0, np.nan]))
+        array([ 7.,  1., nan])
+        """
+        if self.per_1000 is None:
+            return np.full(residents.shape, float(self.providers))
+        # 2 per 1,000 of 500 is 1: the last bit of a product must not make it 2.
+        exact = np.round(self.per_1000 * residents / 1000, 9)
+        return np.maximum(np.ceil(exact), self.providers)
 
     def __str__(self) -> str:
         who = "1 provider" if self.providers == 1 else f"{self.providers} providers"
+        if self.per_1000 is not None:
+            who += f" and {self.per_1000:g} for every 1,000 residents"
         if self.within is None:
             where = "covering the area" if self.share >= 1 else f"for {self.share:.0%} of residents"
             return f"at least {who} {where}"
@@ -297,13 +312,16 @@ class _Judge:
 
     def _by_depth(self, need: int, standard: Standard) -> _Measured:
         of = self._of
-        enough = of.cover.depth[need] >= standard.providers
-        part = of.partly.share[need] if standard.providers == 1 else np.zeros(of.areas.size)
-        partial = (of.status[need] == PARTIAL) & (standard.providers == 1)
+        needed = self._needed(standard)
+        unknown = np.isnan(needed)
+        enough = of.cover.depth[need] >= needed
+        partial = (of.status[need] == PARTIAL) & (needed == 1)
+        part = np.where(needed == 1, of.partly.share[need], 0.0)
         low = np.where(enough, 1.0, np.where(partial, np.maximum(part, 0.0), 0.0))
-        high = np.where(partial & (part < 0), 1.0 - 1e-6, low)
+        high = np.where(unknown, 1.0, np.where(partial & (part < 0), 1.0 - 1e-6, low))
         why = [
-            "how large a part is served is not known" if b > a else "" for a, b in zip(low, high, strict=True)
+            _UNCOUNTED if uncounted else "how large a part is served is not known" if b > a else ""
+            for a, b, uncounted in zip(low, high, unknown, strict=True)
         ]
         return _Measured(low, high, np.zeros(of.areas.size, bool), tuple(why))
 
@@ -315,19 +333,26 @@ class _Judge:
             return _Measured(np.zeros(n), np.ones(n), np.zeros(n, bool), (way,) * n)
         reach = self._reach(way)
         points, home = _points(of, reach)
-        enough = (
-            self._providers_within(need, reach, points, float(standard.within or 0.0)) >= standard.providers
-        )
+        needed = self._needed(standard)
+        near = self._providers_within(need, reach, points, float(standard.within or 0.0))
+        enough = near >= needed[home]
         lived = of.figures.whole_residents[points]
         low, high, nobody = np.zeros(n), np.zeros(n), np.zeros(n, bool)
         why = []
         for area in range(n):
+            if np.isnan(needed[area]):
+                high[area] = 1.0
+                why.append(_UNCOUNTED)
+                continue
             rows = home == area
             low[area], high[area], nobody[area], said = _share(
                 enough[rows], lived[rows], reach.knows[points[rows]]
             )
             why.append(said)
         return _Measured(low, high, nobody, tuple(why))
+
+    def _needed(self, standard: Standard) -> Floats:
+        return standard.needed(self._of.figures.whole_residents[self._of.areas])
 
     def _reach(self, way: Travel) -> Reach:
         facts = self._of.facts
@@ -352,11 +377,13 @@ class _Judge:
         if high - low > _ROUNDING:
             bounds = f"between {low:.0%} and {high:.0%} of residents, as {measured.why_not[area]}"
             return f"It asks for {standard}; that holds for {bounds}."
+        needed = self._needed(standard)[area]
+        asked = f"{standard}" if standard.per_1000 is None else f"{standard}, here {needed:.0f}"
         if standard.within is None:
             depth = int(self._of.cover.depth[need, area])
             part = f" and {low:.0%} are served in part" if 0 < low < 1 else ""
-            return f"It asks for {standard}; {depth} cover it whole{part}."
-        return f"It asks for {standard}; that holds for {low:.0%} of residents."
+            return f"It asks for {asked}; {depth} cover it whole{part}."
+        return f"It asks for {asked}; that holds for {low:.0%} of residents."
 
     def infeasible(self) -> list[Infeasible]:
         """Standards about needs of the assessment that nothing held anywhere could meet."""
@@ -369,7 +396,8 @@ class _Judge:
             if standard.within is not None:
                 services = np.intersect1d(services, directory.site_service)
             units = np.unique(of.incidence.unit[services]).size
-            if units < standard.providers:
+            least = np.nanmin(self._needed(standard), initial=np.inf)
+            if np.isfinite(least) and units < least:
                 some = "" if standard.within is None else " with a site"
                 found.append(
                     Infeasible(
@@ -382,6 +410,7 @@ class _Judge:
 
 
 _ROUNDING = 1e-9
+_UNCOUNTED = "how many live there is not known"
 
 
 def _changed(found: Finding, **changes: object) -> Finding:
