@@ -163,6 +163,21 @@ def test_areas_are_compared_with_those_beside_them_and_with_those_like_them(plac
     assert placed.get("/v1/kpis/share/compare", params=unknown).status_code == 422
 
 
+def test_a_funnel_shows_the_areas_inside_one_or_those_like_it(placed: Client) -> None:
+    def shown(**asked: Any) -> list[str]:
+        answer = placed.get("/v1/kpis/share/funnel", params={"period": "2024", **asked})
+        assert answer.status_code == 200, answer.text
+        return [point["subject"] for point in answer.json()["items"]]
+
+    assert shown(within=TOWN, level="ward") == WARDS
+    assert shown(like=WARDS[0], like_by=["age", "need"], like_count=1) == WARDS[:2]
+    assert shown(within=OTHER, level="ward") == []
+    picture = placed.get(f"/v1/kpis/share/funnel.svg?period=2024&within={TOWN}&level=ward")
+    assert picture.headers["content-type"] == "image/svg+xml"
+    refused = placed.get(f"/v1/kpis/share/funnel?period=2024&within={TOWN}")
+    assert (refused.status_code, refused.json()["errors"][0]["parameter"]) == (422, "level")
+
+
 def test_measures_that_go_apart_are_listed(placed: Client) -> None:
     rows = [f"quick,service:S,2025-{m:02},{30 - 3 * m}" for m in range(1, 7)]
     rows += [f"happy,service:S,2025-{m:02},{90 - 4 * m}" for m in range(1, 7)]

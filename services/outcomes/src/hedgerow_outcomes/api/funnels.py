@@ -13,13 +13,19 @@ from pydantic import BaseModel
 from sqlalchemy.orm import Session
 
 from hedgerow_outcomes.api import pictures
+from hedgerow_outcomes.api.aggregates import peers_of
 from hedgerow_outcomes.api.charts import PICTURES
 from hedgerow_outcomes.api.kpis import KpiView, kpi_in_force, kpi_number, today
 from hedgerow_outcomes.api.parameters import (
     LONGEST_SUBJECT,
     AsOf,
+    InLevel,
+    Like,
+    LikeBy,
+    LikeCount,
     PeriodText,
     SubjectQuery,
+    Within,
     period_named,
     subject_text,
 )
@@ -28,7 +34,6 @@ from hedgerow_outcomes.domain.funnels import ACTION, WARNING
 from hedgerow_outcomes.domain.standing import Figure, Method
 from hedgerow_outcomes.errors import UnfitForInterval
 from hedgerow_outcomes.store import observations
-from hedgerow_outcomes.store.observations import Asked
 
 router = problems.router(tags=["kpis"])
 
@@ -107,6 +112,11 @@ class FunnelAsked(NamedTuple):
     period: str
     subjects: list[str]
     prefix: str | None
+    within: str | None
+    level: str | None
+    like: str | None
+    like_by: list[str]
+    like_count: int
 
 
 def _funnel_asked(
@@ -117,8 +127,14 @@ def _funnel_asked(
         str | None,
         Query(max_length=LONGEST_SUBJECT, description="Only subjects that begin with it, as in `E05`: wards"),
     ] = None,
+    within: Within = None,
+    level: InLevel = None,
+    like: Like = None,
+    like_by: LikeBy = [],  # noqa: B006
+    like_count: LikeCount = 15,
 ) -> FunnelAsked:
-    return FunnelAsked(as_of, period, [subject_text(text, parameter="subjects") for text in subjects], prefix)
+    named = [subject_text(text, parameter="subjects") for text in subjects]
+    return FunnelAsked(as_of, period, named, prefix, within, level, like, like_by, like_count)
 
 
 Asking = Annotated[FunnelAsked, Depends(_funnel_asked)]
@@ -138,25 +154,32 @@ def read_funnel(
 ) -> FunnelView:
     """The subjects of a period against the limits within which chance alone would keep them.
 
+    Which subjects: as for `compare`, those named, the areas of a `level` `within` one, or the statistical
+    neighbours of an area (`like`); else all.
+
     The limits narrow as the denominator grows: a small ward may lie far out by chance, a county may not. They
     are exact: binomial for a proportion, Poisson for a rate. What is withheld is left out and counted.
     """
-    whole = _funnel(session, id, asked)
+    whole = _funnel(session, request, id, asked)
     page, marker = paging.window(whole.items, lambda point: (point.subject,), after=after, limit=limit)
     paging.link_next(request, response, marker)
     return whole.model_copy(update={"items": page, "next": marker})
 
 
 @router.get("/v1/kpis/{id}/funnel.svg", response_class=Response, responses=PICTURES["svg"])
-def draw_funnel_as_svg(id: str, session: Reading, principal: Reader, asked: Asking) -> Response:
+def draw_funnel_as_svg(
+    id: str, session: Reading, request: Request, principal: Reader, asked: Asking
+) -> Response:
     """The funnel plot as a picture with its description in words."""
-    return _drawn(_funnel(session, id, asked), "svg")
+    return _drawn(_funnel(session, request, id, asked), "svg")
 
 
 @router.get("/v1/kpis/{id}/funnel.png", response_class=Response, responses=PICTURES["png"])
-def draw_funnel_as_png(id: str, session: Reading, principal: Reader, asked: Asking) -> Response:
+def draw_funnel_as_png(
+    id: str, session: Reading, request: Request, principal: Reader, asked: Asking
+) -> Response:
     """The funnel plot as a picture for documents; `says` of `/funnel` describes it."""
-    return _drawn(_funnel(session, id, asked), "png")
+    return _drawn(_funnel(session, request, id, asked), "png")
 
 
 def _drawn(plot: FunnelView, format: str) -> Response:
@@ -170,16 +193,14 @@ def _drawn(plot: FunnelView, format: str) -> Response:
     return pictures.funnel(words, dots, curve, plot.centre, kpi.denominator or "", format)
 
 
-def _funnel(session: Session, id: str, asked: FunnelAsked) -> FunnelView:
+def _funnel(session: Session, request: Request, id: str, asked: FunnelAsked) -> FunnelView:
     number = kpi_number(session, id)
     kpi = kpi_in_force(session, id, today())
     period = period_named(asked.period)
-    known = observations.numbers_of_subjects(session, asked.subjects) if asked.subjects else None
-    rows = (
-        []
-        if known == []
-        else observations.of_period(session, Asked(number, known), period, asked.as_of, prefix=asked.prefix)
-    )
+    peers = peers_of(request, session, asked.within, asked.level, asked.like, asked.like_by, asked.like_count)
+    texts = [*asked.subjects, *(peers or ())]
+    chosen = None if peers is None and not asked.subjects else texts
+    rows = observations.of_subjects(session, number, chosen, period, asked.as_of, prefix=asked.prefix)
     method, unfit = _method(kpi)
     visible = [row for row in rows if not row.withheld]
     figures = [Figure(row.subject_text, row.value, row.numerator, row.denominator) for row in visible]
@@ -189,7 +210,7 @@ def _funnel(session: Session, id: str, asked: FunnelAsked) -> FunnelView:
         withheld=len(rows) - len(visible),
         without_value=blank,
         without_figures=len(figures) - blank - len(kept),
-        not_observed=len(set(asked.subjects) - {row.subject_text for row in rows}),
+        not_observed=len(set(texts) - {row.subject_text for row in rows}),
     )
     common = funnels.centre([one.numerator or 0.0 for one in kept], [one.denominator or 0.0 for one in kept])
     points, curve = [], []

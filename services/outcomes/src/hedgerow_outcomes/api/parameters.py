@@ -28,6 +28,20 @@ PeriodText = Annotated[
     str, Query(max_length=60, description="In any spelling of a period: 2024/25, 2024-Q1, May 2024")
 ]
 
+# Which areas are beside one another: those of a level inside one, or those most like one.
+Within = Annotated[
+    str | None, Query(max_length=64, description="Areas inside this one; `level` says of which level")
+]
+InLevel = Annotated[str | None, Query(max_length=20)]
+Like = Annotated[
+    str | None, Query(max_length=64, description="This area and the areas most like it, by `like_by`")
+]
+LikeBy = Annotated[
+    list[Annotated[str, Query(max_length=150)]],
+    Query(max_length=20, description="Indices of the registry that describe areas; may be repeated"),
+]
+LikeCount = Annotated[int, Query(ge=1, le=100)]
+
 
 def period_named(text: str) -> Period:
     """The period that a text spells, or a 422 problem. `2010-12` is the month, as our own labels spell it."""

@@ -16,8 +16,13 @@ from hedgerow_outcomes.api.kpis import KpiView, kpi_in_force, kpi_number, today
 from hedgerow_outcomes.api.parameters import (
     LONGEST_SUBJECT,
     AsOf,
+    InLevel,
+    Like,
+    LikeBy,
+    LikeCount,
     PeriodText,
     SubjectQuery,
+    Within,
     period_named,
     subject_text,
 )
@@ -90,18 +95,11 @@ def compare_subjects(
         str | None,
         Query(max_length=LONGEST_SUBJECT, description="Only subjects that begin with it, as in `E05`: wards"),
     ] = None,
-    within: Annotated[
-        str | None, Query(max_length=64, description="Areas inside this one; `level` says of which level")
-    ] = None,
-    level: Annotated[str | None, Query(max_length=20)] = None,
-    like: Annotated[
-        str | None, Query(max_length=64, description="This area and the areas most like it, by `like_by`")
-    ] = None,
-    like_by: Annotated[
-        list[Annotated[str, Query(max_length=150)]],
-        Query(max_length=20, description="Indices of the registry that describe areas; may be repeated"),
-    ] = [],  # noqa: B006
-    like_count: Annotated[int, Query(ge=1, le=100)] = 15,
+    within: Within = None,
+    level: InLevel = None,
+    like: Like = None,
+    like_by: LikeBy = [],  # noqa: B006
+    like_count: LikeCount = 15,
     confidence: Annotated[
         Literal["95", "99.8"], Query(description="In per cent; 99.8 where many are compared at once")
     ] = "95",
