@@ -28,7 +28,7 @@ class Feed(projection.FeedMixin, Base):
     pass
 
 
-PROJECTION = projection.Projection(Record, Feed, is_readable=lambda _kind, _data: True)
+PROJECTION = projection.Projection(Record, Feed, is_readable=lambda _kind, _data: True, kinds=(), edition=1)
 
 
 def prepared(url: str) -> Database:

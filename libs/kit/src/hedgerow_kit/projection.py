@@ -3,7 +3,7 @@
 Nothing of it is the only copy: it can be dropped and read again.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -27,6 +27,7 @@ from hedgerow_kit.following import Change, Changes, Position
 # A page without news is noted so often, and not each time: every commit makes readers ask anew.
 NOTED = timedelta(seconds=60)
 
+UPGRADED = "A new version reads more of the registry than was read before."
 REPLACED = "The registry's history is not the one that was read: it was restored or filled anew."
 
 
@@ -73,6 +74,8 @@ class FeedMixin:
     # Which history was read, and what proves at `position` that it still is the same.
     epoch: Mapped[str | None] = mapped_column(String(40))
     mark: Mapped[str | None] = mapped_column(String(64))
+    # What was read of the feed: see `Projection`. Empty before this was kept.
+    reads: Mapped[str | None] = mapped_column(String(500))
 
     @declared_attr.directive
     def __table_args__(cls) -> tuple[Any, ...]:
@@ -82,7 +85,10 @@ class FeedMixin:
 class Projection:
     """The records of an app's two tables, kept up with a change feed.
 
-    is_readable: whether a record carries what we read of it; one that does not counts as not there.
+    is_readable: whether a record carries what we read of it; one that does not counts as not there ·
+    kinds, edition: what is read of the feed, and a number that grows whenever more is read of a record. What
+    an earlier version left out of the feed is not in the tables: if either differs from what was read, the
+    feed is read again from its beginning.
     """
 
     def __init__(
@@ -91,10 +97,13 @@ class Projection:
         feed: type[FeedMixin],
         *,
         is_readable: Callable[[str, Mapping[str, Any]], bool],
+        kinds: Collection[str],
+        edition: int,
     ) -> None:
         self._record = record
         self._feed = feed
         self._is_readable = is_readable
+        self._reads = f"{edition} {' '.join(sorted(kinds))}"
 
     def feed(self, session: Session) -> FeedMixin:
         """How far the change feed was read."""
@@ -135,7 +144,8 @@ class Projection:
         """`apply`, in a transaction of its own, where there is something to note."""
         with database.reading() as session:
             feed = self.feed(session)
-            if _is_no_news(page, feed, after) and feed.heard_at and heard_at - feed.heard_at < NOTED:
+            heard_lately = feed.heard_at is not None and heard_at - feed.heard_at < NOTED
+            if heard_lately and feed.reads == self._reads and _is_no_news(page, feed, after):
                 return Position(feed.position, feed.registry_last, feed.settled > 0)
         with database.writing() as session:
             feed = self.apply(session, page, after=after, heard_at=heard_at)
@@ -146,10 +156,14 @@ class Projection:
 
         A page read after another position than the present one is dropped: another replica was quicker, or a
         new round has begun. A feed that has fewer changes than were read from it was restored or emptied: a
-        new round begins.
+        new round begins, as it does when the feed was read by a version that took other things from it.
         """
         feed = self._locked(session)
         feed.heard_at = heard_at
+        if feed.reads != self._reads:
+            if feed.position or feed.settled:
+                self.begin_round(session, because=UPGRADED, at=heard_at)
+            feed.reads = self._reads
         if feed.position != after:
             return feed
         if page.last < after:

@@ -370,6 +370,9 @@ def _number(value: Any) -> float | None:
     return None if value is None else float(value)
 
 
+EDITION = 1
+"""One higher whenever more is read of a record than before: every database then reads the feed anew."""
+
 _REQUIRED: Mapping[str, Mapping[str, type | tuple[type, ...]]] = {
     "area": {"code": str},
     "boundary": {"code": str, "geometry": dict},
@@ -383,6 +386,9 @@ _REQUIRED: Mapping[str, Mapping[str, type | tuple[type, ...]]] = {
     "site": {"id": str, "service_id": str},
     "contract": {"id": str},
 }
+
+KINDS = frozenset(_REQUIRED)
+"""What is read of the registry's feed."""
 
 
 def is_readable(kind: str, record: Record) -> bool:

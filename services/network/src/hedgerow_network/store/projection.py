@@ -6,10 +6,10 @@ from hedgerow_kit.projection import Projection
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from hedgerow_network.domain.facts import is_readable
+from hedgerow_network.domain.facts import EDITION, KINDS, is_readable
 from hedgerow_network.tables import Feed, Record
 
-PROJECTION = Projection(Record, Feed, is_readable=is_readable)
+PROJECTION = Projection(Record, Feed, is_readable=is_readable, kinds=KINDS, edition=EDITION)
 
 
 def organisation_names(session: Session) -> Iterator[tuple[str, str, list[str]]]:

@@ -5,21 +5,7 @@ from pathlib import Path
 import httpx
 from hedgerow_kit.following import ChangeReader
 
-KINDS = frozenset(
-    (
-        "area",
-        "boundary",
-        "residents",
-        "index",
-        "demand",
-        "need",
-        "crosswalk",
-        "organisation",
-        "service",
-        "site",
-        "contract",
-    )
-)
+from hedgerow_network.domain.facts import KINDS
 
 
 def registry(

@@ -7,7 +7,7 @@ from hedgerow_kit.projection import FeedMixin, Projection
 from sqlalchemy.orm import Session
 
 from hedgerow_outcomes.actions import authorities, disclosure
-from hedgerow_outcomes.store.registry import is_readable
+from hedgerow_outcomes.domain.registry_records import EDITION, KINDS, is_readable
 from hedgerow_outcomes.tables import Feed, Record
 
 
@@ -25,4 +25,4 @@ class _Heard(Projection):
         return feed
 
 
-HEARD = _Heard(Record, Feed, is_readable=is_readable)
+HEARD = _Heard(Record, Feed, is_readable=is_readable, kinds=KINDS, edition=EDITION)

@@ -1,26 +1,18 @@
 """What is held of the registry: the tree of areas, organisations and contracts."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from hedgerow_kit.projection import Projection
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from hedgerow_outcomes.domain.registry_records import EDITION, KINDS, is_readable
 from hedgerow_outcomes.domain.totals import Tree
 from hedgerow_outcomes.tables import Feed, Record
 
 
-def is_readable(kind: str, data: Mapping[str, Any]) -> bool:
-    """Whether a record carries what is read of it here."""
-    if kind == "area":
-        return isinstance(data.get("code"), str) and isinstance(data.get("parents") or [], list)
-    if kind == "index":
-        return isinstance(data.get("index"), str) and isinstance(data.get("values"), list)
-    return isinstance(data.get("id"), str)
-
-
-PROJECTION = Projection(Record, Feed, is_readable=is_readable)
+PROJECTION = Projection(Record, Feed, is_readable=is_readable, kinds=KINDS, edition=EDITION)
 
 
 def one(session: Session, kind: str, id: str) -> dict[str, Any] | None:

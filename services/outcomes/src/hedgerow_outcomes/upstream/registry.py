@@ -5,7 +5,7 @@ from pathlib import Path
 import httpx
 from hedgerow_kit.following import ChangeReader
 
-KINDS = frozenset(("area", "organisation", "contract", "index"))
+from hedgerow_outcomes.domain.registry_records import KINDS
 
 
 def registry(
