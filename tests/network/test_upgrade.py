@@ -1,4 +1,4 @@
-"""A database that an earlier version filled: the registry is read anew by itself, and no rebuild is asked for."""
+"""A database that an earlier version filled: the registry is read anew, and nobody has to ask for it."""
 
 from datetime import UTC, datetime
 

@@ -21,6 +21,7 @@ from hedgerow_network.api import (
     concentration,
     costs,
     design_reading,
+    explained,
     fragility,
     gaps,
     graph,
@@ -115,6 +116,7 @@ def create_app(
     app.include_router(runs.router())
     for resource in (
         localities,
+        explained,
         overlaps,
         fragility,
         gaps,

@@ -1,11 +1,12 @@
 """What every question about a locality has in common: who asks, which state, which parameters."""
 
 import asyncio
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Collection, Hashable, Mapping
 from dataclasses import dataclass, replace
 from datetime import date
 from functools import cached_property
 from typing import Annotated, Any, Literal, Protocol, TypeVar, cast
+from urllib.parse import quote, urlencode
 
 from fastapi import Depends, Path, Query, Request
 from hedgerow_kit.auth import ALL_AUTHORITIES, Principal, require
@@ -13,6 +14,7 @@ from hedgerow_kit.problems import UNAVAILABLE, Problem
 
 from hedgerow_network.domain.asking import find_area, find_need, read_rule
 from hedgerow_network.domain.eligibility import read_cohort
+from hedgerow_network.domain.explain_answers import ANSWERS
 from hedgerow_network.domain.locality import Assessment, Question, assess
 from hedgerow_network.domain.matrices import CostMatrix
 from hedgerow_network.domain.opening import read_moment
@@ -131,6 +133,8 @@ class Asked:
     principal: Principal
     money: bool
     """Whether the caller may see what contracts are worth."""
+    explained: str
+    """Where the services behind the answer are explained, a need's id to be put for `{need}`."""
 
     @cached_property
     def answers(self) -> Weighed:
@@ -257,7 +261,32 @@ def asked(
         moment=read_moment(open_at),
     )
     state = request.app.state
-    return Asked(now, question, state.answers, state.long_cells, principal, money=principal.may("money"))
+    return Asked(
+        now,
+        question,
+        state.answers,
+        state.long_cells,
+        principal,
+        money=principal.may("money"),
+        explained=_explained(request, question.locality),
+    )
+
+
+WHICH = ("at", "count", "rule", "costs", "index", "cohort", "open_at")
+"""The parameters that decide which services count in a cell."""
+
+
+def as_asked(request: Request, names: Collection[str]) -> list[tuple[str, str]]:
+    """Those of the request's parameters, as they were given."""
+    return [(name, value) for name, value in request.query_params.multi_items() if name in names]
+
+
+def _explained(request: Request, locality: str) -> str:
+    answer = request.scope["route"].path.removeprefix("/v1/localities/{area}/").split("/")[0]
+    query = [("answer", answer)] if answer in ANSWERS else as_asked(request, ["answer"])
+    query += as_asked(request, (*WHICH, "level", "need"))
+    said = f"?{urlencode(query)}" if query else ""
+    return f"/v1/localities/{quote(locality, safe='')}/explained/{{need}}{said}"
 
 
 AboutCell = Annotated[Asked, Depends(asked)]

@@ -12,7 +12,7 @@ from hedgerow_kit.paging import After, Limit, link_next, window
 from hedgerow_kit.problems import UNPROCESSABLE, Problem
 from pydantic import BaseModel, Field
 
-from hedgerow_network.api.asking import About, Asked, FactsBeside
+from hedgerow_network.api.asking import WHICH, About, Asked, FactsBeside, as_asked
 from hedgerow_network.api.wire import (
     Basis,
     Computed,
@@ -309,11 +309,7 @@ def _gap(request: Request, asked: Asked, of: Assessment, found: Gaps, place: int
 
 def _explained(request: Request, asked: Asked, need: str, area: str) -> str:
     """The address of the cell's explanation under the same question."""
-    kept = [
-        (name, value)
-        for name, value in request.query_params.multi_items()
-        if name in ("at", "count", "rule", "costs", "index", "costs", "cohort", "open_at")
-    ]
+    kept = as_asked(request, WHICH)
     query = f"?{urlencode(kept)}" if kept else ""
     locality = quote(asked.question.locality, safe="")
     return f"/v1/localities/{locality}/cover/{quote(need, safe=':')}/{quote(area, safe='')}{query}"

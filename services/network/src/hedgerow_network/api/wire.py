@@ -43,6 +43,10 @@ class Computed(BaseModel):
     rules_used: dict[str, int] = Field(description="Active services here held against each rule")
     thresholds: Thresholds
     registry_seq: int = Field(description="The registry state that the answer shows")
+    explained: str = Field(
+        description="Where the services counted and left out are listed with reasons, need by need: the id "
+        "of a need goes for `{need}`"
+    )
     caveats: list[str]
 
 
@@ -94,6 +98,7 @@ def computed(asked: Asked, of: Assessment) -> Computed:
             open_at=_said(of.question.moment),
         ),
         registry_seq=now.registry_seq,
+        explained=asked.explained,
         caveats=[*lag, *said[1]],
     )
 

@@ -64,7 +64,7 @@ def explain(of: Assessment, need: int, area: int) -> Explanation:
     somewhere = np.diff(of.serving.whole.indptr) + np.diff(of.serving.partial().indptr)
     concerned = np.zeros(len(directory.services), bool)
     concerned[somewhere > 0] = True
-    nowhere = _stated_nowhere(of)
+    nowhere = placed_nowhere(of)
     counted: list[Counted] = []
     excluded: list[Excluded] = []
     elsewhere = 0
@@ -72,19 +72,19 @@ def explain(of: Assessment, need: int, area: int) -> Explanation:
         service = directory.services[row]
         term = min((t for t in service.needs if t in counting), key=lambda t: (len(counting[t].path), t))
         reached = row in whole or row in part
-        closed = _closed(of, row)
+        closed = closed_to_all(of, row)
         if reached and closed is None:
             counted.append(_counted(of, row, area, counting[term], whole=row in whole))
         elif reached and closed is not None:
             excluded.append(Excluded(row, *closed))
         elif concerned[row] or nowhere[row]:
             also = f" {closed[1]}" if closed is not None else ""
-            excluded.append(Excluded(row, "area", _why_not_here(of, row, area) + also))
+            excluded.append(Excluded(row, "area", why_not_here(of, row, area) + also))
         else:
             elsewhere += 1
     taken = set(addressing.tolist())
     for row in sorted((whole | part) - taken):
-        wider = _near_miss(of, need, row)
+        wider = near_miss(of, need, row)
         if wider is not None and of.standing.some[row]:
             excluded.append(Excluded(row, "need", wider))
 
@@ -98,7 +98,7 @@ def explain(of: Assessment, need: int, area: int) -> Explanation:
 _FIRST = ("not active", "contract", "opening", "cohort", "need", "area")
 
 
-def _closed(of: Assessment, row: int) -> tuple[WhyExcluded, str] | None:
+def closed_to_all(of: Assessment, row: int) -> tuple[WhyExcluded, str] | None:
     """Why a service counts for nobody asked about, wherever it serves."""
     service, question = of.facts.directory.services[row], of.question
     found = why_not(service, of.facts, question.at, question.moment)
@@ -118,7 +118,7 @@ def _counted(of: Assessment, row: int, area: int, match: Match, *, whole: bool) 
     return Counted(row, match, str(of.serving.by[row]), extent, says)
 
 
-def _stated_nowhere(of: Assessment) -> list[bool]:
+def placed_nowhere(of: Assessment) -> list[bool]:
     """Per service: nothing places it anywhere, so that it might be meant for here."""
     directory, hierarchy, placed = of.facts.directory, of.facts.hierarchy, of.serving.placed
     found = []
@@ -182,7 +182,7 @@ def _how_partly(of: Assessment, row: int, area: int) -> str:
     return f"It serves {reached.size} of the {inside.size} smaller areas of {_name(of, here)}{share}."
 
 
-def _why_not_here(of: Assessment, row: int, area: int) -> str:
+def why_not_here(of: Assessment, row: int, area: int) -> str:
     directory, hierarchy = of.facts.directory, of.facts.hierarchy
     here = int(of.areas[area])
     name = _name(of, here)
@@ -239,7 +239,7 @@ def _nearest(of: Assessment, row: int, here: int) -> tuple[int, float]:
     return sites[best], float(km[best])
 
 
-def _near_miss(of: Assessment, need: int, row: int) -> str | None:
+def near_miss(of: Assessment, need: int, row: int) -> str | None:
     """A service that serves the area and addresses a wider need, or a related one."""
     taxonomies = of.facts.taxonomies
     wanted = of.needs[need]

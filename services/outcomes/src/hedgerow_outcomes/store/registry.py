@@ -11,7 +11,6 @@ from hedgerow_outcomes.domain.registry_records import EDITION, KINDS, is_readabl
 from hedgerow_outcomes.domain.totals import Tree
 from hedgerow_outcomes.tables import Feed, Record
 
-
 PROJECTION = Projection(Record, Feed, is_readable=is_readable, kinds=KINDS, edition=EDITION)
 
 
