@@ -142,6 +142,21 @@ def test_a_graph_too_large_for_all_shortest_paths_says_so():
     assert found.whole.degree_centralisation == 1.0
 
 
+@pytest.mark.parametrize("seed", range(5))
+def test_other_names_for_the_same_graph_give_the_same_communities(seed):
+    """Two groups of 40 with few ties between, in which hardly any two measure alike."""
+    graph = nx.stochastic_block_model([40, 40], [[0.3, 0.02], [0.02, 0.3]], seed=seed)
+    pairs, name = list(graph.edges()), np.random.default_rng(seed).permutation(80)
+    first = of(80, pairs)
+    second = of(80, [(name[a], name[b]) for a, b in pairs])
+    groups = [
+        {frozenset(np.flatnonzero(one == number).tolist()) for number in np.unique(one)}
+        for one in (first.community, second.community[name])
+    ]
+    assert groups[0] == groups[1]
+    assert first.whole.modularity == pytest.approx(second.whole.modularity, abs=1e-12)
+
+
 def test_two_runs_give_the_same_to_the_last_bit():
     pairs = list(nx.gnm_random_graph(120, 600, seed=3).edges())
     first, second = of(120, pairs), of(120, pairs)
