@@ -67,6 +67,7 @@ DESIGN = {
     "front_doors": ["ant"],
 }
 AT = "/v1/networks/early-help"
+LEVELS = ("community", "network", "organisation")
 GAPS = "/v1/localities/E06000001/gaps"
 
 
@@ -396,6 +397,21 @@ def test_structure_of_a_design_says_which_governance_fits(designed):
     # Debt 6,000 and food 3,000 of 6,000 people are served.
     assert evaluation["needs met"]["value"] == 0.75
     assert evaluation["growth of membership"]["value"] == 1
+    assert [len([one for one in found["evaluation"] if one["level"] == level]) for level in LEVELS] == [
+        6,
+        8,
+        7,
+    ]
+    # The criteria that the source names for organisations, in its words or ours.
+    assert [one["name"] for one in found["evaluation"] if one["level"] == "organisation"] == [
+        "survival",
+        "resources gained",
+        "standing among others",
+        "cost of services",
+        "access to services",
+        "outcomes for clients",
+        "conflict across networks",
+    ]
 
 
 def test_a_coordinator_designs_in_its_own_authority_and_others_know_nothing_of_it(database, network):

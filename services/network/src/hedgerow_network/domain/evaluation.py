@@ -34,8 +34,9 @@ def evaluate(design: Design, web: Web, day: date, assessments: Sequence[Assessme
     """The criteria at the three levels, each with its figure, or why there is none.
 
     assessments: the cells of the places of the network; none = no place is known.
-    Source: Provan & Milward 2001, Do Networks Really Work?, Public Administration Review 61(4): the levels
-    and their criteria. The figures that stand for them are chosen here, and each says what it is.
+    Source: Provan & Milward 2001, Do Networks Really Work?, Public Administration Review 61(4), 414–423: the
+    levels and their criteria, except `needs met`, which is ours. The figures that stand for them are chosen
+    here, and each says what it is.
     """
     return (
         *_community(design, web, assessments),
@@ -212,11 +213,16 @@ def _organisations(web: Web, day: date, assessments: Sequence[Assessment]) -> It
         if members
         else "No members are stated.",
     )
-    providers = sum(1 for roles in web.roles if PROVIDER in roles)
-    yield criterion(
-        "services offered", float(providers) if len(web) else None, f"{providers} of {len(web)} provide."
-    )
     yield criterion("cost of services", None, "No source of what a service costs its provider is known.")
+    providers = {id for id, roles in zip(web.ids, web.roles, strict=True) if PROVIDER in roles}
+    referred = {tie.target for tie in web.ties if tie.type == "referral"}
+    yield criterion(
+        "access to services",
+        float(len(providers & referred)) if referred else None,
+        f"{len(providers & referred)} of {len(providers)} providers have people referred to them."
+        if referred
+        else "No referrals are held.",
+    )
     yield criterion("outcomes for clients", None, "Measured by KPIs of services, not worked out here.")
     several = sorted(_in_several(web))
     yield criterion(

@@ -102,7 +102,8 @@ def governance_fit(design: Design, web: Web, day: date) -> Fit:
 
     Edges: nothing known, nothing suggested; a tie between forms suggests each of them.
     Source: Provan & Kenis 2008, Modes of Network Governance, J. Public Administration Research and Theory
-    18(2): the four conditions and what each form asks of them. Where one level ends is set here (`LEVELS`).
+    18(2), 229–252: the four conditions and what each form asks of them. Where one level ends is set here
+    (`LEVELS`).
     """
     factors = (
         _trust(design, web),
