@@ -46,6 +46,19 @@ def test_a_name_of_several_areas_lists_them(tmp_path: Path) -> None:
     )
 
 
+def test_the_one_authority_whose_name_begins_so_goes_before_its_small_areas(tmp_path: Path) -> None:
+    city = {"code": "E06999005", "name": "Harbour, City of", "level": "authority"}
+    replies = {
+        "GET /v1/areas": listed(HARBOUR_SOUTH, city),
+        "GET /v1/areas/E06999005": Reply(city),
+        "GET /v1/observations/latest": listed(),
+    }
+    with answering(replies) as platform:
+        code, out, err = ask(platform, tmp_path, "kpis", "Harbour")
+    assert (code, err) == (0, "")
+    assert out == "Harbour, City of (E06999005): no KPI has a value here.\n"
+
+
 def test_a_name_of_no_area_is_an_error(tmp_path: Path) -> None:
     with answering({"GET /v1/areas": listed()}) as platform:
         code, _out, err = ask(platform, tmp_path, "overlaps", "Atlantis")

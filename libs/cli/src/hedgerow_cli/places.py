@@ -16,12 +16,15 @@ Area = dict[str, Any]
 
 
 def area_code(client: Client, said: str) -> str:
-    """The code of the area: a code as it is, else the one area of that name; raises UnclearName."""
+    """The code of the area: a code as it is, else the one area of that name, else the one authority, or area,
+    whose name begins so (Bristol for Bristol, City of); raises UnclearName.
+    """
     if GSS_CODE.fullmatch(said.strip()):
         return said.strip().upper()
     found = client.items("/v1/areas", {"text": said.strip()}, limit=CANDIDATES_READ)
     same = [area for area in found if _plain(area["name"]) == _plain(said)]
-    candidates = same or found
+    authorities = [area for area in found if area["level"] == "authority"]
+    candidates = same or (authorities if len(authorities) == 1 else found)
     if len(candidates) == 1:
         return str(candidates[0]["code"])
     if not candidates and (local := _held(client, said.strip())):

@@ -63,6 +63,13 @@ class Need:
             return f"{number}: all but {', '.join(others)}"
         return f"{number}: {', '.join(self.nobody)}"
 
+    def single_in(self, areas: Sequence[str]) -> str:
+        """Where one alone provides: the areas just named as the others, or their names."""
+        named = len(areas) - len(self.nobody) < len(self.nobody)
+        if named and set(self.single) == set(areas) - set(self.nobody):
+            return "each of these" if len(self.single) > 1 else "that one"
+        return ", ".join(self.single)
+
 
 @dataclass(frozen=True)
 class Exits:
