@@ -14,6 +14,9 @@ from tests.registry.files import (
     send,
 )
 from tests.support.http import Client
+from tests.support.identity import identity
+
+TEXT = {"content-type": "text/csv"}
 
 
 def test_areas_with_several_parents_land_and_a_second_sending_changes_nothing(registry: Client) -> None:
@@ -281,3 +284,39 @@ def test_an_outline_that_crosses_itself_is_mended_and_said_so(registry: Client) 
     made = send(registry, "boundaries", features(("E05999001", bow)), media_type=GEOJSON)
     assert counts(made) == (1, 0, 0, 0)
     assert notes(registry, made)[0][2] == "the outline crossed itself and was mended"
+
+
+def test_wrong_links_are_taken_away_by_a_file_that_says_all_of_them(registry: Client) -> None:
+    wrong = "code,name,level,parent_code,vintage\nE05999001,North Quay,ward,E06999009,2024"
+    send(registry, "areas", AREAS)
+    send(registry, "areas", wrong)
+    ward = "/v1/areas/E05999001"
+    assert registry.get(ward).json()["parents"] == ["E06999001", "E06999009"], "links only add up"
+    made = send(registry, "areas", AREAS, links="replace")
+    assert registry.get(ward).json()["parents"] == ["E06999001"]
+    assert (None, "parent_code", "no longer its parent: E06999009") in notes(registry, made)
+    assert registry.get("/v1/areas/E01999001").json()["parents"] == ["E02999001", "E05999001"]
+    last = len(changes(registry))
+    assert counts(send(registry, "areas", AREAS, links="replace")) == (0, 0, 7, 0)
+    assert len(changes(registry)) == last, "the same file again changes nothing"
+    odd = registry.post("/v1/imports/areas", content=b"code", params={"links": "some"}, headers=TEXT)
+    assert (odd.status_code, odd.json()["errors"][0]["parameter"]) == (422, "links")
+
+
+def test_links_are_written_by_who_has_read_them(registry: Client) -> None:
+    send(registry, "areas", AREAS)
+    path = "/v1/areas/E01999001/links"
+    read = registry.get(path)
+    assert read.json() == {"parents": ["E02999001", "E05999001"], "successors": []}
+    right = {"parents": ["E05999001"], "successors": ["E01999002"]}
+    assert registry.put(path, json=right).status_code == 428
+    written = registry.put(path, json=right, headers={"if-match": read.headers["etag"]})
+    assert (written.status_code, written.json()) == (200, right)
+    assert registry.get("/v1/areas/E01999002").json()["predecessors"] == ["E01999001"]
+    assert registry.put(path, json=right, headers={"if-match": read.headers["etag"]}).status_code == 412
+    tag = {"if-match": written.headers["etag"]}
+    assert registry.put(path, json={"parents": ["E06999999"]}, headers=tag).status_code == 422
+    assert registry.put(path, json={"parents": ["E01999001"]}, headers=tag).status_code == 422
+    foreign = identity("registry", role="system", authorities=("E06999002",))
+    assert registry.put(path, json=right, headers={**tag, **foreign}).status_code == 403
+    assert registry.get("/v1/areas/E09999999/links").status_code == 404

@@ -83,7 +83,8 @@ def test_outlines_are_given_as_geojson_with_points_where_there_is_none(filled: C
 def test_services_are_found_by_every_condition(filled: Client) -> None:
     assert names(filled) == ["Community pantry", "Debt clinic", "Youth meals"]
     assert names(filled, need="hedgerow:food-bank") == ["Community pantry", "Youth meals"]
-    assert names(filled, need="food") == ["Youth meals"]
+    assert names(filled, need="food") == ["Community pantry", "Youth meals"], "narrower needs count"
+    assert names(filled, need="food", narrower="false") == ["Youth meals"]
     assert names(filled, organisation=KITCHEN) == ["Community pantry", "Youth meals"]
     assert names(filled, status="inactive") == ["Youth meals"]
     assert names(filled, source="default", text="COMM") == ["Community pantry"]

@@ -91,6 +91,36 @@ def keyset(
     return page, marker
 
 
+def in_turn(
+    session: Session,
+    queries: Sequence[tuple[Select[*tuple[Any, ...]], InstrumentedAttribute[Any] | ColumnElement[Any]]],
+    *,
+    after: str | None,
+    limit: int,
+) -> tuple[list[Row[*tuple[Any, ...]]], str | None]:
+    """One page of several queries one after another, each in the order of its own unique key.
+
+    A row that goes from one query to another while somebody pages may be met twice, or not at all.
+    """
+    start, mark = 0, None
+    if after is not None:
+        start, mark = _decode(after, 2)
+        if not isinstance(start, int) or not 0 <= start < len(queries):
+            raise _unfit()
+    found: list[tuple[int, Row[*tuple[Any, ...]]]] = []
+    for place in range(start, len(queries)):
+        query, key = queries[place]
+        if place == start and after is not None:
+            query = query.where(key > literal(_typed(mark, key), key.type))
+        rows = session.execute(query.add_columns(key).order_by(key).limit(limit + 1 - len(found))).all()
+        found += [(place, row) for row in rows]
+        if len(found) > limit:
+            break
+    page = found[:limit]
+    marker = _encode([page[-1][0], page[-1][1][-1]]) if len(found) > limit else None
+    return [row for _, row in page], marker
+
+
 def window(
     items: Sequence[T], key: Callable[[T], tuple[Any, ...]], *, after: str | None, limit: int
 ) -> tuple[list[T], str | None]:

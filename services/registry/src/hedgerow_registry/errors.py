@@ -100,7 +100,13 @@ class TooManyFeatures(RegistryError):
 
 
 class UnplacedPostcode(RegistryError):
-    """Nothing in the registry stands at this postcode, so it is not known where it lies: try one nearby."""
+    """It is not known where this postcode lies."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "It is not known where this postcode lies: no list of postcodes has it, and nothing in the "
+            "registry stands at it. Try one nearby, or import a list (POST /v1/imports/postcodes)."
+        )
 
 
 class TooManyToCompare(RegistryError):

@@ -10,6 +10,7 @@ from hedgerow_kit.auth import Verifier
 from hedgerow_kit.db import Database
 from hedgerow_kit.parquet import PARQUET
 
+from hedgerow_registry.actions import indexing
 from hedgerow_registry.actions.intake import importer
 from hedgerow_registry.actions.pulls import Puller
 from hedgerow_registry.api import (
@@ -52,6 +53,8 @@ def create_app(settings: Settings, database: Database, *, verifier: Verifier | N
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
         await to_thread.run_sync(runs.mark_interrupted, database)
+        # Before anybody is answered: a search that misses what is not indexed yet would be believed.
+        await to_thread.run_sync(indexing.fill, database)
         if settings.pulls:
             pulling.start()
         if settings.matching_seconds > 0:

@@ -122,6 +122,7 @@ IMPORT_KINDS: Mapping[str, str] = {
             "organisations",
             "services",
             "sites",
+            "postcodes",
             "ocds",
             "contracts",
             "bods",

@@ -4,13 +4,14 @@ A transaction notes what it writes, as it does for the change feed, and derives 
 that is written together with its sites and its organisation is looked at once, as they all are now.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from hedgerow_kit.db import upsert
 from sqlalchemy import delete, event
 from sqlalchemy.orm import Session
 
+from hedgerow_registry.actions import indexing
 from hedgerow_registry.domain.hsds.places import beside_sites
 from hedgerow_registry.domain.hsds.reading import terms_named
 from hedgerow_registry.domain.openings import openings
@@ -23,6 +24,8 @@ from hedgerow_registry.tables import OtherPlace, PlacePostcode, ServiceOpening, 
 Fields = Mapping[str, Any]
 
 _PENDING = "records_to_derive_from"
+_AGAIN = "records_to_look_at_again"
+_SOURCES = "sources_of_records_to_derive_from"
 _BEFORE = "owners_before"
 _QUIET = {"synchronize_session": False}
 
@@ -30,6 +33,16 @@ _QUIET = {"synchronize_session": False}
 def note(session: Session, type: str, id: str, record: Fields | None) -> None:
     """Remember that a record was written, or with `None` deleted; of several notes the last counts."""
     session.info.setdefault(_PENDING, {}).setdefault(type, {})[id] = record
+
+
+def note_source(session: Session, type: str, ids: Iterable[str], source: str) -> None:
+    """Remember under which source records were written."""
+    session.info.setdefault(_SOURCES, {}).setdefault(type, {}).update(dict.fromkeys(ids, source))
+
+
+def look_again(session: Session, type: str, ids: Iterable[str]) -> None:
+    """Remember that records are to be looked at again because others changed that they show something of."""
+    session.info.setdefault(_AGAIN, {}).setdefault(type, set()).update(ids)
 
 
 def look_before(session: Session, type: str, ids: Sequence[str]) -> None:
@@ -51,11 +64,17 @@ def _bearing(session: Session, ids: Sequence[str]) -> dict[str, tuple[Any, ...]]
 # Before the listener that numbers the changes: whoever numbers holds back all other writers.
 @event.listens_for(Session, "before_commit", insert=True)
 def _derive(session: Session) -> None:
-    if session.in_nested_transaction():
-        return
+    if not session.in_nested_transaction():
+        settle(session)
+
+
+def settle(session: Session) -> None:
+    """Derive now from what was noted so far, for who reads it back before the commit."""
     before: dict[str, tuple[Any, ...]] = session.info.pop(_BEFORE, {})
     pending: dict[str, dict[str, Fields | None]] = session.info.pop(_PENDING, {})
-    if pending:
+    again: dict[str, set[str]] = session.info.pop(_AGAIN, {})
+    sources: dict[str, dict[str, str]] = session.info.pop(_SOURCES, {})
+    if pending or again:
         session.flush()
         services = pending.get("service", {})
         _store(session, ServiceOpening, services, _opening_rows, key=["service_id", "number"])
@@ -64,11 +83,14 @@ def _derive(session: Session) -> None:
         _store(session, OtherPlace, services, _place_rows, key=["service_id", "id"])
         now = _bearing(session, list(before))
         _tell_owned(session, pending, [id for id, bearing in now.items() if bearing != before[id]])
+        indexing.refresh(session, indexing.Touched(pending, sources, again))
 
 
 @event.listens_for(Session, "after_rollback")
 def _forget(session: Session) -> None:
     session.info.pop(_PENDING, None)
+    session.info.pop(_AGAIN, None)
+    session.info.pop(_SOURCES, None)
     session.info.pop(_BEFORE, None)
 
 

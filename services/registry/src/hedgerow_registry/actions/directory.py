@@ -7,7 +7,7 @@ from hedgerow_kit.auth import Principal
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from hedgerow_registry.actions import records
+from hedgerow_registry.actions import derived, records
 from hedgerow_registry.actions.entities import ORGANISATIONS, SERVICES, SITES
 from hedgerow_registry.actions.provenance import Provenance, claim
 from hedgerow_registry.actions.records import QUARANTINED, Entity
@@ -129,6 +129,8 @@ def _put(session: Session, claimed: _Claimed, fields: Mapping[str, Any], when: P
     (written,) = records.write(session, claimed.entity, [{**fields, **kept}], claimed.by)
     if written.verdict == QUARANTINED:
         raise Malformed(f"{written.column}: {written.reason}" if written.column else str(written.reason))
+    # The answer tells the record with what follows from it.
+    derived.settle(session)
     return held is None
 
 

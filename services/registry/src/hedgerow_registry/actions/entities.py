@@ -140,6 +140,15 @@ DEMAND = Entity(
     owned=False,
     change_id=lambda record: f"{record['need_id']}/{record['area_code']}/{record['period']}",
 )
+# Nobody follows these: a postcode is looked up when it is asked about.
+POSTCODES = Entity(
+    "postcode",
+    tables.Postcode,
+    key=["postcode"],
+    owned=False,
+    change_id=lambda record: str(record["postcode"]),
+    told=False,
+)
 AREAS = Entity(
     "area",
     tables.Area,

@@ -8,6 +8,7 @@ from hedgerow_kit.auth import Principal
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
+from hedgerow_registry.actions import derived
 from hedgerow_registry.actions.directory import Precondition
 from hedgerow_registry.actions.provenance import claim
 from hedgerow_registry.errors import (
@@ -71,6 +72,7 @@ def merge(
     )
     session.flush()
     feed.record(session, "organisation", into)
+    derived.look_again(session, "organisation", [id, into])
     _announce(session, [id, *following])
     feed.record(session, "organisation", id, deleted=True)
     return event
@@ -103,6 +105,7 @@ def unmerge(
             execution_options={"synchronize_session": False},
         )
     feed.record(session, "organisation", id)
+    derived.look_again(session, "organisation", [id, survivor])
     _announce(session, [id, *following])
     feed.record(session, "organisation", survivor)
     return event
@@ -161,8 +164,11 @@ def _announce(session: Session, ids: Sequence[str]) -> None:
     """Tell the feed of all whose answers name one of these organisations."""
     for piece in chunks(ids):
         services = select(Service.id).where(Service.organisation_id.in_(piece)).order_by(Service.id)
-        for service in session.scalars(services).all():
+        served = session.scalars(services).all()
+        for service in served:
             feed.record(session, "service", service)
+        # The names that a service is found by are those of whoever answers for it too.
+        derived.look_again(session, "service", served)
         for type, party, owner in (
             ("contract", ContractParty, ContractParty.contract_id),
             ("process", ProcessParty, ProcessParty.process_id),

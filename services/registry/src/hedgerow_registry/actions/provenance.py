@@ -76,6 +76,11 @@ def may_claim(session: Session, source: str, principal: Principal) -> bool:
     return authority is not None and authority in principal.authorities
 
 
+def authority_of(session: Session, source: str) -> str | None:
+    """The authority that a source belongs to."""
+    return session.scalar(select(Source.authority_code).where(Source.name == source))
+
+
 def lock(session: Session, source: str) -> None:
     """Let nobody else write records of this source until the transaction ends."""
     session.execute(select(Source.name).where(Source.name == source).with_for_update(key_share=True))

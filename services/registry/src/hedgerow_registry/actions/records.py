@@ -288,6 +288,8 @@ def _store(
         if entity.told:
             feed.record(session, entity.type, told_by.get(id, id))
         derived.note(session, entity.type, id, record)
+    if entity.owned:
+        derived.note_source(session, entity.type, ids, by.source)
 
 
 def _store_part(

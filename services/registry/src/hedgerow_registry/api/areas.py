@@ -6,10 +6,13 @@ import orjson
 from fastapi import Request, Response
 from hedgerow_kit import paging, problems
 from hedgerow_kit.auth import Principal, require
-from hedgerow_kit.db import Reading
+from hedgerow_kit.conditional import etag
+from hedgerow_kit.db import Reading, Writing
 from pydantic import BaseModel, Field
+from sqlalchemy.orm import Session
 
-from hedgerow_registry.api.wire import AreaCode, Text, View, known_area, name_start
+from hedgerow_registry.actions import places as actions
+from hedgerow_registry.api.wire import AreaCode, Body, Text, View, if_unchanged, known_area, name_start
 from hedgerow_registry.domain.residents import total
 from hedgerow_registry.errors import TooManyFeatures, UnknownRecord
 from hedgerow_registry.store import areas
@@ -45,6 +48,13 @@ class AreaView(AreaItem):
     predecessors: list[str]
     current: list[str]
     residents: ResidentsTotal | None
+
+
+class AreaLinks(Body):
+    """The codes of the areas that one lies in, by any hierarchy, and of those that took over from it."""
+
+    parents: list[Annotated[str, Field(max_length=64)]] = Field(default=[], max_length=100)
+    successors: list[Annotated[str, Field(max_length=64)]] = Field(default=[], max_length=1000)
 
 
 @router.get("/v1/areas")
@@ -132,6 +142,52 @@ def read_area(code: str, session: Reading, principal: Annotated[Principal, requi
         current=list(areas.successors_to_the_end(session, code)),
         residents=None if people is None else ResidentsTotal(period=people[0], people=people[1]),
     )
+
+
+@router.get("/v1/areas/{code}/links")
+def read_links(
+    code: str, session: Reading, response: Response, principal: Annotated[Principal, require("read")]
+) -> AreaLinks:
+    """The areas that one lies in and those that took over from it."""
+    return _links(session, code, response)
+
+
+@router.put("/v1/areas/{code}/links")
+def write_links(
+    code: str,
+    body: AreaLinks,
+    session: Writing,
+    request: Request,
+    response: Response,
+    principal: Annotated[Principal, require("write")],
+) -> AreaLinks:
+    """Say which areas one lies in and which took over from it; `If-Match` the links you have read.
+
+    Imports only add links: this takes wrong ones away. (So does an import with `links=replace`.)
+    """
+    actions.write_links(
+        session,
+        code,
+        parents=body.parents,
+        successors=body.successors,
+        by=principal,
+        when=if_unchanged(request, lambda held: _links_tag(session, held.code)),
+    )
+    session.expire_all()
+    return _links(session, code, response)
+
+
+def _links(session: Session, code: str, response: Response) -> AreaLinks:
+    if areas.by_code(session, code) is None:
+        raise UnknownRecord("area")
+    parents, successors = areas.links(session, [code])
+    response.headers["ETag"] = _links_tag(session, code)
+    return AreaLinks(parents=parents.get(code, []), successors=successors.get(code, []))
+
+
+def _links_tag(session: Session, code: str) -> str:
+    parents, successors = areas.links(session, [code])
+    return etag(code, parents.get(code), successors.get(code))
 
 
 def _item(area: Any, parents: list[str], successors: list[str]) -> AreaItem:

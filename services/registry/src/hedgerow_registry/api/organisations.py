@@ -1,7 +1,7 @@
 """`/v1/organisations`: the bodies that provide services, or are paid for them."""
 
 from collections.abc import Callable
-from datetime import date
+from datetime import date, timedelta
 from typing import Annotated, Any, Literal
 
 from fastapi import Query, Request, Response
@@ -16,29 +16,39 @@ from sqlalchemy.orm import Session
 
 from hedgerow_registry.actions import directory as actions
 from hedgerow_registry.actions.entities import ORGANISATIONS
+from hedgerow_registry.api import quality
+from hedgerow_registry.api.quality import FreshnessView, RichnessView
 from hedgerow_registry.api.services import ServiceItem, service_items
 from hedgerow_registry.api.wire import (
+    AreaCode,
     AsOf,
     Body,
     LongText,
     Name,
+    NeedName,
+    Order,
     OwnerId,
+    PostcodeText,
     RecordId,
+    SearchText,
     ShortText,
     SourceName,
     StandingId,
-    Text,
     View,
+    WithinKm,
     day_asked,
     fields_then,
     if_unchanged,
-    name_start,
+    known_area,
+    known_need,
+    near,
     owned_by,
+    searched,
 )
 from hedgerow_registry.domain import directory as terms
 from hedgerow_registry.domain import gss, identifiers
 from hedgerow_registry.errors import Malformed, UnknownRecord
-from hedgerow_registry.store import directory, merges, ownership
+from hedgerow_registry.store import directory, finding, merges, ownership
 
 router = problems.router(tags=["organisations"])
 
@@ -134,6 +144,10 @@ class OrganisationItem(View):
     ultimate_owner_ids: list[str] = Field(
         default_factory=list, description="The organisations that control it in the end"
     )
+    freshness: FreshnessView | None = Field(
+        default=None, description="By the service of it that was assured last; not told of an earlier version"
+    )
+    richness: RichnessView | None = None
 
 
 @router.get("/v1/organisations")
@@ -147,25 +161,36 @@ def list_organisations(
     identifier: Annotated[str | None, Query(max_length=250, description="Such as GB-COH:01234567")] = None,
     owner: OwnerId = None,
     at: AsOf = None,
-    text: Text = None,
+    text: SearchText = None,
+    order: Order = "arrival",
+    need: NeedName = None,
+    narrower: Annotated[bool, Query(description="Needs that count for `need` too")] = True,
+    area: AreaCode = None,
+    postcode: PostcodeText = None,
+    within_km: WithinKm = None,
     after: paging.After = None,
     limit: paging.Limit = 50,
 ) -> paging.Page[OrganisationItem]:
-    """Organisations in the order of their ids.
+    """Organisations that meet all that is asked, in an order that does not change while others write.
 
-    `owner` gives those that an organisation controls, directly or ultimately, on the day `at`; `at` is also
-    the day for which effective forms and ultimate owners are told.
+    `text` looks in the names, the description and the numbers of the identifiers. `need`, `area` and
+    `postcode` find organisations by their services. `owner` gives those that an organisation controls,
+    directly or ultimately, on the day `at`; `at` is also the day for which effective forms and ultimate
+    owners are told.
     """
-    rows, marker = directory.organisation_page(
-        session,
+    known = known_need(session, need)
+    wanted = finding.Organisations(
+        text=searched(text),
+        by_name=order == "relevance",
         source=source,
         sector=sector,
         identifier=_identifier(identifier),
         among=None if owner is None else owned_by(session, owner, at),
-        name_starts=name_start(text),
-        after=after,
-        limit=limit,
+        need_ids=None if known is None else finding.narrower(session, known) if narrower else [known],
+        area=known_area(session, area, "area"),
+        near=near(session, postcode, within_km),
     )
+    rows, marker = finding.organisations(session, wanted, after=after, limit=limit)
     paging.link_next(request, response, marker)
     return paging.Page(items=_items(session, rows, day_asked(at)), next=marker)
 
@@ -204,7 +229,8 @@ def list_services_of(
     """The services of an organisation in the order of their ids."""
     if directory.organisation(session, id) is None:
         raise UnknownRecord("organisation")
-    rows, marker = directory.service_page(session, organisation=id, after=after, limit=limit)
+    wanted = finding.Services(organisation=id)
+    rows, marker = finding.services(session, wanted, after=after, limit=limit)
     paging.link_next(request, response, marker)
     return paging.Page(items=service_items(session, rows), next=marker)
 
@@ -252,6 +278,7 @@ def _items(session: Session, rows: list[Any], at: date | None = None) -> list[Or
     behind = ownership.standings(session, ids, day_asked(at))
     parts = directory.organisation_parts(session, ids)
     members, gaps = merges.members(session, ids), merges.gaps(session, ids)
+    told = quality.of_organisations(session, ids)
     made = []
     for row in rows:
         known = [Identifier(scheme=scheme, id=id) for scheme, id in parts.identifiers.get(row.id, [])]
@@ -262,6 +289,7 @@ def _items(session: Session, rows: list[Any], at: date | None = None) -> list[Or
             "merged_ids": members.get(row.id, []),
             "effective_form": behind[row.id].form.form,
             "ultimate_owner_ids": behind[row.id].ultimate,
+            **told[row.id],
         }
         update |= {name: value for name, value in gaps.get(row.id, {}).items() if getattr(row, name) is None}
         made.append(OrganisationItem.model_validate(row).model_copy(update=update))
@@ -273,15 +301,23 @@ def _one(session: Session, id: str, response: Response) -> OrganisationItem:
     if row is None:
         raise UnknownRecord("organisation")
     item = _items(session, [row])[0]
-    response.headers["ETag"] = _tag(item)
+    response.headers["ETag"] = _tag(item, quality.today())
     return item
 
 
-def _tag(item: OrganisationItem) -> str:
-    # Of all that is shown: others' records have a part in it, and merges.
-    return etag(item.model_dump_json())
+def _tag(item: OrganisationItem, on: date) -> str:
+    # Of all that is shown: others' records have a part in it, and merges, and the day.
+    assured = None if item.freshness is None else item.freshness.assured_on
+    return etag(item.model_dump_json(exclude={"freshness"}), assured, None if assured is None else on)
 
 
 def unchanged(session: Session, request: Request) -> Callable[[Any], None]:
     """Lets a write through if the organisation is what `If-Match` or `If-None-Match` says it is."""
-    return if_unchanged(request, lambda held: _tag(_items(session, [held])[0]))
+
+    def tag(held: Any) -> str:
+        item = _items(session, [held])[0]
+        # What was read before midnight is still the same record.
+        tags = [_tag(item, quality.today() - timedelta(days=days)) for days in (0, 1)]
+        return tags[1] if tags[1] in request.headers.get("if-match", "") else tags[0]
+
+    return if_unchanged(request, tag)

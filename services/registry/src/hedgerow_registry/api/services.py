@@ -1,7 +1,7 @@
 """`/v1/services`: what providers offer, for which needs and where."""
 
 from collections.abc import Callable, Mapping
-from datetime import date
+from datetime import date, timedelta
 from typing import Annotated, Any, Literal
 
 from fastapi import Query, Request, Response
@@ -15,6 +15,8 @@ from sqlalchemy.orm import Session
 
 from hedgerow_registry.actions import directory as actions
 from hedgerow_registry.actions.entities import SERVICES
+from hedgerow_registry.api import quality
+from hedgerow_registry.api.quality import FreshnessView, RichnessView
 from hedgerow_registry.api.wire import (
     AreaCode,
     AsOf,
@@ -22,23 +24,29 @@ from hedgerow_registry.api.wire import (
     LongText,
     Name,
     NeedName,
+    OpenAt,
+    Order,
     OwnerId,
+    PostcodeText,
     RecordId,
+    SearchText,
     ShortText,
     SourceName,
-    Text,
     View,
+    WithinKm,
     fields_then,
     if_unchanged,
     known_area,
     known_need,
-    name_start,
+    near,
+    opening,
     owned_by,
+    searched,
     tag_of,
 )
 from hedgerow_registry.domain import eligibility, gss, ids, taxonomy
 from hedgerow_registry.errors import UnknownRecord
-from hedgerow_registry.store import directory, merges
+from hedgerow_registry.store import directory, finding, merges, qualities
 
 router = problems.router(tags=["services"])
 
@@ -110,6 +118,11 @@ class ServiceItem(View):
     assured_on: date | None
     needs: list[str] = Field(default_factory=list)
     area_codes: list[str] = Field(default_factory=list)
+    freshness: FreshnessView | None = None
+    richness: RichnessView | None = Field(default=None, description="Not told of an earlier version")
+    distance_m: float | None = Field(
+        default=None, description="From the postcode asked about to its nearest site, in a straight line"
+    )
 
 
 class ServiceView(ServiceItem):
@@ -124,36 +137,81 @@ def list_services(
     request: Request,
     response: Response,
     principal: Annotated[Principal, require("read")],
+    text: SearchText = None,
+    order: Order = "arrival",
     need: NeedName = None,
+    narrower: Annotated[bool, Query(description="Needs that count for `need` too")] = True,
     area: AreaCode = None,
+    postcode: PostcodeText = None,
+    within_km: WithinKm = None,
+    open_at: OpenAt = None,
+    age: Annotated[float | None, Query(ge=0, le=eligibility.OLDEST, allow_inf_nan=False)] = None,
+    eligible: Annotated[
+        str | None, Query(max_length=200, description="Words in what it says of whom it is for")
+    ] = None,
     organisation: Annotated[str | None, Query(max_length=36)] = None,
     owner: OwnerId = None,
     at: AsOf = None,
     status: Status | None = None,
     source: Annotated[str | None, Query(max_length=200)] = None,
-    text: Text = None,
+    fresher_than: Annotated[
+        int | None, Query(ge=0, le=36_500, description="Assured so many days ago at most")
+    ] = None,
+    staler_than: Annotated[
+        int | None, Query(ge=0, le=36_500, description="Assured more days ago than that")
+    ] = None,
+    assured: Annotated[bool | None, Query(description="Whether it says when it was assured")] = None,
     after: paging.After = None,
     limit: paging.Limit = 50,
 ) -> paging.Page[ServiceItem]:
-    """Services in the order of their ids; conditions add up.
+    """Services that meet all that is asked, in an order that does not change while others write.
 
-    `area` gives the services that say they serve it, one inside it or one around it, and those with a
-    site in it. `owner` gives the services of an organisation and of all that it controls on the day `at`.
+    `text` looks in the name, other names, the description, the names of the needs and those of the provider.
+    `need` finds services for it, for narrower needs and for terms that a crosswalk says are the same or
+    narrower. `area` gives the services that say they serve it, one inside it or one around it, and those with
+    a site in it. `age` keeps those that state no other ages. `owner` gives the services of an organisation
+    and of all that it controls on the day `at`. A service that does not say when it is open, whom it is for
+    or when it was assured is not found by that; `assured=false` finds the last.
     """
-    rows, marker = directory.service_page(
-        session,
-        need=known_need(session, need),
+    around = near(session, postcode, within_km)
+    wanted = finding.Services(
+        text=searched(text),
+        by_name=order == "relevance",
+        need_ids=_need_ids(session, known_need(session, need), narrower=narrower),
         area=known_area(session, area, "area"),
+        near=around,
+        open_at=opening(open_at),
+        age=age,
+        eligibility=searched(eligible, "eligible"),
         organisation=organisation,
         providers=None if owner is None else [*owned_by(session, owner, at), owner.lower()],
         status=status,
         source=source,
-        name_starts=name_start(text),
-        after=after,
-        limit=limit,
+        assured_from=_days_ago(fresher_than),
+        assured_before=_days_ago(staler_than),
+        assured=assured,
     )
+    rows, marker = finding.services(session, wanted, after=after, limit=limit)
+    items = service_items(session, rows)
+    if around is not None:
+        metres = finding.nearest_m(session, [item.id for item in items], around)
+        items = [item.model_copy(update={"distance_m": _rounded(metres.get(item.id))}) for item in items]
     paging.link_next(request, response, marker)
-    return paging.Page(items=service_items(session, rows), next=marker)
+    return paging.Page(items=items, next=marker)
+
+
+def _rounded(metres: float | None) -> float | None:
+    return None if metres is None else round(metres, 1)
+
+
+def _need_ids(session: Session, need: str | None, *, narrower: bool) -> list[str] | None:
+    if need is None:
+        return None
+    return finding.narrower(session, need) if narrower else [need]
+
+
+def _days_ago(days: int | None) -> date | None:
+    return None if days is None else quality.today() - timedelta(days=days)
 
 
 @router.get("/v1/services/{id}")
@@ -170,7 +228,9 @@ def read_service(
     410 `deleted-then`.
     """
     if as_of is not None:
-        return ServiceView.model_validate(fields_then(SERVICES, SERVICES.known(session, (id,), as_of)))
+        then = ServiceView.model_validate(fields_then(SERVICES, SERVICES.known(session, (id,), as_of)))
+        fresh = quality.freshness(then.assured_on, as_of.date())
+        return then.model_copy(update={"freshness": fresh})
     return _one(session, id, response)
 
 
@@ -204,33 +264,44 @@ def delete_service(
 def service_items(session: Session, rows: list[Any]) -> list[ServiceItem]:
     parts = directory.service_parts(session, [row.id for row in rows])
     answering = merges.canonical(session, (row.organisation_id for row in rows))
-    return [_filled(ServiceItem.model_validate(row), parts, answering) for row in rows]
+    told = quality.of_services(session, rows)
+    return [_filled(ServiceItem.model_validate(row), parts, answering, told[row.id]) for row in rows]
 
 
-def _filled(item: Any, parts: directory.ServiceParts, answering: Mapping[str, str]) -> Any:
+def _filled(
+    item: Any, parts: directory.ServiceParts, answering: Mapping[str, str], told: Mapping[str, Any]
+) -> Any:
     update = {
         "organisation_id": answering.get(item.organisation_id),
         "needs": parts.needs.get(item.id, []),
         "area_codes": parts.area_codes.get(item.id, []),
     }
-    return item.model_copy(update=update)
+    return item.model_copy(update={**update, **told})
 
 
-def _tag(session: Session, row: Any) -> str:
-    """The tag of a service, which names the organisation that answers for its own."""
-    return etag(tag_of(row), *merges.canonical(session, [row.organisation_id]).values())
+def _tag(session: Session, row: Any, on: date) -> str:
+    """The tag of a service, which names the organisation that answers for its own and tells how old it is."""
+    answering = merges.canonical(session, [row.organisation_id]).values()
+    says = qualities.of_services(session, [row.id]).get(row.id)
+    return etag(tag_of(row), *answering, says, None if row.assured_on is None else on)
 
 
 def _if_unchanged(session: Session, request: Request) -> Callable[[Any], None]:
-    return if_unchanged(request, lambda held: _tag(session, held))
+    def tag(held: Any) -> str:
+        # What was read before midnight is still the same record.
+        tags = [_tag(session, held, quality.today() - timedelta(days=days)) for days in (0, 1)]
+        return tags[1] if tags[1] in request.headers.get("if-match", "") else tags[0]
+
+    return if_unchanged(request, tag)
 
 
 def _one(session: Session, id: str, response: Response) -> ServiceView:
     row = directory.service(session, id)
     if row is None:
         raise UnknownRecord("service")
-    response.headers["ETag"] = _tag(session, row)
+    response.headers["ETag"] = _tag(session, row, quality.today())
     answering = merges.canonical(session, [row.organisation_id])
     parts = directory.service_parts(session, [id])
-    made: ServiceView = _filled(ServiceView.model_validate(row), parts, answering)
+    told = quality.of_services(session, [row])[id]
+    made: ServiceView = _filled(ServiceView.model_validate(row), parts, answering, told)
     return made

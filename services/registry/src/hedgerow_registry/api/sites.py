@@ -17,17 +17,28 @@ from hedgerow_registry.api.wire import (
     Body,
     LongText,
     Name,
+    NeedName,
+    OpenAt,
+    Order,
+    PostcodeText,
     RecordId,
+    SearchText,
     SourceName,
     View,
+    WithinKm,
     fields_then,
     if_unchanged,
     known_area,
+    known_need,
+    near,
+    opening,
+    searched,
     tag_of,
 )
-from hedgerow_registry.domain import geometry, gss, ids, postcode
+from hedgerow_registry.domain import geometry, gss, ids, nearness
+from hedgerow_registry.domain import postcode as postcodes
 from hedgerow_registry.errors import UnknownRecord
-from hedgerow_registry.store import directory
+from hedgerow_registry.store import directory, finding
 
 router = problems.router(tags=["sites"])
 
@@ -53,7 +64,7 @@ class SiteBody(Body):
     @field_validator("postcode")
     @classmethod
     def _a_postcode(cls, sent: str | None) -> str | None:
-        return None if sent is None else postcode.postcode(sent)
+        return None if sent is None else postcodes.postcode(sent)
 
     @field_validator("area_code")
     @classmethod
@@ -81,6 +92,7 @@ class SiteItem(View):
     area_code: str | None
     lon: float | None
     lat: float | None
+    distance_m: float | None = Field(default=None, description="From the postcode asked about")
 
 
 @router.get("/v1/sites")
@@ -89,23 +101,47 @@ def list_sites(
     request: Request,
     response: Response,
     principal: Annotated[Principal, require("read")],
+    text: SearchText = None,
+    order: Order = "arrival",
     service: Annotated[str | None, Query(max_length=36)] = None,
+    need: NeedName = None,
     area: AreaCode = None,
+    postcode: PostcodeText = None,
+    within_km: WithinKm = None,
+    open_at: OpenAt = None,
     source: Annotated[str | None, Query(max_length=200)] = None,
     after: paging.After = None,
     limit: paging.Limit = 50,
 ) -> paging.Page[SiteItem]:
-    """Sites in the order of their ids; `area` goes by the code a site was given, not by its coordinates."""
-    rows, marker = directory.site_page(
-        session,
+    """Sites that meet all that is asked, in an order that does not change while others write.
+
+    `text` looks in the name, the address and the postcode. `area` goes by the code a site was given, not by
+    its coordinates. A site is open when it says so itself, or, where it says nothing, when its service does.
+    """
+    around = near(session, postcode, within_km)
+    known = known_need(session, need)
+    wanted = finding.Sites(
+        text=searched(text),
+        by_name=order == "relevance",
         service=service,
         area=known_area(session, area, "area"),
         source=source,
-        after=after,
-        limit=limit,
+        near=around,
+        open_at=opening(open_at),
+        need_ids=None if known is None else finding.narrower(session, known),
     )
+    rows, marker = finding.sites(session, wanted, after=after, limit=limit)
     paging.link_next(request, response, marker)
-    return paging.Page(items=[SiteItem.model_validate(row) for row in rows], next=marker)
+    items = [SiteItem.model_validate(row) for row in rows]
+    if around is not None:
+        items = [item.model_copy(update={"distance_m": _metres(item, around)}) for item in items]
+    return paging.Page(items=items, next=marker)
+
+
+def _metres(item: SiteItem, around: finding.Near) -> float | None:
+    if item.lon is None or item.lat is None:
+        return None
+    return round(nearness.distance_m(around.lon, around.lat, item.lon, item.lat), 1)
 
 
 @router.get("/v1/sites/{id}")

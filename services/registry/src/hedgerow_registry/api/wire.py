@@ -1,8 +1,9 @@
 """What the resources share on the wire: provenance, texts, tags, and parameters that name a record."""
 
+import re
 from collections.abc import Callable
 from datetime import UTC, date, datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal, TypeVar
 
 from fastapi import Depends, Path, Query, Request
 from hedgerow_kit.conditional import etag, require_match
@@ -12,12 +13,20 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, StringConstraints
 from sqlalchemy.orm import Session
 
 from hedgerow_registry.actions.records import Entity
-from hedgerow_registry.domain import gss, ids, words
+from hedgerow_registry.domain import gss, ids, nearness, searching, words
+from hedgerow_registry.domain import postcode as postcodes
+from hedgerow_registry.domain.openings import Moment, moment
 from hedgerow_registry.domain.versions import Known
 from hedgerow_registry.errors import Malformed, UnknownRecord
-from hedgerow_registry.store import areas, merges, reference
+from hedgerow_registry.store import areas, merges, placing, reference
 from hedgerow_registry.store.directory import known_organisations
+from hedgerow_registry.store.finding import Near
 from hedgerow_registry.store.ownership import owned_directly_or_ultimately
+
+T = TypeVar("T")
+
+DEFAULT_KM = 5.0
+_LOST_PLUS = re.compile(r"(?<=T)([\d:.]+) (\d\d:?\d\d)$", re.ASCII)
 
 Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=500)]
 ShortText = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
@@ -74,6 +83,30 @@ SourceName = Annotated[
     Query(min_length=1, max_length=200, description="Under which source a new record is kept"),
 ]
 Text = Annotated[str | None, Query(max_length=200, description="How the name starts, in any case")]
+SearchText = Annotated[
+    str | None,
+    Query(
+        max_length=200,
+        description="Words that all have to occur, each or one that begins with it; a phrase in quotes",
+    ),
+]
+Order = Annotated[
+    Literal["arrival", "relevance"],
+    Query(description="With `text`: `relevance` gives those first whose name holds all words"),
+]
+PostcodeText = Annotated[str | None, Query(max_length=16, description="A postcode to look around")]
+WithinKm = Annotated[
+    float | None,
+    Query(
+        gt=0, le=nearness.FURTHEST_M / 1000, allow_inf_nan=False, description="So near to it; 5 unless said"
+    ),
+]
+OpenAt = Annotated[
+    str | None,
+    Query(
+        max_length=40, description="Open at this moment (2026-05-31T12:00, on the clock in London), or `now`"
+    ),
+]
 AreaCode = Annotated[str | None, Query(max_length=64, description="The code of an area")]
 NeedName = Annotated[
     str | None,
@@ -102,6 +135,50 @@ def owned_by(session: Session, owner: str, at: date | None) -> list[str]:
     if not known_organisations(session, [answering]):
         raise UnknownRecord("organisation")
     return owned_directly_or_ultimately(session, answering, day_asked(at))
+
+
+def searched(text: str | None, parameter: str = "text") -> str | None:
+    """A text that can be searched for; a problem where it has too many words."""
+    if text is not None:
+        _checked(parameter, searching.asked, text)
+    return text
+
+
+def near(session: Session, postcode: str | None, within_km: float | None) -> Near | None:
+    """Around which point is looked. Raises UnplacedPostcode; a problem for what is no postcode."""
+    if postcode is None:
+        if within_km is not None:
+            told = [{"parameter": "within_km", "reason": "of which postcode? name it in `postcode`"}]
+            raise Problem(UNPROCESSABLE, errors=told)
+        return None
+    spelt = _checked("postcode", postcodes.postcode, postcode)
+    lon, lat = placing.of_postcode(session, spelt)
+    return Near(lon, lat, (DEFAULT_KM if within_km is None else within_km) * 1000)
+
+
+def opening(said: str | None) -> Moment | None:
+    """The moment at which something is to be open; one without an offset is of the clock in London."""
+    if said is None:
+        return None
+    if said.strip().casefold() == "now":
+        return moment(datetime.now(UTC))
+    # A plus sign that was not escaped in the address arrives as a space.
+    text = _LOST_PLUS.sub(r"\1+\2", said.strip())
+    try:
+        asked = moment(datetime.fromisoformat(text))
+        if not 1900 <= asked.day.year <= 2200:
+            raise ValueError
+        return asked
+    except (ValueError, OverflowError):
+        told = [{"parameter": "open_at", "reason": "`now`, or a moment such as 2026-05-31T12:00"}]
+        raise Problem(UNPROCESSABLE, errors=told) from None
+
+
+def _checked(parameter: str, reader: Callable[[str], T], said: str) -> T:
+    try:
+        return reader(said)
+    except Malformed as error:
+        raise Problem(UNPROCESSABLE, errors=[{"parameter": parameter, "reason": error.reason}]) from None
 
 
 def name_start(text: str | None) -> str | None:

@@ -135,6 +135,21 @@ def _falls_on(opening: OpeningTime, asked: Moment) -> bool:
     )
 
 
+def blocks(weekday: int, opens: int, closes: int) -> Iterator[str]:
+    """The spans of three hours of the week that hours touch, as `day.span`; past midnight the next day's.
+
+    >>> list(blocks(6, 9 * 60, 13 * 60)), list(blocks(6, 22 * 60, 25 * 60))
+    (['6.3', '6.4'], ['6.7', '0.0'])
+    """
+    for span in range(opens // 180, -(-closes // 180)):
+        yield f"{(weekday + span // 8) % 7}.{span % 8}"
+
+
+def block(asked: Moment) -> str:
+    """The span of three hours of the week that a moment lies in."""
+    return f"{asked.weekday}.{asked.minute // 180}"
+
+
 def openings(document: Mapping[str, Any] | None) -> list[OpeningTime]:
     """The opening times of a nested record: of the service and of each of its places, none twice, in order.
 

@@ -1,14 +1,13 @@
 """Organisations, services and sites: which are known, and how they are looked up by name."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
-from hedgerow_kit.paging import keyset
-from sqlalchemy import Select, func, or_, select
-from sqlalchemy.orm import InstrumentedAttribute, Session, defer
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
 
-from hedgerow_registry.store import areas, merges
-from hedgerow_registry.store.areas import starts
+from hedgerow_registry.domain.openings import OpeningTime
+from hedgerow_registry.store import merges
 from hedgerow_registry.store.held import chunks, known
 from hedgerow_registry.store.held import lists as _lists
 from hedgerow_registry.tables import (
@@ -21,6 +20,7 @@ from hedgerow_registry.tables import (
     Service,
     ServiceArea,
     ServiceNeed,
+    ServiceOpening,
     Site,
 )
 
@@ -140,119 +140,15 @@ def sites_of(session: Session, service_ids: Iterable[str]) -> Sequence[str]:
     )
 
 
-def organisation_page(
-    session: Session,
-    *,
-    source: str | None = None,
-    sector: str | None = None,
-    identifier: tuple[str, str] | None = None,
-    among: Sequence[str] | None = None,
-    name_starts: str | None = None,
-    after: str | None,
-    limit: int,
-) -> tuple[list[Organisation], str | None]:
-    """A page of the organisations of a source, sector, identifier, or whose name starts with a text.
-
-    among: only these.
-
-    One that was merged is not among them; the one that answers for it is found by its identifiers too.
-    """
-    query = select(Organisation).where(merges.standing(Organisation.id))
-    if source is not None:
-        query = query.where(Organisation.source == source)
-    if among is not None:
-        query = query.where(Organisation.id.in_(among))
-    if sector is not None:
-        query = query.where(Organisation.sector == sector)
-    if identifier is not None:
-        scheme, number = identifier
-        merged = merges.alias()
-        query = query.where(
-            Organisation.id.in_(
-                select(merges.answering_id(OrganisationIdentifier.organisation_id, merged))
-                .select_from(OrganisationIdentifier)
-                .outerjoin(merged, merged.organisation_id == OrganisationIdentifier.organisation_id)
-                .where(OrganisationIdentifier.scheme == scheme, OrganisationIdentifier.identifier == number)
-            )
-        )
-    if name_starts:
-        query = query.where(starts(Organisation.name_key, name_starts))
-    return _page(session, query, Organisation.id, after, limit)
-
-
-def service_page(
-    session: Session,
-    *,
-    need: str | None = None,
-    area: str | None = None,
-    organisation: str | None = None,
-    providers: Sequence[str] | None = None,
-    status: str | None = None,
-    source: str | None = None,
-    name_starts: str | None = None,
-    after: str | None,
-    limit: int,
-) -> tuple[list[Service], str | None]:
-    """A page of the services that meet every condition given.
-
-    providers: those of any of these organisations, or of one merged into one of them.
-
-    area: services that say they serve the area, one inside it or one around it, or with a site in it.
-    """
-    # The nested records are long, and no list shows them.
-    query = select(Service).options(defer(Service.document, raiseload=True))
-    if need is not None:
-        query = query.where(Service.id.in_(select(ServiceNeed.service_id).where(ServiceNeed.need_id == need)))
-    if area is not None:
-        inside, outside = areas.within(area), areas.around(area)
-        declared = select(ServiceArea.service_id).where(
-            or_(
-                ServiceArea.area_code.in_(select(inside.c.code)),
-                ServiceArea.area_code.in_(select(outside.c.code)),
-            )
-        )
-        sited = select(Site.service_id).where(Site.area_code.in_(select(inside.c.code)))
-        query = query.where(or_(Service.id.in_(declared), Service.id.in_(sited)))
-    if organisation is not None:
-        query = query.where(Service.organisation_id.in_(merges.under(organisation)))
-    if providers is not None:
-        merged = merges.members(session, providers)
-        everyone = {*providers, *(member for listed in merged.values() for member in listed)}
-        query = query.where(Service.organisation_id.in_(sorted(everyone)))
-    if status is not None:
-        query = query.where(Service.status == status)
-    if source is not None:
-        query = query.where(Service.source == source)
-    if name_starts:
-        query = query.where(starts(Service.name_key, name_starts))
-    return _page(session, query, Service.id, after, limit)
-
-
-def site_page(
-    session: Session,
-    *,
-    service: str | None = None,
-    area: str | None = None,
-    source: str | None = None,
-    after: str | None,
-    limit: int,
-) -> tuple[list[Site], str | None]:
-    """A page of the sites of a service, in an area (by their area's code) or of a source."""
-    query = select(Site)
-    if service is not None:
-        query = query.where(Site.service_id == service)
-    if area is not None:
-        query = query.where(Site.area_code.in_(select(areas.within(area).c.code)))
-    if source is not None:
-        query = query.where(Site.source == source)
-    return _page(session, query, Site.id, after, limit)
-
-
-def _page(
-    session: Session, query: Select[Any], id: InstrumentedAttribute[str], after: str | None, limit: int
-) -> tuple[list[Any], str | None]:
-    rows, marker = keyset(session, query, [id], after=after, limit=limit)
-    return [row[0] for row in rows], marker
+def openings_of(session: Session, service_ids: Iterable[str]) -> Iterator[tuple[str, OpeningTime]]:
+    """The opening times of services, each with its service."""
+    columns = [getattr(ServiceOpening, name) for name in OpeningTime._fields]
+    for piece in chunks(sorted(set(service_ids))):
+        query = select(ServiceOpening.service_id, *columns).where(ServiceOpening.service_id.in_(piece))
+        for service_id, *values in session.execute(
+            query.order_by(ServiceOpening.service_id, ServiceOpening.number)
+        ):
+            yield service_id, OpeningTime(*values)
 
 
 class OrganisationParts(NamedTuple):

@@ -56,10 +56,16 @@ from hedgerow_registry.tables.places import AreaParent as AreaParent
 from hedgerow_registry.tables.places import AreaSuccessor as AreaSuccessor
 from hedgerow_registry.tables.places import Boundary as Boundary
 from hedgerow_registry.tables.places import IndexValue as IndexValue
+from hedgerow_registry.tables.places import Postcode as Postcode
 from hedgerow_registry.tables.places import Residents as Residents
 from hedgerow_registry.tables.provenance import Base as Base
 from hedgerow_registry.tables.provenance import Provenance as Provenance
 from hedgerow_registry.tables.provenance import Source as Source
+from hedgerow_registry.tables.search import IndexedMixin as IndexedMixin
+from hedgerow_registry.tables.search import IndexedNeed as IndexedNeed
+from hedgerow_registry.tables.search import IndexedOrganisation as IndexedOrganisation
+from hedgerow_registry.tables.search import IndexedService as IndexedService
+from hedgerow_registry.tables.search import IndexedSite as IndexedSite
 from hedgerow_registry.tables.spend import SpendBranch as SpendBranch
 from hedgerow_registry.tables.spend import SpendFile as SpendFile
 from hedgerow_registry.tables.spend import SpendLine as SpendLine

@@ -91,6 +91,7 @@ class Service(Provenance, Base):
         Index("ix_services_organisation", "organisation_id", "id"),
         Index("ix_services_name_key", "name_key", "id"),
         Index("ix_services_source", "source", "id"),
+        Index("ix_services_assured", "source", "assured_on"),
         CheckConstraint("status IN ('active', 'inactive', 'defunct', 'temporarily closed')", name="status"),
         CheckConstraint("minimum_age >= 0 AND maximum_age >= 0", name="ages"),
         CheckConstraint("maximum_age >= minimum_age", name="age_order"),

@@ -100,3 +100,14 @@ class IndexValue(Provenance, Base):
     )
     period: Mapped[str] = mapped_column(String(32), primary_key=True)
     value: Mapped[float] = mapped_column(Float)
+
+
+class Postcode(Provenance, Base):
+    """Where a postcode is, after a list of postcodes."""
+
+    __tablename__ = "postcodes"
+
+    postcode: Mapped[str] = mapped_column(String(8), primary_key=True)
+    lon: Mapped[float] = mapped_column(Float)
+    lat: Mapped[float] = mapped_column(Float)
+    area_code: Mapped[str | None] = mapped_column(String(64))

@@ -1,0 +1,336 @@
+"""Keeping the search index in step: what is searched of each record, and how full it is.
+
+Of a record that was written, and of those that show something of it: a service is found by its provider's
+names and by where its sites are. Names of needs are looked up when a question is asked: a need may be that of
+very many services.
+"""
+
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from typing import Any, NamedTuple
+
+from hedgerow_kit.db import Database
+from sqlalchemy import func, select, text
+from sqlalchemy.orm import Session
+
+from hedgerow_registry.domain import nearness, quality
+from hedgerow_registry.domain.openings import OpeningTime, blocks, openings
+from hedgerow_registry.domain.quality import Said
+from hedgerow_registry.domain.searching import Document, document, tag, words
+from hedgerow_registry.store import directory, merges, search
+from hedgerow_registry.store.held import chunks, known
+from hedgerow_registry.store.whole import Part, whole
+from hedgerow_registry.tables import (
+    IndexedOrganisation,
+    IndexedSite,
+    Need,
+    Organisation,
+    Service,
+    ServiceArea,
+    ServiceNeed,
+    Site,
+)
+
+Fields = Mapping[str, Any]
+Written = Mapping[str, Fields | None]
+
+# Any number, the same for all: see `_one_after_the_other`.
+_LOCK = 7_240_333
+_FILL_BATCH = 2_000
+_SERVICE_COLUMNS = (
+    "name", "organisation_id", "status", "description", "url", "email", "phone", "minimum_age", "maximum_age",
+    "source", "document",
+)  # fmt: skip
+_SITE_COLUMNS = (
+    "service_id", "source", "name", "address", "postcode", "area_code", "lon", "lat",
+)  # fmt: skip
+_SERVICE_PARTS = (
+    Part("needs", ServiceNeed, "service_id", ("need_id",)),
+    Part("area_codes", ServiceArea, "service_id", ("area_code",)),
+)
+_ORGANISATION_COLUMNS = ("name", "source", "sector", "legal_form", "size", "url", "email", "description")
+
+
+class Touched(NamedTuple):
+    """What a transaction wrote (`None`: deleted), under which source, and what is to be looked at again."""
+
+    written: Mapping[str, Written]
+    sources: Mapping[str, Mapping[str, str]]
+    again: Mapping[str, Collection[str]]
+
+    def ids(self, type: str) -> set[str]:
+        return {*self.written.get(type, ()), *self.again.get(type, ())}
+
+    def records(self, type: str, ids: Iterable[str]) -> dict[str, Fields]:
+        """Those of some records that were written, each with its source."""
+        written, sources = self.written.get(type, {}), self.sources.get(type, {})
+        return {
+            id: {**record, "source": sources[id]}
+            for id in ids
+            if id in sources and (record := written.get(id)) is not None
+        }
+
+
+NOTHING = Touched({}, {}, {})
+# By service and by place the spans of the week in which it is open; `None`: the service as a whole.
+Opens = dict[str, dict[str | None, list[str]]]
+
+
+def refresh(session: Session, touched: Touched) -> None:
+    """Bring the index in step with what a transaction has touched."""
+    organisations, services, sites = (touched.ids(type) for type in ("organisation", "service", "site"))
+    needs = touched.ids("need")
+    if not (organisations or services or sites or needs):
+        return
+    _one_after_the_other(session, organisations)
+    for piece in chunks(sorted(needs)):
+        _index_needs(session, piece, touched)
+    for renamed in [_index_organisations(session, piece, touched) for piece in chunks(sorted(organisations))]:
+        services |= _services_of(session, renamed)
+    services |= _services_of_sites(session, sites, touched.written.get("site", {}))
+    opens: Opens = {}
+    for piece in chunks(sorted(services)):
+        before = _index_services(session, piece, touched, opens)
+        # Its opening times are those of its sites too.
+        written = touched.written.get("service", {})
+        sites |= set(directory.sites_of(session, [id for id in before if written.get(id) is not None]))
+    for piece in chunks(sorted(sites)):
+        _index_sites(session, piece, touched, opens)
+
+
+def _one_after_the_other(session: Session, organisations: Collection[str]) -> None:
+    """Whoever renames an organisation sees every service that others have given it, and they the new name."""
+    if session.get_bind().dialect.name == "postgresql":
+        renames = bool(known(session, IndexedOrganisation.id, organisations))
+        lock = "pg_advisory_xact_lock" if renames else "pg_advisory_xact_lock_shared"
+        session.execute(text(f"SELECT {lock}({_LOCK})"))
+
+
+def _index_needs(session: Session, ids: list[str], touched: Touched) -> None:
+    before = search.held(session, search.NEEDS, ids)
+    rows = session.execute(select(Need.id, Need.taxonomy, Need.term, Need.name).where(Need.id.in_(ids)))
+    found: dict[str, tuple[Document, Fields]] = {
+        row.id: (document(row.name, [row.term], [tag("x", row.taxonomy)]), {}) for row in rows
+    }
+    _put(session, search.NEEDS, ids, found, before)
+
+
+def _index_organisations(session: Session, ids: list[str], touched: Touched) -> list[str]:
+    """Index organisations; gives those that were indexed under other names before."""
+    before = search.held(session, search.ORGANISATIONS, ids)
+    names_before = {
+        id: names
+        for id, names in session.execute(
+            select(IndexedOrganisation.id, IndexedOrganisation.names).where(
+                IndexedOrganisation.id.in_(list(before))
+            )
+        )
+    }
+    columns = [getattr(Organisation, name) for name in ("id", *_ORGANISATION_COLUMNS)]
+    rows = session.execute(select(*columns).where(Organisation.id.in_(ids))).all()
+    parts = directory.organisation_parts(session, [row.id for row in rows])
+    found: dict[str, tuple[Document, Fields]] = {}
+    for row in rows:
+        aliases = parts.aliases.get(row.id, [])
+        numbers = [number for _, number in parts.identifiers.get(row.id, ())]
+        tags = [tag("f", row.source), *([] if row.sector is None else [tag("k", row.sector)])]
+        said = Said({**row._mapping, "identifiers": numbers}, {})
+        found[row.id] = (
+            document(row.name, [*aliases, row.description, *numbers], tags),
+            {
+                "source": row.source,
+                "names": "\n".join([row.name, *aliases]),
+                **_quality(quality.ORGANISATION, said),
+            },
+        )
+    _put(session, search.ORGANISATIONS, ids, found, before)
+    return [id for id, (_, row) in found.items() if names_before.get(id, row["names"]) != row["names"]]
+
+
+def _quality(of: Any, said: Said) -> dict[str, int]:
+    says = quality.says(of, said)
+    return {"richness": quality.score(of, says), "says": says}
+
+
+def _services_of(session: Session, organisations: Iterable[str]) -> set[str]:
+    return {
+        id
+        for piece in chunks(organisations)
+        for id in session.scalars(select(Service.id).where(Service.organisation_id.in_(piece)))
+    }
+
+
+def _services_of_sites(session: Session, sites: Collection[str], written: Written) -> set[str]:
+    """The services that sites belong to, and those that they belonged to before."""
+    found = {str(record["service_id"]) for record in written.values() if record is not None}
+    for piece in chunks(sorted(sites)):
+        before = select(IndexedSite.service_id).where(IndexedSite.id.in_(piece))
+        now = select(Site.service_id).where(Site.id.in_([id for id in piece if id not in written]))
+        found |= {*session.scalars(before), *session.scalars(now)}
+    return found
+
+
+def _index_services(session: Session, ids: list[str], touched: Touched, opens: Opens) -> Collection[str]:
+    """Index services, and tell when they are open; gives those that were indexed before."""
+    before = search.held(session, search.SERVICES, ids)
+    records = touched.records("service", ids)
+    unread = [(id,) for id in ids if id not in records]
+    read = whole(session, Service, ["id"], _SERVICE_COLUMNS, _SERVICE_PARTS, unread)
+    records |= {id: record for (id,), record in read.items()}
+    names = _names_of(session, {record["organisation_id"] for record in records.values()} - {None})
+    placed = _placed(session, touched, list(before))
+    found: dict[str, tuple[Document, Fields]] = {}
+    for id, record in records.items():
+        times = openings(record["document"])
+        by_place: dict[str | None, list[str]] = {}
+        for one in times:
+            by_place.setdefault(one.place_id, []).extend(_opening_tags(one))
+        opens[id] = by_place
+        known_as = names.get(record["organisation_id"], ())
+        found[id] = _service(record, known_as, placed.get(id, []), by_place, bool(times))
+    _put(session, search.SERVICES, ids, found, before)
+    return before
+
+
+def _placed(session: Session, touched: Touched, services: list[str]) -> dict[str, list[Fields]]:
+    """The sites of services: those in hand, and those of services that are older."""
+    placed: dict[str, list[Fields]] = {}
+    for record in touched.written.get("site", {}).values():
+        if record is not None:
+            placed.setdefault(record["service_id"], []).append(record)
+    columns = (Site.id, Site.service_id, Site.area_code, Site.postcode, Site.lon, Site.lat)
+    for piece in chunks(services):
+        placed |= {id: [] for id in piece}
+        for row in session.execute(select(*columns).where(Site.service_id.in_(piece))):
+            placed[row.service_id].append(dict(row._mapping))
+    return placed
+
+
+def _names_of(session: Session, organisations: Collection[str]) -> dict[str, list[str]]:
+    """All names of organisations, and of those that answer for them."""
+    answering = merges.canonical(session, organisations)
+    listed = {
+        id: names.split("\n")
+        for piece in chunks(sorted({*answering, *answering.values()}))
+        for id, names in session.execute(
+            select(IndexedOrganisation.id, IndexedOrganisation.names).where(IndexedOrganisation.id.in_(piece))
+        )
+    }
+    return {
+        id: list(dict.fromkeys([*listed.get(id, ()), *listed.get(answering[id], ())])) for id in answering
+    }
+
+
+def _service(
+    record: Fields,
+    names: Iterable[str],
+    sites: list[Fields],
+    opens: Mapping[str | None, list[str]],
+    states_times: bool,
+) -> tuple[Document, Fields]:
+    nested = record["document"] or {}
+    tags = [tag("s", record["status"]), tag("f", record["source"]), *map(_need_tag, record["needs"])]
+    tags += [tag("a", code.lower()) for code in record["area_codes"]]
+    if record["organisation_id"] is not None:
+        tags.append(tag("o", record["organisation_id"]))
+    for site in sites:
+        tags += _site_tags(site)
+    for spans in opens.values():
+        tags += spans
+    tags += [f"e:{word}" for one in _eligibility(nested) for word in words(one)]
+    said = Said(record, nested, sites, states_times)
+    return (
+        document(record["name"], [nested.get("alternate_name"), record["description"], *names], tags),
+        {"source": record["source"], **_quality(quality.SERVICE, said)},
+    )
+
+
+def _need_tag(need: str) -> str:
+    return tag("n", need)
+
+
+def _site_tags(site: Fields) -> list[str]:
+    tags = [] if site["area_code"] is None else [tag("p", site["area_code"].lower())]
+    if site["lon"] is not None:
+        tags += [tag("g", cell) for cell in nearness.cells(site["lon"], site["lat"])]
+    return tags
+
+
+def _opening_tags(one: OpeningTime) -> list[str]:
+    if one.opens is None or one.closes is None:
+        return []
+    days = range(7) if one.weekday is None else [one.weekday]
+    return [f"t:{span}" for day in days for span in blocks(day, one.opens, one.closes)]
+
+
+def _eligibility(nested: Fields) -> Iterator[str | None]:
+    """What a nested record says of whom a service is for."""
+    yield nested.get("eligibility_description")
+    for attribute in nested.get("attributes") or ():
+        yield (attribute.get("taxonomy_term") or {}).get("name")
+
+
+def _index_sites(session: Session, ids: list[str], touched: Touched, opens: Opens) -> None:
+    before = search.held(session, search.SITES, ids)
+    records = touched.records("site", ids)
+    unread = [(id,) for id in ids if id not in records]
+    read = whole(session, Site, ["id"], _SITE_COLUMNS, (), unread)
+    records |= {id: record for (id,), record in read.items()}
+    wanted = {record["service_id"] for record in records.values()}
+    untold = wanted - opens.keys()
+    opens |= {service_id: {} for service_id in untold}
+    for service_id, opening in directory.openings_of(session, untold):
+        opens[service_id].setdefault(opening.place_id, []).extend(_opening_tags(opening))
+    found: dict[str, tuple[Document, Fields]] = {}
+    for id, record in records.items():
+        own = opens[record["service_id"]]
+        tags = [tag("v", record["service_id"]), tag("f", record["source"]), *_site_tags(record)]
+        tags += own.get(id) or own.get(None) or []
+        # Written together as well, as some write it.
+        squeezed = (record["postcode"] or "").replace(" ", "")
+        found[id] = (
+            document(record["name"], [record["address"], record["postcode"], squeezed], tags),
+            {"service_id": record["service_id"]},
+        )
+    _put(session, search.SITES, ids, found, before)
+
+
+def _put(
+    session: Session,
+    index: search.Index,
+    ids: Iterable[str],
+    found: Mapping[str, tuple[Document, Fields]],
+    before: Mapping[str, int],
+) -> None:
+    if found:
+        search.put(session, index, found, before)
+    search.forget(session, index, [id for id in ids if id not in found and id in before])
+
+
+_FILLED: tuple[tuple[search.Index, Any, Callable[[Session, list[str]], Any]], ...] = (
+    (search.NEEDS, Need, lambda session, ids: _index_needs(session, ids, NOTHING)),
+    (search.ORGANISATIONS, Organisation, lambda session, ids: _index_organisations(session, ids, NOTHING)),
+    (search.SERVICES, Service, lambda session, ids: _index_services(session, ids, NOTHING, {})),
+    (search.SITES, Site, lambda session, ids: _index_sites(session, ids, NOTHING, {})),
+)
+
+
+def fill(database: Database) -> int:
+    """Index what is not: after an update of the app, and where rows came in past it. Gives how many."""
+    made = 0
+    for index, table, index_them in _FILLED:
+        with database.reading() as session:
+            counts = [session.scalar(select(func.count()).select_from(one)) for one in (table, index.table)]
+        if counts[0] == counts[1]:
+            continue
+        last = ""
+        while True:
+            with database.writing() as session:
+                query = select(table.id).where(table.id > last).order_by(table.id).limit(_FILL_BATCH)
+                ids = list(session.scalars(query))
+                if not ids:
+                    break
+                missing = sorted(set(ids) - known(session, index.table.id, ids))
+                for piece in chunks(missing):
+                    index_them(session, piece)
+                last, made = ids[-1], made + len(missing)
+    return made

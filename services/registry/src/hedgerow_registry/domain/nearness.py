@@ -1,0 +1,77 @@
+"""What is near a point: squares of a grid to look in, and the distance on the ground."""
+
+import math
+from typing import Final, NamedTuple
+
+METRES_A_DEGREE: Final = 111_195.0
+FURTHEST_M: Final = 200_000.0
+# The sides of a square in degrees of latitude and longitude, about 5, 22 and 90 km, and how far each serves.
+GRIDS: Final = ((0.05, 0.08, 12_000.0), (0.2, 0.32, 55_000.0), (0.8, 1.28, FURTHEST_M))
+
+
+class Box(NamedTuple):
+    """The degrees between which all lies that is within a distance of a point."""
+
+    west: float
+    south: float
+    east: float
+    north: float
+
+
+def cells(lon: float, lat: float) -> list[str]:
+    """The squares that a point lies in, one of each grid.
+
+    >>> cells(-2.32, 53.42)
+    ['0.1068.-29', '1.267.-8', '2.66.-2']
+    """
+    return [_cell(grid, _row(grid, lat), _column(grid, lon)) for grid in range(len(GRIDS))]
+
+
+def cells_around(lon: float, lat: float, within_m: float) -> list[str]:
+    """The squares of one grid in which all lies that is within a distance, which is at most `FURTHEST_M`.
+
+    Some of what lies in them is further away: the distance has to be looked at as well.
+    """
+    grid = next(place for place, (_, _, serves) in enumerate(GRIDS) if within_m <= serves)
+    around = box(lon, lat, within_m)
+    rows = range(_row(grid, around.south), _row(grid, around.north) + 1)
+    columns = range(_column(grid, around.west), _column(grid, around.east) + 1)
+    return [_cell(grid, row, column) for row in rows for column in columns]
+
+
+def box(lon: float, lat: float, within_m: float) -> Box:
+    """The box around a point that holds all within a distance."""
+    north = within_m / METRES_A_DEGREE
+    # The edge nearest to the pole is where a degree of longitude is shortest.
+    east = within_m / (METRES_A_DEGREE * math.cos(math.radians(min(abs(lat) + north, 89.0))))
+    return Box(lon - east, lat - north, lon + east, lat + north)
+
+
+def distance_m(lon: float, lat: float, other_lon: float, other_lat: float) -> float:
+    """Metres between two points, on a plane that touches the earth at the first.
+
+    True to a metre or two in a thousand as far as a county goes.
+
+    >>> round(distance_m(-2.32, 53.42, -2.32, 53.43))
+    1112
+    """
+    north = (other_lat - lat) * METRES_A_DEGREE
+    east = (other_lon - lon) * metres_east(lat)
+    return math.hypot(north, east)
+
+
+def metres_east(lat: float) -> float:
+    """Metres of a degree of longitude at a latitude."""
+    return METRES_A_DEGREE * math.cos(math.radians(lat))
+
+
+def _row(grid: int, lat: float) -> int:
+    return math.floor(lat / GRIDS[grid][0])
+
+
+def _column(grid: int, lon: float) -> int:
+    return math.floor(lon / GRIDS[grid][1])
+
+
+def _cell(grid: int, row: int, column: int) -> str:
+    return f"{grid}.{row}.{column}"

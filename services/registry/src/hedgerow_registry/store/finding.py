@@ -1,0 +1,432 @@
+"""Finding services, organisations and sites: by text, need, place, opening time, and all together.
+
+Each condition says what it is in the search index, if it is something there, and what it is in the tables. A
+question with text, needs, areas or places in it is led by the index, in the order in which records came; any
+other is asked of the tables alone, in the order of ids.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Any, NamedTuple
+
+from hedgerow_kit import paging
+from sqlalchemy import Float, Select, and_, exists, literal, not_, or_, select
+from sqlalchemy.orm import Session, defer
+
+from hedgerow_registry.domain import nearness
+from hedgerow_registry.domain.openings import Moment, block
+from hedgerow_registry.domain.searching import (
+    NOTHING,
+    But,
+    Either,
+    Node,
+    Phrase,
+    Tag,
+    Word,
+    any_tag,
+    asked,
+    tag,
+    whole,
+)
+from hedgerow_registry.store import areas, merges, search
+from hedgerow_registry.store.openings import open_at
+from hedgerow_registry.tables import (
+    Crosswalk,
+    Need,
+    Organisation,
+    OrganisationIdentifier,
+    Service,
+    ServiceArea,
+    ServiceNeed,
+    ServiceOpening,
+    Site,
+)
+
+# So many values of one property are looked up in the index; of more the tables are asked.
+MOST_VALUES = 100
+MOST_NEEDS = 10_000
+
+
+class Condition(NamedTuple):
+    """One thing that has to hold.
+
+    node: what it is in the index · leads: whether the index is asked because of it
+    exact: what has to hold in the tables besides
+    alone: what it is in the tables, where the index is not asked or does not know
+    """
+
+    node: Node | None = None
+    leads: bool = False
+    exact: Any = None
+    alone: Any = None
+
+
+class Near(NamedTuple):
+    """Within metres of a point in WGS84."""
+
+    lon: float
+    lat: float
+    within_m: float
+
+
+@dataclass(frozen=True)
+class Services:
+    """What is asked of services; all of it has to hold.
+
+    text, eligibility: words as they were typed · by_name: names that fit come first
+    need_ids: any of them is addressed · area: it is served, or a site lies in it
+    organisation: of it or one merged into it · providers: of any of these
+    assured_from, assured_before: days of assurance · assured: whether there is one
+    """
+
+    text: str | None = None
+    by_name: bool = False
+    need_ids: Sequence[str] | None = None
+    area: str | None = None
+    near: Near | None = None
+    open_at: Moment | None = None
+    age: float | None = None
+    eligibility: str | None = None
+    organisation: str | None = None
+    providers: Sequence[str] | None = None
+    status: str | None = None
+    source: str | None = None
+    assured_from: date | None = None
+    assured_before: date | None = None
+    assured: bool | None = None
+
+
+@dataclass(frozen=True)
+class Organisations:
+    """What is asked of organisations; need_ids, area and near speak of their services."""
+
+    text: str | None = None
+    by_name: bool = False
+    source: str | None = None
+    sector: str | None = None
+    identifier: tuple[str, str] | None = None
+    among: Sequence[str] | None = None
+    need_ids: Sequence[str] | None = None
+    area: str | None = None
+    near: Near | None = None
+
+
+@dataclass(frozen=True)
+class Sites:
+    """What is asked of sites; need_ids speaks of their services."""
+
+    text: str | None = None
+    by_name: bool = False
+    service: str | None = None
+    area: str | None = None
+    source: str | None = None
+    near: Near | None = None
+    open_at: Moment | None = None
+    need_ids: Sequence[str] | None = None
+
+
+Page = tuple[list[Any], str | None]
+
+
+def services(session: Session, wanted: Services, *, after: str | None, limit: int) -> Page:
+    """A page of services."""
+    conditions = list(_of_services(session, wanted))
+    # The nested records are long, and no list shows them.
+    shown = select(Service).options(defer(Service.document, raiseload=True))
+    texts = _Texts(session, wanted.text, wanted.by_name, with_needs=True)
+    return _page(session, search.SERVICES, Service, shown, conditions, texts, after, limit)
+
+
+def organisations(session: Session, wanted: Organisations, *, after: str | None, limit: int) -> Page:
+    """A page of organisations that answer for themselves."""
+    conditions = list(_of_organisations(session, wanted))
+    texts = _Texts(session, wanted.text, wanted.by_name)
+    shown = select(Organisation)
+    return _page(session, search.ORGANISATIONS, Organisation, shown, conditions, texts, after, limit)
+
+
+def sites(session: Session, wanted: Sites, *, after: str | None, limit: int) -> Page:
+    """A page of sites."""
+    conditions = list(_of_sites(session, wanted))
+    texts = _Texts(session, wanted.text, wanted.by_name)
+    return _page(session, search.SITES, Site, select(Site), conditions, texts, after, limit)
+
+
+class _Texts:
+    """The text of a question as conditions on the index."""
+
+    def __init__(
+        self, session: Session, text: str | None, by_name: bool, *, with_needs: bool = False
+    ) -> None:
+        self._session = session
+        self.text = text
+        self.by_name = by_name and text is not None
+        self._with_needs = with_needs
+
+    def whole(self) -> list[Node]:
+        """Each word occurs in the record, or in the name of a need it addresses."""
+        if self.text is None:
+            return []
+        words: list[Node] = [self._with_need_names(word) for word in asked(self.text)]
+        return words or [NOTHING]
+
+    def in_name(self) -> Node:
+        return whole(asked(self.text or "", in_name=True))
+
+    def _with_need_names(self, word: Word | Phrase) -> Node:
+        if not self._with_needs:
+            return word
+        named = search.ids(self._session, search.NEEDS, word, most=MOST_VALUES)
+        return Either((word, *(Tag(tag("n", need)) for need in named))) if named else word
+
+
+def _page(
+    session: Session,
+    index: search.Index,
+    table: Any,
+    shown: Select[Any],
+    conditions: Sequence[Condition],
+    texts: _Texts,
+    after: str | None,
+    limit: int,
+) -> Page:
+    if texts.text is None and not any(one.leads for one in conditions):
+        plain = [one.alone for one in conditions if one.alone is not None]
+        rows, marker = paging.keyset(session, shown.where(*plain), [table.id], after=after, limit=limit)
+        return [row[0] for row in rows], marker
+    nodes = [*texts.whole(), *(one.node for one in conditions if one.node is not None)]
+    asked_for: list[Node] = [whole(nodes)]
+    if texts.by_name:
+        named = texts.in_name()
+        asked_for = [whole([named, *nodes]), But(whole(nodes), named)]
+    exact = [
+        one.exact if one.exact is not None else one.alone
+        for one in conditions
+        if one.exact is not None or one.node is None
+    ]
+    found = [_led(session, index, table, node, exact) for node in asked_for]
+    if len(found) == 1:
+        rows, marker = paging.keyset(session, found[0].query, [found[0].number], after=after, limit=limit)
+    else:
+        rows, marker = paging.in_turn(
+            session, [(one.query, one.number) for one in found], after=after, limit=limit
+        )
+    ids = [row[1] for row in rows]
+    by_id = {row.id: row for row in session.scalars(shown.where(table.id.in_(ids)))}
+    return [by_id[id] for id in ids], marker
+
+
+def _led(
+    session: Session, index: search.Index, table: Any, node: Node, exact: Sequence[Any]
+) -> search.Matching:
+    found = search.matching(session, index, node)
+    if not exact:
+        return found
+    # One record after the other, and only until the page is full.
+    fits = exists().where(table.id == index.table.id, *exact)
+    return search.Matching(found.query.where(fits), found.number)
+
+
+def _of_services(session: Session, wanted: Services) -> Iterable[Condition]:
+    if wanted.need_ids is not None:
+        yield _needs(wanted.need_ids, Service.id)
+    if wanted.area is not None:
+        yield _area(session, wanted.area)
+    if wanted.near is not None:
+        there = exists().where(Site.service_id == Service.id, within(wanted.near))
+        yield Condition(_cells(wanted.near), leads=True, exact=there)
+    if wanted.open_at is not None:
+        opens = exists().where(ServiceOpening.service_id == Service.id, open_at(wanted.open_at))
+        yield Condition(Tag(f"t:{block(wanted.open_at)}"), leads=True, exact=opens)
+    if wanted.eligibility is not None:
+        yield Condition(_eligibility(wanted.eligibility), leads=True)
+    if wanted.age is not None:
+        yield Condition(
+            alone=and_(
+                or_(Service.minimum_age.is_(None), Service.minimum_age <= wanted.age),
+                or_(Service.maximum_age.is_(None), Service.maximum_age >= wanted.age),
+            )
+        )
+    if wanted.organisation is not None:
+        under = session.scalars(merges.under(wanted.organisation)).all()
+        yield _one_of("o", under, Service.organisation_id)
+    if wanted.providers is not None:
+        merged = merges.members(session, wanted.providers)
+        everyone = {*wanted.providers, *(member for listed in merged.values() for member in listed)}
+        yield _one_of("o", everyone, Service.organisation_id)
+    if wanted.status is not None:
+        yield Condition(Tag(tag("s", wanted.status)), alone=Service.status == wanted.status)
+    if wanted.source is not None:
+        yield Condition(Tag(tag("f", wanted.source)), alone=Service.source == wanted.source)
+    if wanted.assured_from is not None:
+        yield Condition(alone=Service.assured_on >= wanted.assured_from)
+    if wanted.assured_before is not None:
+        yield Condition(alone=Service.assured_on < wanted.assured_before)
+    if wanted.assured is not None:
+        stated = Service.assured_on.is_not(None)
+        yield Condition(alone=stated if wanted.assured else not_(stated))
+
+
+def _of_organisations(session: Session, wanted: Organisations) -> Iterable[Condition]:
+    yield Condition(alone=merges.standing(Organisation.id))
+    if wanted.source is not None:
+        yield Condition(Tag(tag("f", wanted.source)), alone=Organisation.source == wanted.source)
+    if wanted.sector is not None:
+        # A sector may come from an organisation merged into it: the index knows the own one only.
+        yield Condition(alone=Organisation.sector == wanted.sector)
+    if wanted.identifier is not None:
+        scheme, number = wanted.identifier
+        merged = merges.alias()
+        identified = (
+            select(merges.answering_id(OrganisationIdentifier.organisation_id, merged))
+            .select_from(OrganisationIdentifier)
+            .outerjoin(merged, merged.organisation_id == OrganisationIdentifier.organisation_id)
+            .where(OrganisationIdentifier.scheme == scheme, OrganisationIdentifier.identifier == number)
+        )
+        yield Condition(alone=Organisation.id.in_(identified))
+    if wanted.among is not None:
+        yield Condition(alone=Organisation.id.in_(list(wanted.among)))
+    provides = [
+        condition.exact if condition.exact is not None else condition.alone
+        for condition in _of_services(
+            session, Services(need_ids=wanted.need_ids, area=wanted.area, near=wanted.near)
+        )
+    ]
+    if provides:
+        merged = merges.alias()
+        own = (
+            select(merges.answering_id(Service.organisation_id, merged))
+            .select_from(Service)
+            .outerjoin(merged, merged.organisation_id == Service.organisation_id)
+            .where(Service.organisation_id.is_not(None), *provides)
+        )
+        yield Condition(alone=Organisation.id.in_(own))
+
+
+def _of_sites(session: Session, wanted: Sites) -> Iterable[Condition]:
+    if wanted.service is not None:
+        yield Condition(Tag(tag("v", wanted.service)), alone=Site.service_id == wanted.service)
+    if wanted.source is not None:
+        yield Condition(Tag(tag("f", wanted.source)), alone=Site.source == wanted.source)
+    if wanted.area is not None:
+        inside = areas.within(wanted.area)
+        alone = Site.area_code.in_(select(inside.c.code))
+        used = _used(session, inside, [Site.area_code])
+        node = None if used is None else any_tag("p", map(str.lower, used))
+        yield Condition(node, leads=node is not None, alone=alone)
+    if wanted.near is not None:
+        yield Condition(_cells(wanted.near), leads=True, exact=within(wanted.near))
+    if wanted.open_at is not None:
+        yield Condition(Tag(f"t:{block(wanted.open_at)}"), leads=True, exact=_site_opens(wanted.open_at))
+    if wanted.need_ids is not None:
+        yield Condition(alone=_addresses(wanted.need_ids, Site.service_id))
+
+
+def _site_opens(asked_for: Moment) -> Any:
+    """A site has opening times of its own, or those of its service."""
+    of_service = ServiceOpening.service_id == Site.service_id
+    own = exists().where(of_service, ServiceOpening.place_id == Site.id)
+    open_itself = exists().where(of_service, ServiceOpening.place_id == Site.id, open_at(asked_for))
+    open_as_service = exists().where(of_service, ServiceOpening.place_id.is_(None), open_at(asked_for))
+    return or_(open_itself, and_(not_(own), open_as_service))
+
+
+def _needs(need_ids: Sequence[str], service_id: Any) -> Condition:
+    node = any_tag("n", need_ids) if len(need_ids) <= MOST_VALUES else None
+    addressed = _addresses(need_ids, service_id)
+    return Condition(node, leads=node is not None, alone=addressed)
+
+
+def _addresses(need_ids: Sequence[str], service_id: Any) -> Any:
+    return exists().where(ServiceNeed.service_id == service_id, ServiceNeed.need_id.in_(list(need_ids)))
+
+
+def _area(session: Session, code: str) -> Condition:
+    inside, outside = areas.within(code), areas.around(code)
+    codes = select(inside.c.code).union(select(outside.c.code)).subquery()
+    declared = exists().where(
+        ServiceArea.service_id == Service.id, ServiceArea.area_code.in_(select(codes.c.code))
+    )
+    sited = exists().where(Site.service_id == Service.id, Site.area_code.in_(select(inside.c.code)))
+    used = _used(session, inside, [ServiceArea.area_code, Site.area_code])
+    if used is None:
+        return Condition(alone=or_(declared, sited))
+    around = session.scalars(select(outside.c.code)).all()
+    lower = sorted(map(str.lower, used))
+    declares = any_tag("a", {*lower, *map(str.lower, around)})
+    return Condition(Either((declares, any_tag("p", lower))), leads=True, alone=or_(declared, sited))
+
+
+def _used(session: Session, inside: Any, columns: Sequence[Any]) -> Sequence[str] | None:
+    """The codes among some that one of the columns holds; `None` where they are too many."""
+    held = or_(*(exists().where(column == inside.c.code) for column in columns))
+    found = session.scalars(select(inside.c.code).where(held).limit(MOST_VALUES + 1)).all()
+    return found if len(found) <= MOST_VALUES else None
+
+
+def _cells(near: Near) -> Node:
+    return any_tag("g", nearness.cells_around(near.lon, near.lat, near.within_m))
+
+
+def within(near: Near) -> Any:
+    """The condition on a site that it is within a distance: `domain.nearness.distance_m` in SQL."""
+    around = nearness.box(near.lon, near.lat, near.within_m)
+    north = (Site.lat - near.lat) * nearness.METRES_A_DEGREE
+    east = (Site.lon - near.lon) * nearness.metres_east(near.lat)
+    return and_(
+        Site.lat.between(around.south, around.north),
+        Site.lon.between(around.west, around.east),
+        north * north + east * east <= literal(near.within_m**2, Float),
+    )
+
+
+def _eligibility(text: str) -> Node:
+    nodes: list[Node] = []
+    for one in asked(text):
+        if isinstance(one, Phrase):
+            nodes += [Word(f"e:{word}", begins=False) for word in one.words]
+        else:
+            nodes.append(Word(f"e:{one.text}"))
+    return whole(nodes) if nodes else NOTHING
+
+
+def _one_of(kind: str, values: Iterable[str], column: Any) -> Condition:
+    listed = sorted(set(values))
+    node = any_tag(kind, listed) if len(listed) <= MOST_VALUES else None
+    return Condition(node, alone=column.in_(listed))
+
+
+def narrower(session: Session, need: str) -> list[str]:
+    """A need and all that counts for it: narrower terms, and terms crosswalked as exact or narrower.
+
+    In the sense in which network counts cover; `related` and broader terms do not count.
+    """
+    found = {need: None}
+    latest = [need]
+    while latest and len(found) < MOST_NEEDS:
+        steps = (
+            select(Need.id).where(Need.parent_id.in_(latest)),
+            select(Crosswalk.to_id).where(
+                Crosswalk.from_id.in_(latest), Crosswalk.relation.in_(("exact", "narrower"))
+            ),
+            select(Crosswalk.from_id).where(
+                Crosswalk.to_id.in_(latest), Crosswalk.relation.in_(("exact", "broader"))
+            ),
+        )
+        reached = {id for step in steps for id in session.scalars(step)}
+        latest = sorted(reached - found.keys())[: MOST_NEEDS - len(found)]
+        found |= dict.fromkeys(latest)
+    return list(found)
+
+
+def nearest_m(session: Session, service_ids: Sequence[str], near: Near) -> dict[str, float]:
+    """Of services how far their nearest site is from a point."""
+    query = select(Site.service_id, Site.lon, Site.lat).where(Site.service_id.in_(list(service_ids)))
+    found: dict[str, float] = {}
+    for service_id, lon, lat in session.execute(query):
+        if lon is None or lat is None:
+            continue
+        metres = nearness.distance_m(near.lon, near.lat, lon, lat)
+        found[service_id] = min(found.get(service_id, metres), metres)
+    return found

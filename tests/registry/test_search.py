@@ -1,0 +1,439 @@
+"""Finding services, organisations and sites: by text, need, place, opening time, age, and all together."""
+
+import threading
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import orjson
+import pytest
+from hedgerow_kit.auth import Principal
+from hedgerow_kit.db import Database
+from hedgerow_registry.actions import entities, indexing, records
+from hedgerow_registry.actions.provenance import claim
+from hedgerow_registry.domain import nearness
+from hedgerow_registry.domain.ids import record_id
+from hedgerow_registry.domain.searching import asked, whole, words
+from hedgerow_registry.store import search
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from sqlalchemy import delete, text
+
+from tests.registry.files import counts, fill, quarantined, send
+from tests.registry.service_records import SERVICE, of_version_3
+from tests.support.http import Client
+
+SERVICES = """
+    id,name,organisation_name,needs,area_codes,description,minimum_age,maximum_age,assured_on,site_name,postcode,site_area_code,lon,lat
+    a,Café Élan,Quay Trust,hedgerow:food,E05999001,Warm meals for all,,,2026-01-01,Hall,PE99 1AA,,1.05,53.32
+    b,Women's drop-in,Quay Trust,hedgerow:debt,,A food bank and cups of tea,18,,,Church,PE99 1AB,,1.06,53.33
+    c,Youth café,Salt Youth,hedgerow:food-bank,E05999002,,11,17,2020-01-01,Pier,PE99 2ZZ,E01999002,1.3,53.28
+    d,Bank of Food,Salt Youth,,,Food for the bank,,,,,,,,
+"""
+
+
+@pytest.fixture
+def filled(registry: Client) -> Client:
+    fill(registry)
+    for service in registry.items("/v1/services"):
+        path = f"/v1/services/{service['id']}"
+        assert registry.delete(path, headers={"if-match": registry.get(path).headers["etag"]}).is_success
+    made = send(registry, "services", SERVICES)
+    assert counts(made)[0] == 4
+    return registry
+
+
+def ordered(client: Client, **params: Any) -> list[str]:
+    ids = {record_id("default", "service", one): one for one in "abcd"}
+    return [ids[item["id"]] for item in client.items("/v1/services", params={**params, "limit": 2})]
+
+
+def found(client: Client, **params: Any) -> list[str]:
+    return sorted(ordered(client, **params))
+
+
+def refused(client: Client, path: str, **params: Any) -> tuple[int, str]:
+    answer = client.get(path, params=params)
+    body = answer.json()
+    said = (body.get("errors") or [{}])[0].get("parameter", body["type"].rpartition(":")[2])
+    return answer.status_code, said
+
+
+def test_words_are_without_case_and_accents_and_apostrophes() -> None:
+    assert words("Café ÉLAN, Straße; œuvre — naïve") == ["cafe", "elan", "strasse", "oeuvre", "naive"]
+    assert words("carers' and women’s") == ["carers", "and", "womens"]
+    assert words("Ω ﬁne 24/7") == ["ω", "fine", "24", "7"]
+    assert words(None) == words("—") == []
+
+
+def test_text_finds_words_of_the_service_its_needs_and_its_provider(filled: Client) -> None:
+    assert found(filled, text="cafe") == ["a", "c"]
+    assert found(filled, text="CAFÉ") == ["a", "c"]
+    assert found(filled, text="womens") == found(filled, text="women's") == ["b"]
+    assert found(filled, text="tea cup") == ["b"], "every word, in any order"
+    assert found(filled, text="tea cafe") == []
+    assert found(filled, text="warm") == ["a"]
+    assert found(filled, text="quay") == ["a", "b"], "the provider's name"
+    assert found(filled, text="debt") == ["b"], "the name of its need"
+    assert found(filled, text="%") == found(filled, text="") == []
+
+
+def test_a_word_is_found_by_its_beginning_and_a_phrase_as_it_stands(filled: Client) -> None:
+    assert found(filled, text="mea") == ["a"]
+    assert found(filled, text='"mea"') == []
+    assert found(filled, text='"food bank"') == ["b", "c"], "in its text, or as the name of its need"
+    assert found(filled, text='"bank of food"') == ["d"]
+    assert found(filled, text='"elan warm"') == [], "no phrase runs from one text into the next"
+    assert found(filled, text='"food bank" tea') == ["b"]
+    assert refused(filled, "/v1/services", text="a " * 17) == (422, "text")
+
+
+def test_names_that_fit_come_first_where_relevance_is_asked_for(filled: Client) -> None:
+    assert found(filled, text="food") == ["a", "b", "c", "d"]
+    told = ordered(filled, text="food", order="relevance")
+    assert (told[0], sorted(told[1:])) == ("d", ["a", "b", "c"])
+    assert ordered(filled, text="bank food", order="relevance", source="default")[0] == "d"
+    assert found(filled, text="bank food", order="relevance") == ["b", "c", "d"]
+    assert refused(filled, "/v1/services", text="food", order="relevance", after="bnVsbA")[0] == 422
+
+
+def test_places_are_found_by_postcode_and_distance_nearest_site_told(filled: Client) -> None:
+    assert found(filled, postcode="pe991aa", within_km=0.1) == ["a"]
+    assert found(filled, postcode="PE99 1AA") == ["a", "b"], "5 km unless said"
+    assert found(filled, postcode="PE99 1AA", within_km=25) == ["a", "b", "c"]
+    assert found(filled, postcode="PE99 1AA", within_km=25, text="cafe", age=30) == ["a"]
+    near = filled.items("/v1/services", params={"postcode": "PE99 1AA", "text": "drop"})
+    assert near[0]["distance_m"] == pytest.approx(1296, abs=5)
+    assert refused(filled, "/v1/services", postcode="PE99 9ZZ") == (404, "unplaced-postcode")
+    assert "/v1/imports/postcodes" in filled.get("/v1/services", params={"postcode": "PE99 9ZZ"}).text
+    assert refused(filled, "/v1/services", postcode="nowhere") == (422, "postcode")
+    assert refused(filled, "/v1/services", within_km=3) == (422, "within_km")
+    assert refused(filled, "/v1/services", postcode="PE99 1AA", within_km=1000) == (422, "within_km")
+
+
+def test_a_list_of_postcodes_places_what_no_site_stands_at(filled: Client) -> None:
+    made = send(
+        filled,
+        "postcodes",
+        "postcode,lon,lat,area_code\npe999zz,1.0601,53.3301,E05999001\nPE99 1AA,1.30,53.28,\nM1,1,53,\n"
+        "PE99 8ZZ,,,",
+    )
+    assert counts(made) == (2, 0, 0, 2)
+    assert [(line, column) for line, column, _ in quarantined(filled, made)] == [(4, "postcode"), (5, "lon")]
+    assert found(filled, postcode="PE99 9ZZ", within_km=1) == ["b"]
+    assert found(filled, postcode="PE99 1AA", within_km=1) == ["c"], "the list is believed before the sites"
+
+
+def test_conditions_add_up(filled: Client) -> None:
+    assert found(filled, need="food") == ["a", "c"]
+    assert found(filled, need="food", text="youth") == ["c"]
+    assert found(filled, area="E05999001") == ["a"]
+    assert found(filled, area="E06999001", text="cafe") == ["a", "c"]
+    assert found(filled, area="E01999002") == ["c"]
+    assert found(filled, age=16) == ["a", "c", "d"]
+    assert found(filled, age=18, text="food") == ["a", "b", "d"]
+    assert found(filled, text="cafe", status="inactive") == []
+    assert found(filled, text="cafe", source="other") == []
+    quay = next(o["id"] for o in filled.items("/v1/organisations", params={"text": "quay trust"}))
+    assert found(filled, organisation=quay, text="cafe") == ["a"]
+    assert found(filled, owner=quay, text="food") == ["a", "b"]
+
+
+def test_a_crosswalk_says_which_terms_count_for_a_need(filled: Client) -> None:
+    send(
+        filled,
+        "crosswalk",
+        "from_taxonomy,from_term,to_taxonomy,to_term,relation\nother,debt,hedgerow,debt,exact\n"
+        "hedgerow,food-bank,other,debt,related",
+    )
+    assert found(filled, need="other:debt") == ["b"]
+    assert found(filled, need="other:debt", narrower="false") == []
+
+
+def test_freshness_goes_by_the_day_of_assurance_and_not_by_our_reading(filled: Client) -> None:
+    days = (datetime.now(UTC).date() - datetime(2026, 1, 1, tzinfo=UTC).date()).days
+    assert found(filled, fresher_than=days) == ["a"]
+    assert found(filled, fresher_than=days - 1) == []
+    assert found(filled, staler_than=days) == ["c"]
+    assert sorted(found(filled, assured="false")) == ["b", "d"]
+    assert found(filled, staler_than=days, text="cafe") == ["c"]
+    by_name = {item["name"]: item for item in filled.items("/v1/services")}
+    assert by_name["Youth café"]["freshness"]["state"] == "stale"
+    assert by_name["Youth café"]["freshness"]["staleness"] == 1
+    assert by_name["Bank of Food"]["freshness"] == {
+        "assured_on": None,
+        "days": None,
+        "staleness": None,
+        "state": "unknown",
+    }
+    assert by_name["Café Élan"]["freshness"]["days"] == days
+
+
+def test_richness_names_what_is_missing(filled: Client) -> None:
+    by_name = {item["name"]: item["richness"] for item in filled.items("/v1/services")}
+    assert by_name["Bank of Food"] == {
+        "score": 8,
+        "missing": [
+            "description",
+            "needs",
+            "contact",
+            "place",
+            "opening_times",
+            "eligibility",
+            "area",
+            "url",
+            "cost",
+            "how_to_apply",
+            "accessibility",
+        ],
+    }
+    assert by_name["Youth café"]["score"] == 15 + 12 + 8 + 8 + 6
+    (trust,) = filled.items("/v1/organisations", params={"text": "quay trust"})
+    assert trust["richness"]["score"] == 0
+    assert trust["freshness"]["assured_on"] == "2026-01-01", "by the service that was assured last"
+
+
+def test_open_now_and_open_at_go_by_the_schedules(registry: Client) -> None:
+    hall = {"id": "22222222-2222-4222-8222-222222222222"}
+    hall["location"] = {"id": "33333333-3333-4333-8333-333333333333", "name": "Hall", "latitude": 53.3}
+    hall["location"] |= {"longitude": 1.05}
+    hall["schedules"] = [{"id": "h", "byday": "SA", "opens_at": "22:00", "closes_at": "02:00"}]
+    other = {**hall, "id": "44444444-4444-4444-8444-444444444444"}
+    other["location"] = {**hall["location"], "id": "55555555-5555-4555-8555-555555555555"}
+    del other["schedules"]
+    week = [{"id": "w", "byday": "MO,TU", "opens_at": "09:00", "closes_at": "17:00"}]
+    said = {"eligibility_description": "Older carers"}
+    sent = of_version_3(schedules=week, service_at_locations=[hall, other], **said)
+    send(registry, "hsds", orjson.dumps([sent]), media_type="application/json")
+
+    def open_at(moment: str, path: str = "services", **params: Any) -> list[str]:
+        return [one["id"][:2] for one in registry.items(f"/v1/{path}", params={"open_at": moment, **params})]
+
+    assert open_at("2026-11-23T09:00") == ["11"]
+    assert open_at("2026-07-06T08:30:00Z") == ["11"], "half past nine in London in summer"
+    assert open_at("2026-11-23T17:00") == []
+    assert open_at("2026-11-29T01:00") == ["11"], "Saturday's night"
+    assert open_at("2026-11-29T01:00", "sites") == ["22"]
+    assert open_at("2026-11-23T10:00", "sites") == ["44"], "the other has times of its own"
+    assert open_at("2026-11-23T10:00", text="advice") == ["11"]
+    assert registry.get("/v1/services", params={"open_at": "now"}).status_code == 200
+    assert refused(registry, "/v1/services", open_at="soon") == (422, "open_at")
+    assert refused(registry, "/v1/services", open_at="0001-01-01T00:00") == (422, "open_at")
+
+    def eligible(said: str) -> int:
+        return len(registry.items("/v1/services", params={"eligible": said}))
+
+    assert (eligible("carer"), eligible("older carers"), eligible("parents")) == (1, 1, 0)
+    assert len(registry.items("/v1/services", params={"text": "carers"})) == 0, "that is not its text"
+
+
+def test_organisations_and_sites_are_found_too(filled: Client) -> None:
+    def organisations(**params: Any) -> list[str]:
+        return sorted(one["name"] for one in filled.items("/v1/organisations", params=params))
+
+    assert organisations(text="quay") == ["Quay Kitchen", "Quay Trust"]
+    assert organisations(text="qk") == ["Quay Kitchen"], "an alias"
+    assert organisations(text="1234567") == ["Quay Kitchen"], "the number of an identifier"
+    assert organisations(need="other:debt") == [] == organisations(need="hedgerow:food", text="kitchen")
+    assert organisations(need="hedgerow:debt") == ["Quay Trust"]
+    assert organisations(area="E05999002") == ["Salt Youth"]
+    assert organisations(postcode="PE99 1AA", within_km=3) == ["Quay Trust"]
+
+    def sites(**params: Any) -> list[str]:
+        return sorted(one["name"] for one in filled.items("/v1/sites", params=params))
+
+    assert sites(text="PE99 1AB") == sites(text="pe991ab") == ["Church"]
+    assert sites(text="hall") == ["Hall"]
+    assert sites(postcode="PE99 1AA", within_km=2) == ["Church", "Hall"]
+    assert sites(area="E05999002") == ["Pier"]
+    assert sites(need="hedgerow:food") == ["Hall", "Pier"]
+
+
+def test_the_index_follows_whatever_is_written(filled: Client) -> None:
+    (trust,) = filled.items("/v1/organisations", params={"text": "quay trust"})
+    path = f"/v1/organisations/{trust['id']}"
+    tag = filled.get(path).headers["etag"]
+    assert filled.put(path, json={"name": "Harbour Trust"}, headers={"if-match": tag}).status_code == 200
+    assert found(filled, text="quay") == []
+    assert found(filled, text="harbour") == ["a", "b"], "services follow their provider's name"
+    send(filled, "needs", "taxonomy,term,name\nhedgerow,debt,Money worries")
+    assert found(filled, text="worries") == ["b"]
+    assert found(filled, text="advice") == [], "the need was called Debt advice"
+    (church,) = filled.items("/v1/sites", params={"text": "church"})
+    path = f"/v1/sites/{church['id']}"
+    moved = {"service_id": record_id("default", "service", "d"), "name": "Chapel", "lon": 1.3, "lat": 53.28}
+    tag = filled.get(path).headers["etag"]
+    assert filled.put(path, json=moved, headers={"if-match": tag}).status_code == 200
+    assert found(filled, postcode="PE99 1AA") == ["a"], "the service it left is not there any more"
+    assert found(filled, postcode="PE99 2ZZ") == ["c", "d"]
+    path = f"/v1/services/{record_id('default', 'service', 'd')}"
+    tag = filled.get(path).headers["etag"]
+    assert filled.delete(path, headers={"if-match": tag}).status_code == 204
+    assert found(filled, text="food") == ["a", "b", "c"]
+    assert filled.items("/v1/sites", params={"text": "chapel"}) == []
+
+
+def test_services_of_a_merged_organisation_are_found_by_either_name(filled: Client) -> None:
+    ids = {one["name"]: one["id"] for one in filled.items("/v1/organisations")}
+    merged = filled.post(
+        f"/v1/organisations/{ids['Salt Youth']}/merge",
+        json={"into": ids["Quay Trust"], "reason": "one body"},
+    )
+    assert merged.status_code == 200
+    assert found(filled, text="quay") == ["a", "b", "c", "d"]
+    assert found(filled, text='"salt youth"') == ["a", "b", "c", "d"]
+    assert [o["name"] for o in filled.items("/v1/organisations", params={"text": "salt youth"})] == [
+        "Quay Trust"
+    ]
+    undone = filled.post(f"/v1/organisations/{ids['Salt Youth']}/unmerge", json={"reason": "two after all"})
+    assert undone.status_code == 200
+    assert found(filled, text="quay") == ["a", "b"]
+    assert found(filled, text='"salt youth"') == ["c", "d"]
+
+
+def test_what_came_in_past_the_index_is_indexed_at_the_start(filled: Client, database: Database) -> None:
+    with database.writing() as session:
+        for index in (search.SERVICES, search.ORGANISATIONS, search.SITES, search.NEEDS):
+            if database.dialect == "sqlite":
+                session.execute(text(f"DELETE FROM {index.words}"))
+            session.execute(delete(index.table))
+    assert found(filled, text="food") == []
+    assert indexing.fill(database) > 10
+    assert found(filled, text="food") == ["a", "b", "c", "d"]
+    assert indexing.fill(database) == 0
+
+
+PRINCIPAL = Principal("writer", frozenset({"administrator"}), frozenset({"*"}))
+VOCABULARY = ("food", "foods", "bank", "café", "Youth", "tea", "women's", "drop-in", "été")
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    texts=st.lists(st.lists(st.sampled_from(VOCABULARY), min_size=1, max_size=5), min_size=1, max_size=8),
+    question=st.lists(
+        st.sampled_from(("foo", "food", "bank", "CAFE", '"food bank"', '"youth"', "é", "in")),
+        min_size=1,
+        max_size=3,
+    ),
+)
+def test_both_databases_find_what_a_plain_look_finds(
+    database: Database, texts: list[list[str]], question: list[str]
+) -> None:
+    said = [" ".join(listed) for listed in texts]
+    ids = [record_id("p", "need", str(number)) for number in range(len(said))]
+    with database.writing() as session:
+        by = claim(session, "p", PRINCIPAL)
+        rows = [
+            {"id": id, "taxonomy": "t", "term": "z", "name": name} for id, name in zip(ids, said, strict=True)
+        ]
+        records.write(session, entities.NEEDS, rows, by)
+        gone = [record_id("p", "need", str(number)) for number in range(len(said), 8)]
+        records.remove(session, entities.NEEDS, [(id,) for id in gone], by)
+    nodes = asked(" ".join(question))
+
+    def fits(name: str) -> bool:
+        listed = words(name)
+
+        def holds(node: Any) -> bool:
+            if hasattr(node, "words"):
+                width = len(node.words)
+                return any(tuple(listed[at : at + width]) == node.words for at in range(len(listed)))
+            return any(word.startswith(node.text) for word in listed)
+
+        return all(holds(node) for node in nodes)
+
+    with database.reading() as session:
+        told = search.ids(session, search.NEEDS, whole(nodes), most=100)
+    assert sorted(told) == sorted(id for id, name in zip(ids, said, strict=True) if fits(name))
+
+
+@given(
+    lon=st.floats(-8.5, 1.9),
+    lat=st.floats(49.5, 61),
+    km=st.floats(0.01, 200),
+    east=st.floats(-3, 3),
+    north=st.floats(-2, 2),
+)
+def test_whatever_is_within_a_distance_lies_in_the_squares_around(
+    lon: float, lat: float, km: float, east: float, north: float
+) -> None:
+    other = (lon + east, lat + north)
+    if nearness.distance_m(lon, lat, *other) <= km * 1000 * 0.99:
+        around = set(nearness.cells_around(lon, lat, km * 1000))
+        assert around & set(nearness.cells(*other))
+        box = nearness.box(lon, lat, km * 1000)
+        assert box.west <= other[0] <= box.east
+        assert box.south <= other[1] <= box.north
+
+
+def test_pages_stay_whole_while_others_write(registry: Client, database: Database) -> None:
+    """What was there throughout, and fitted throughout, comes exactly once, whatever else is written."""
+    rows = [f"k{n},Food number {n},hedgerow:food,E06999001,1.0{n % 10},53.3" for n in range(60)]
+    fill(registry)
+    send(registry, "services", "id,name,needs,area_codes,lon,lat\n" + "\n".join(rows))
+    stop = threading.Event()
+    failures: list[str] = []
+
+    def write() -> None:
+        turn = 0
+        while not stop.is_set():
+            turn += 1
+            with database.writing() as session:
+                by = claim(session, "default", PRINCIPAL)
+                come = [
+                    {
+                        "id": record_id("w", "service", f"{turn} {n}"),
+                        "name": f"Food {turn}",
+                        "status": "active",
+                    }
+                    for n in range(3)
+                ]
+                # Some are written anew, some come, some go.
+                same = record_id("default", "service", f"k{turn % 60}")
+                kept = {"id": same, "name": f"Food again {turn}", "status": "active"}
+                kept |= {"needs": ["hedgerow:food"], "area_codes": ["E06999001"]}
+                records.write(session, entities.SERVICES, [*come, kept], by)
+                gone = [record_id("w", "service", f"{turn - 1} {n}") for n in range(3)]
+                records.remove(session, entities.SERVICES, [(id,) for id in gone], by)
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    constant = {record_id("default", "service", f"k{n}") for n in range(60)}
+    try:
+        for params in (
+            {"text": "food"},
+            {"text": "food", "area": "E05999001"},
+            {"need": "hedgerow:food"},
+            {"postcode": "PE99 1AA", "within_km": 50},
+            {},
+            {"source": "default"},
+        ):
+            listed = [one["id"] for one in registry.items("/v1/services", params={**params, "limit": 7})]
+            if len(listed) != len(set(listed)):
+                failures.append(f"{params}: doubled")
+            if not constant <= set(listed):
+                failures.append(f"{params}: missed {len(constant - set(listed))}")
+    finally:
+        stop.set()
+        writer.join()
+    assert failures == []
+
+
+def test_freshness_is_told_of_a_moment(registry: Client) -> None:
+    send(registry, "services", f"id,name,assured_on\n{SERVICE},One,2026-01-01")
+    then = (datetime.now(UTC) + timedelta(minutes=1)).isoformat()
+    told = registry.get(f"/v1/services/{SERVICE}", params={"as_of": then}).json()
+    assert told["freshness"]["assured_on"] == "2026-01-01"
+    assert told["richness"] is None
+
+
+def test_sources_tell_how_fresh_and_full_their_records_are(filled: Client) -> None:
+    send(filled, "services", "id,name,assured_on\n1,One,2020-01-01", source="other")
+    default, other = filled.items("/v1/sources")
+    assert default["counts"] == {"organisations": 5, "services": 4, "sites": 3}
+    assert default["freshness"]["unknown"] == 2
+    assert sum(default["freshness"][state] for state in ("fresh", "ageing", "stale", "unknown")) == 4
+    assert other["freshness"]["stale"] == 1
+    assert other["freshness"]["median_staleness"] == 1
+    assert sum(default["richness"]["services"].values()) == 4
+    assert other["richness"]["services"]["0-19"] == 1
+    assert default["computed"]["thresholds"]["stale_days"] == 730
