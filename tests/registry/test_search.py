@@ -299,6 +299,7 @@ def test_what_came_in_past_the_index_is_indexed_at_the_start(filled: Client, dat
     assert found(filled, text="food") == []
     assert indexing.fill(database) > 10
     assert found(filled, text="food") == ["a", "b", "c", "d"]
+    assert found(filled, postcode="PE99 1AA", within_km=25) == ["a", "b", "c"]
     assert indexing.fill(database) == 0
 
 

@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 
 from hedgerow_registry.domain import nearness, quality
 from hedgerow_registry.domain.openings import OpeningTime, blocks, openings
-from hedgerow_registry.domain.quality import Said
+from hedgerow_registry.domain.quality import Measure, Said
 from hedgerow_registry.domain.searching import Document, document, tag, words
 from hedgerow_registry.store import directory, merges, search
 from hedgerow_registry.store.held import chunks, known
@@ -60,14 +60,22 @@ class Touched(NamedTuple):
     def ids(self, type: str) -> set[str]:
         return {*self.written.get(type, ()), *self.again.get(type, ())}
 
-    def records(self, type: str, ids: Iterable[str]) -> dict[str, Fields]:
+    def records(self, type: str, ids: Iterable[str]) -> dict[str, tuple[Fields, str]]:
         """Those of some records that were written, each with its source."""
         written, sources = self.written.get(type, {}), self.sources.get(type, {})
         return {
-            id: {**record, "source": sources[id]}
+            id: (record, sources[id])
             for id in ids
             if id in sources and (record := written.get(id)) is not None
         }
+
+    def sites(self) -> dict[str, list[Fields]]:
+        """The sites that were written, by the services they belong to."""
+        found: dict[str, list[Fields]] = {}
+        for record in self.written.get("site", {}).values():
+            if record is not None:
+                found.setdefault(record["service_id"], []).append(record)
+        return found
 
 
 NOTHING = Touched({}, {}, {})
@@ -88,8 +96,9 @@ def refresh(session: Session, touched: Touched) -> None:
         services |= _services_of(session, renamed)
     services |= _services_of_sites(session, sites, touched.written.get("site", {}))
     opens: Opens = {}
+    written_sites = touched.sites()
     for piece in chunks(sorted(services)):
-        before = _index_services(session, piece, touched, opens)
+        before = _index_services(session, piece, touched, written_sites, opens)
         # Its opening times are those of its sites too.
         written = touched.written.get("service", {})
         sites |= set(directory.sites_of(session, [id for id in before if written.get(id) is not None]))
@@ -119,10 +128,9 @@ def _index_organisations(session: Session, ids: list[str], touched: Touched) -> 
     before = search.held(session, search.ORGANISATIONS, ids)
     names_before = {
         id: names
+        for piece in chunks(before)
         for id, names in session.execute(
-            select(IndexedOrganisation.id, IndexedOrganisation.names).where(
-                IndexedOrganisation.id.in_(list(before))
-            )
+            select(IndexedOrganisation.id, IndexedOrganisation.names).where(IndexedOrganisation.id.in_(piece))
         )
     }
     columns = [getattr(Organisation, name) for name in ("id", *_ORGANISATION_COLUMNS)]
@@ -146,9 +154,9 @@ def _index_organisations(session: Session, ids: list[str], touched: Touched) -> 
     return [id for id, (_, row) in found.items() if names_before.get(id, row["names"]) != row["names"]]
 
 
-def _quality(of: Any, said: Said) -> dict[str, int]:
-    says = quality.says(of, said)
-    return {"richness": quality.score(of, says), "says": says}
+def _quality(by: Measure, said: Said) -> dict[str, int]:
+    score, says = by.score_and_bits(said)
+    return {"richness": score, "says": says}
 
 
 def _services_of(session: Session, organisations: Iterable[str]) -> set[str]:
@@ -163,43 +171,47 @@ def _services_of_sites(session: Session, sites: Collection[str], written: Writte
     """The services that sites belong to, and those that they belonged to before."""
     found = {str(record["service_id"]) for record in written.values() if record is not None}
     for piece in chunks(sorted(sites)):
-        before = select(IndexedSite.service_id).where(IndexedSite.id.in_(piece))
-        now = select(Site.service_id).where(Site.id.in_([id for id in piece if id not in written]))
-        found |= {*session.scalars(before), *session.scalars(now)}
+        found.update(session.scalars(select(IndexedSite.service_id).where(IndexedSite.id.in_(piece))))
+    for piece in chunks(id for id in sorted(sites) if id not in written):
+        found.update(session.scalars(select(Site.service_id).where(Site.id.in_(piece))))
     return found
 
 
-def _index_services(session: Session, ids: list[str], touched: Touched, opens: Opens) -> Collection[str]:
+def _index_services(
+    session: Session,
+    ids: list[str],
+    touched: Touched,
+    written_sites: Mapping[str, list[Fields]],
+    opens: Opens,
+) -> Collection[str]:
     """Index services, and tell when they are open; gives those that were indexed before."""
     before = search.held(session, search.SERVICES, ids)
     records = touched.records("service", ids)
     unread = [(id,) for id in ids if id not in records]
     read = whole(session, Service, ["id"], _SERVICE_COLUMNS, _SERVICE_PARTS, unread)
-    records |= {id: record for (id,), record in read.items()}
-    names = _names_of(session, {record["organisation_id"] for record in records.values()} - {None})
-    placed = _placed(session, touched, list(before))
+    records |= {id: (record, record["source"]) for (id,), record in read.items()}
+    names = _names_of(session, {record["organisation_id"] for record, _ in records.values()} - {None})
+    # Only of those that are new are all sites in hand.
+    older = [*before, *(id for (id,) in read if id not in before)]
+    placed = {**written_sites, **_placed(session, older)}
     found: dict[str, tuple[Document, Fields]] = {}
-    for id, record in records.items():
+    for id, (record, source) in records.items():
         times = openings(record["document"])
         by_place: dict[str | None, list[str]] = {}
         for one in times:
             by_place.setdefault(one.place_id, []).extend(_opening_tags(one))
         opens[id] = by_place
         known_as = names.get(record["organisation_id"], ())
-        found[id] = _service(record, known_as, placed.get(id, []), by_place, bool(times))
+        found[id] = _service(record, source, known_as, placed.get(id, []), by_place, bool(times))
     _put(session, search.SERVICES, ids, found, before)
     return before
 
 
-def _placed(session: Session, touched: Touched, services: list[str]) -> dict[str, list[Fields]]:
-    """The sites of services: those in hand, and those of services that are older."""
-    placed: dict[str, list[Fields]] = {}
-    for record in touched.written.get("site", {}).values():
-        if record is not None:
-            placed.setdefault(record["service_id"], []).append(record)
+def _placed(session: Session, services: Iterable[str]) -> dict[str, list[Fields]]:
+    """The sites of services, as they stand in the tables."""
+    placed: dict[str, list[Fields]] = {id: [] for id in services}
     columns = (Site.id, Site.service_id, Site.area_code, Site.postcode, Site.lon, Site.lat)
-    for piece in chunks(services):
-        placed |= {id: [] for id in piece}
+    for piece in chunks(placed):
         for row in session.execute(select(*columns).where(Site.service_id.in_(piece))):
             placed[row.service_id].append(dict(row._mapping))
     return placed
@@ -222,13 +234,15 @@ def _names_of(session: Session, organisations: Collection[str]) -> dict[str, lis
 
 def _service(
     record: Fields,
+    source: str,
     names: Iterable[str],
     sites: list[Fields],
     opens: Mapping[str | None, list[str]],
     states_times: bool,
 ) -> tuple[Document, Fields]:
     nested = record["document"] or {}
-    tags = [tag("s", record["status"]), tag("f", record["source"]), *map(_need_tag, record["needs"])]
+    tags = [tag("s", record["status"]), tag("f", source)]
+    tags += [tag("n", need) for need in record["needs"]]
     tags += [tag("a", code.lower()) for code in record["area_codes"]]
     if record["organisation_id"] is not None:
         tags.append(tag("o", record["organisation_id"]))
@@ -236,22 +250,19 @@ def _service(
         tags += _site_tags(site)
     for spans in opens.values():
         tags += spans
-    tags += [f"e:{word}" for one in _eligibility(nested) for word in words(one)]
+    if nested:
+        tags += [f"e:{word}" for one in _eligibility(nested) for word in words(one)]
     said = Said(record, nested, sites, states_times)
     return (
         document(record["name"], [nested.get("alternate_name"), record["description"], *names], tags),
-        {"source": record["source"], **_quality(quality.SERVICE, said)},
+        {"source": source, **_quality(quality.SERVICE, said)},
     )
-
-
-def _need_tag(need: str) -> str:
-    return tag("n", need)
 
 
 def _site_tags(site: Fields) -> list[str]:
     tags = [] if site["area_code"] is None else [tag("p", site["area_code"].lower())]
     if site["lon"] is not None:
-        tags += [tag("g", cell) for cell in nearness.cells(site["lon"], site["lat"])]
+        tags += [f"g:{cell}" for cell in nearness.cells(site["lon"], site["lat"])]
     return tags
 
 
@@ -274,16 +285,16 @@ def _index_sites(session: Session, ids: list[str], touched: Touched, opens: Open
     records = touched.records("site", ids)
     unread = [(id,) for id in ids if id not in records]
     read = whole(session, Site, ["id"], _SITE_COLUMNS, (), unread)
-    records |= {id: record for (id,), record in read.items()}
-    wanted = {record["service_id"] for record in records.values()}
+    records |= {id: (record, record["source"]) for (id,), record in read.items()}
+    wanted = {record["service_id"] for record, _ in records.values()}
     untold = wanted - opens.keys()
     opens |= {service_id: {} for service_id in untold}
     for service_id, opening in directory.openings_of(session, untold):
         opens[service_id].setdefault(opening.place_id, []).extend(_opening_tags(opening))
     found: dict[str, tuple[Document, Fields]] = {}
-    for id, record in records.items():
+    for id, (record, source) in records.items():
         own = opens[record["service_id"]]
-        tags = [tag("v", record["service_id"]), tag("f", record["source"]), *_site_tags(record)]
+        tags = [tag("v", record["service_id"]), tag("f", source), *_site_tags(record)]
         tags += own.get(id) or own.get(None) or []
         # Written together as well, as some write it.
         squeezed = (record["postcode"] or "").replace(" ", "")
@@ -309,7 +320,7 @@ def _put(
 _FILLED: tuple[tuple[search.Index, Any, Callable[[Session, list[str]], Any]], ...] = (
     (search.NEEDS, Need, lambda session, ids: _index_needs(session, ids, NOTHING)),
     (search.ORGANISATIONS, Organisation, lambda session, ids: _index_organisations(session, ids, NOTHING)),
-    (search.SERVICES, Service, lambda session, ids: _index_services(session, ids, NOTHING, {})),
+    (search.SERVICES, Service, lambda session, ids: _index_services(session, ids, NOTHING, {}, {})),
     (search.SITES, Site, lambda session, ids: _index_sites(session, ids, NOTHING, {})),
 )
 

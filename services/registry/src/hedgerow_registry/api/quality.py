@@ -64,6 +64,6 @@ def of_organisations(session: Session, ids: Iterable[str]) -> dict[str, dict[str
     }
 
 
-def _richness(of: Any, says: Mapping[str, int], id: str) -> RichnessView:
-    bits = says.get(id, 0)
-    return RichnessView(score=quality.score(of, bits), missing=list(quality.missing(of, bits)))
+def _richness(by: quality.Measure, says: Mapping[str, int], id: str) -> RichnessView:
+    score, missing = by.richness(says.get(id, 0))
+    return RichnessView(score=score, missing=list(missing))

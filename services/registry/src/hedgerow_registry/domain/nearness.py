@@ -1,6 +1,7 @@
 """What is near a point: squares of a grid to look in, and the distance on the ground."""
 
 import math
+from functools import lru_cache
 from typing import Final, NamedTuple
 
 METRES_A_DEGREE: Final = 111_195.0
@@ -18,13 +19,20 @@ class Box(NamedTuple):
     north: float
 
 
-def cells(lon: float, lat: float) -> list[str]:
+# A site is looked at for itself and for its service.
+@lru_cache(maxsize=20_000)
+def cells(lon: float, lat: float) -> tuple[str, ...]:
     """The squares that a point lies in, one of each grid.
 
     >>> cells(-2.32, 53.42)
-    ['0.1068.-29', '1.267.-8', '2.66.-2']
+    ('0.1068.-29', '1.267.-8', '2.66.-2')
     """
-    return [_cell(grid, _row(grid, lat), _column(grid, lon)) for grid in range(len(GRIDS))]
+    return tuple(
+        [
+            f"{grid}.{math.floor(lat / high)}.{math.floor(lon / wide)}"
+            for grid, (high, wide, _) in enumerate(GRIDS)
+        ]
+    )
 
 
 def cells_around(lon: float, lat: float, within_m: float) -> list[str]:
@@ -33,10 +41,11 @@ def cells_around(lon: float, lat: float, within_m: float) -> list[str]:
     Some of what lies in them is further away: the distance has to be looked at as well.
     """
     grid = next(place for place, (_, _, serves) in enumerate(GRIDS) if within_m <= serves)
+    high, wide, _ = GRIDS[grid]
     around = box(lon, lat, within_m)
-    rows = range(_row(grid, around.south), _row(grid, around.north) + 1)
-    columns = range(_column(grid, around.west), _column(grid, around.east) + 1)
-    return [_cell(grid, row, column) for row in rows for column in columns]
+    rows = range(math.floor(around.south / high), math.floor(around.north / high) + 1)
+    columns = range(math.floor(around.west / wide), math.floor(around.east / wide) + 1)
+    return [f"{grid}.{row}.{column}" for row in rows for column in columns]
 
 
 def box(lon: float, lat: float, within_m: float) -> Box:
@@ -63,15 +72,3 @@ def distance_m(lon: float, lat: float, other_lon: float, other_lat: float) -> fl
 def metres_east(lat: float) -> float:
     """Metres of a degree of longitude at a latitude."""
     return METRES_A_DEGREE * math.cos(math.radians(lat))
-
-
-def _row(grid: int, lat: float) -> int:
-    return math.floor(lat / GRIDS[grid][0])
-
-
-def _column(grid: int, lon: float) -> int:
-    return math.floor(lon / GRIDS[grid][1])
-
-
-def _cell(grid: int, row: int, column: int) -> str:
-    return f"{grid}.{row}.{column}"

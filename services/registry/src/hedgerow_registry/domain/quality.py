@@ -1,8 +1,8 @@
 """How fresh and how full a record is: two figures, each with what it rests on."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import date
+from itertools import compress
 from typing import Any, Final, NamedTuple
 
 # A service that was assured no longer ago is fresh; from the second on it is stale.
@@ -57,8 +57,7 @@ class Richness(NamedTuple):
     missing: tuple[str, ...]
 
 
-@dataclass(frozen=True)
-class Said:
+class Said(NamedTuple):
     """What there is of a record: its fields, its nested record, its sites, whether it says when it opens."""
 
     fields: Mapping[str, Any]
@@ -67,94 +66,96 @@ class Said:
     opens: bool = False
 
 
-Says = Callable[[Said], bool]
+class Measure:
+    """The fields of a kind of record with their weights, which sum to 100, and how to tell which it has."""
 
+    def __init__(self, weights: Mapping[str, int], says: Callable[[Said], Sequence[object]]) -> None:
+        """says: for each field, in their order, something that is true if the record says something of it."""
+        self._weights = weights
+        self._points = tuple(weights.values())
+        self._bits = tuple(1 << place for place in range(len(weights)))
+        self._says = says
 
-def _any_of(*names: str) -> Says:
-    if len(names) == 1:
-        (only,) = names
-        return lambda said: bool(said.fields.get(only) or said.document.get(only))
-    return lambda said: any(said.fields.get(name) or said.document.get(name) for name in names)
+    def score_and_bits(self, said: Said) -> tuple[int, int]:
+        """The sum of the weights of what a record says something of, and a bit for each of these."""
+        says = self._says(said)
+        return sum(compress(self._points, says)), sum(compress(self._bits, says))
+
+    def richness(self, bits: int) -> Richness:
+        """The score of a record and what it says nothing of, from the bits of what it does.
+
+        >>> said = Said({"identifiers": ["GB-COH:1"], "sector": "charity"}, {})
+        >>> ORGANISATION.richness(ORGANISATION.score_and_bits(said)[1])
+        Richness(score=40, missing=('description', 'legal_form', 'size', 'url', 'contact'))
+        """
+        says = [bits & bit for bit in self._bits]
+        missing = tuple(name for name, holds in zip(self._weights, says, strict=True) if not holds)
+        return Richness(sum(compress(self._points, says)), missing)
 
 
 def _described(said: Said) -> bool:
-    return len(str(said.fields.get("description") or "").split(None, ENOUGH_WORDS)) >= ENOUGH_WORDS
+    text = said.fields.get("description") or ""
+    return len(text.split(None, ENOUGH_WORDS)) >= ENOUGH_WORDS
 
 
-def _placed(said: Said) -> bool:
-    return any(site.get("lon") is not None or site.get("postcode") for site in said.sites)
-
-
-def _served(said: Said) -> bool:
-    return bool(said.fields.get("area_codes")) or any(site.get("area_code") for site in said.sites)
-
-
-def _aged(said: Said) -> bool:
-    names = ("minimum_age", "maximum_age")
-    return any(said.fields.get(name) is not None for name in names) or bool(
-        said.document.get("eligibility_description")
+def _service_says(said: Said) -> Sequence[object]:
+    fields, document, sites, opens = said
+    own, nested = fields.get, document.get
+    return (
+        _described(said),
+        own("needs"),
+        own("phone") or own("email") or nested("phones") or nested("contacts"),
+        [site for site in sites if site["lon"] is not None or site["postcode"]],
+        opens,
+        own("organisation_id"),
+        own("minimum_age") is not None or own("maximum_age") is not None or nested("eligibility_description"),
+        own("area_codes") or [site for site in sites if site["area_code"]],
+        own("url"),
+        nested("cost_options") or nested("fees") or nested("fees_description"),
+        nested("application_process"),
+        [place for place in nested("service_at_locations") or () if _accessible(place)],
     )
 
 
-# What a resident needs to know to go there weighs most. The weights of each list sum to 100.
-SERVICE: Final[tuple[tuple[str, int, Says], ...]] = (
-    ("description", 15, _described),
-    ("needs", 15, _any_of("needs")),
-    ("contact", 12, _any_of("phone", "email", "phones", "contacts")),
-    ("place", 12, _placed),
-    ("opening_times", 10, lambda said: said.opens),
-    ("organisation", 8, _any_of("organisation_id")),
-    ("eligibility", 8, _aged),
-    ("area", 6, _served),
-    ("url", 4, _any_of("url")),
-    ("cost", 4, _any_of("cost_options", "fees", "fees_description")),
-    ("how_to_apply", 3, _any_of("application_process")),
-    ("accessibility", 3, lambda said: any(_accessible(place) for place in _places(said))),
-)
-ORGANISATION: Final[tuple[tuple[str, int, Says], ...]] = (
-    ("identifiers", 25, _any_of("identifiers")),
-    ("sector", 15, _any_of("sector")),
-    ("description", 15, _described),
-    ("legal_form", 15, _any_of("legal_form")),
-    ("size", 10, _any_of("size")),
-    ("url", 10, _any_of("url")),
-    ("contact", 10, _any_of("email")),
-)
-
-
-def _places(said: Said) -> Sequence[Mapping[str, Any]]:
-    return said.document.get("service_at_locations") or ()
+def _organisation_says(said: Said) -> Sequence[object]:
+    own = said.fields.get
+    return (
+        own("identifiers"), own("sector"), _described(said), own("legal_form"), own("size"), own("url"),
+        own("email"),
+    )  # fmt: skip
 
 
 def _accessible(place: Mapping[str, Any]) -> bool:
     return bool((place.get("location") or {}).get("accessibility"))
 
 
-def score(of: Sequence[tuple[str, int, Says]], says: int) -> int:
-    """The sum of the weights of the fields whose bit is set, the first field's the lowest."""
-    return sum(weight for place, (_, weight, _) in enumerate(of) if says >> place & 1)
-
-
-def missing(of: Sequence[tuple[str, int, Says]], says: int) -> tuple[str, ...]:
-    """The fields whose bit is not set."""
-    return tuple(name for place, (name, _, _) in enumerate(of) if not says >> place & 1)
-
-
-def says(of: Sequence[tuple[str, int, Says]], said: Said) -> int:
-    """A bit for each field that a record says something of."""
-    bits, bit = 0, 1
-    for _, _, holds in of:
-        if holds(said):
-            bits |= bit
-        bit <<= 1
-    return bits
-
-
-def richness(of: Sequence[tuple[str, int, Says]], said: Said) -> Richness:
-    """The sum of the weights of the fields that a record says something of, and the others by name.
-
-    >>> richness(ORGANISATION, Said({"identifiers": ["GB-COH:1"], "sector": "charity"}, {}))
-    Richness(score=40, missing=('description', 'legal_form', 'size', 'url', 'contact'))
-    """
-    bits = says(of, said)
-    return Richness(score(of, bits), missing(of, bits))
+# What a resident needs to know to go there weighs most.
+SERVICE: Final = Measure(
+    {
+        "description": 15,
+        "needs": 15,
+        "contact": 12,
+        "place": 12,
+        "opening_times": 10,
+        "organisation": 8,
+        "eligibility": 8,
+        "area": 6,
+        "url": 4,
+        "cost": 4,
+        "how_to_apply": 3,
+        "accessibility": 3,
+    },
+    _service_says,
+)
+ORGANISATION: Final = Measure(
+    {
+        "identifiers": 25,
+        "sector": 15,
+        "description": 15,
+        "legal_form": 15,
+        "size": 10,
+        "url": 10,
+        "contact": 10,
+    },
+    _organisation_says,
+)

@@ -5,7 +5,7 @@ Both databases get the same words: they are taken apart here, and not by either 
 
 import re
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from hashlib import blake2b
@@ -46,7 +46,9 @@ class _Folding(dict[int, str]):
 
 
 _FOLDED: Final = _Folding()
-_ASCII_WORD: Final = re.compile(r"[a-z0-9]+")
+_ASCII: Final = str.maketrans(
+    {code: character if (character := chr(code)).isalnum() else " " for code in range(128)}
+)
 _APOSTROPHE: Final = re.compile(r"(?<=\w)['’ʼ](?=\w)")
 _ASKED: Final = re.compile(r'"([^"]*)"?|([^\s"]+)')
 _PLAIN_TAG: Final = re.compile(r"[a-z0-9.-]{1,64}", re.ASCII)
@@ -66,12 +68,12 @@ def words(text: str | None) -> list[str]:
     if "'" in text or "’" in text or "ʼ" in text:
         text = _APOSTROPHE.sub("", text)
     if text.isascii():
-        found = _ASCII_WORD.findall(text.lower())
+        found = text.lower().translate(_ASCII).split()
     else:
         found = unicodedata.normalize("NFKD", text.casefold()).translate(_FOLDED).split()
-    if len(text) <= LONGEST_WORD:
-        return found
-    return [word[:LONGEST_WORD] if len(word) > LONGEST_WORD else word for word in found]
+    if len(text) > LONGEST_WORD < max(map(len, found), default=0):
+        return [word[:LONGEST_WORD] for word in found]
+    return found
 
 
 # Most tags are those of a few sources, areas and needs.
@@ -89,8 +91,7 @@ def tag(kind: str, value: str) -> str:
     return f"{kind}:{blake2b(value.encode('utf-8', 'replace'), digest_size=10).hexdigest()}"
 
 
-@dataclass(frozen=True)
-class Document:
+class Document(NamedTuple):
     """What is searched of a record: its name, its other texts, none of which runs into the next, its tags."""
 
     name: Sequence[str]
@@ -100,16 +101,19 @@ class Document:
 
 def document(name: str | None, texts: Iterable[str | None], tags: Iterable[str]) -> Document:
     """A document of at most 5,000 words; what is beyond is not searched."""
+    named = words(name)
+    others = [found for text in texts if text and (found := words(text))]
+    if len(named) + sum(map(len, others)) > MOST_WORDS:
+        named, *others = _first([named, *others])
+    return Document(named, others, list(dict.fromkeys(tags)))
+
+
+def _first(texts: Iterable[list[str]]) -> Iterator[list[str]]:
+    """The texts up to 5,000 words in all."""
     left = MOST_WORDS
-    named = words(name)[:left]
-    left -= len(named)
-    others: list[list[str]] = []
     for text in texts:
-        found = words(text)[: max(left, 0)]
-        left -= len(found)
-        if found:
-            others.append(found)
-    return Document(named, others, sorted(set(tags)))
+        yield text[:left]
+        left -= min(len(text), left)
 
 
 class Word(NamedTuple):

@@ -192,10 +192,16 @@ def put(
     all_numbers = {id: numbers.get(id) or next(following) for id in listed}
     rows = [{"number": all_numbers[id], "id": id, **documents[id][1]} for id in listed]
     upsert(session, index.table, rows, key=["number"])
-    session.connection().exec_driver_sql(
-        f"INSERT OR REPLACE INTO {index.words} (rowid, name, body, tags) VALUES (?, ?, ?, ?)",
-        [_line(all_numbers[id], documents[id][0]) for id in listed],
-    )
+    # What is new is not looked for first.
+    for verb, chosen in (
+        ("INSERT", [id for id in listed if id not in numbers]),
+        ("REPLACE", [id for id in listed if id in numbers]),
+    ):
+        if chosen:
+            session.connection().exec_driver_sql(
+                f"{verb} INTO {index.words} (rowid, name, body, tags) VALUES (?, ?, ?, ?)",
+                [_line(all_numbers[id], documents[id][0]) for id in chosen],
+            )
     _learn(session, [documents[id][0] for id in listed])
 
 
@@ -203,7 +209,7 @@ def _learn(session: Session, documents: Iterable[Document]) -> None:
     """Remember the words, so that beginnings can be told; a word that no record has any more does no harm."""
     met: set[str] = set()
     for one in documents:
-        met.update(one.name, *one.texts, (tag for tag in one.tags if tag.startswith("e:")))
+        met.update(one.name, *one.texts, [tag for tag in one.tags if tag[:2] == "e:"])
     if met:
         session.connection().exec_driver_sql(
             "INSERT OR IGNORE INTO words_known (word) VALUES (?)", [(word,) for word in sorted(met)]
