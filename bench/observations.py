@@ -47,7 +47,7 @@ def rows() -> Iterator[Row]:
         _write_ready(ready)
         yield from _postgresql(server, folder, file, ready)
         yield from _sqlite(folder, file, ready)
-        yield _memory(folder, file)
+        yield from _memory(server, folder, file)
     finally:
         stop()
         shutil.rmtree(folder, ignore_errors=True)
@@ -175,18 +175,34 @@ def _rows_of(
     )
 
 
-def _memory(folder: Path, file: Path) -> Row:
+def _memory(server: str, folder: Path, file: Path) -> Iterator[Row]:
     long = folder / "long.csv"
     _write_file(long, years=range(2021, 2021 + LONG_FACTOR))
+    files = {"1.2": file, "4.9": long}
+    yield _grown(
+        "SQLite", {name: (f"sqlite:///{folder}/memory_{name}.db", sent) for name, sent in files.items()}
+    )
+    with psycopg.connect(server, autocommit=True) as admin:
+        named = {name: f"bench_memory_{place}" for place, name in enumerate(files)}
+        for database in named.values():
+            admin.execute(f"CREATE DATABASE {database}")
+        yield _grown(
+            "PostgreSQL", {name: (str(_named(server, named[name])), sent) for name, sent in files.items()}
+        )
+        for database in named.values():
+            admin.execute(f"DROP DATABASE {database} WITH (FORCE)")
+
+
+def _grown(database: str, sendings: dict[str, tuple[str, Path]]) -> Row:
     grown = {}
-    for name, sent in (("1.2", file), ("4.9", long)):
-        with outcomes_process(f"sqlite:///{folder}/memory_{name}.db") as app:
+    for name, (url, sent) in sendings.items():
+        with outcomes_process(url) as app:
             idle = app.memory_mb("VmRSS")
             _send(app, sent)
             grown[name] = app.memory_mb("VmHWM") - idle
     most = max(grown.values())
     return Row(
-        "memory while taking in 1.2 M and 4.9 M rows",
+        f"memory while taking in 1.2 M and 4.9 M rows, {database}",
         f"+{grown['1.2']:.0f} MB and +{grown['4.9']:.0f} MB",
         "idle app",
         f"{grown['4.9'] / grown['1.2']:.2f} ×",
