@@ -46,6 +46,9 @@ COPY_FROM_ROWS = 500
 
 _staging_names = count(1)
 
+# Where a request carries the transaction that it writes in, if somebody else commits it.
+SESSION = "hedgerow.session"
+
 
 def metadata() -> MetaData:
     """A MetaData whose constraints have names, so that migrations can speak of them."""
@@ -134,16 +137,20 @@ def of(request: Request) -> Database:
 
 
 def _reading(request: Request) -> Iterator[Session]:
-    with of(request).reading(_reach(request)) as session:
+    with of(request).reading(reach_of(request)) as session:
         yield session
 
 
 def _writing(request: Request) -> Iterator[Session]:
-    with of(request).writing(_reach(request)) as session:
+    opened: Session | None = request.scope.get(SESSION)
+    if opened is not None:
+        yield opened
+        return
+    with of(request).writing(reach_of(request)) as session:
         yield session
 
 
-def _reach(request: Request) -> Reach:
+def reach_of(request: Request) -> Reach:
     """The caller's; of nobody who is known, nobody's rows."""
     principal = auth.known(request)
     return Reach(frozenset()) if principal is None else Reach.of(principal)

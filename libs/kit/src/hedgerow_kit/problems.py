@@ -17,6 +17,7 @@ from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, OperationalErr
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.types import Receive
 
 from hedgerow_kit import exporting, formats
 from hedgerow_kit.formats import Format, Listing
@@ -178,6 +179,18 @@ def install(app: FastAPI, mapping: Mapped) -> None:
         app.add_exception_handler(error, handler(of_app(kind)))
 
 
+# See `hedgerow_kit.idempotency`, which an app has as `state.answering`.
+IDEMPOTENCY_KEY = {
+    "in": "header",
+    "name": "Idempotency-Key",
+    "required": False,
+    "description": "Any text of yours, new for each new request. Sent again within 24 hours with the same"
+    " request, nothing is done and the first answer is given again; 422 with another request, 409 while the"
+    " first is under way.",
+    "schema": {"type": "string", "minLength": 1, "maxLength": 255},
+}
+
+
 class StrictRequest(Request):
     """A request whose JSON body is read strictly: no NaN, no lone surrogates, no endless nesting, no NUL."""
 
@@ -236,6 +249,9 @@ class StrictRoute(APIRoute):
         listing = self.listing()
         if listing is not None:
             self.openapi_extra = {**(self.openapi_extra or {}), formats.MARK: sorted(listing.gives)}
+        if self.methods == {"POST"} and _marked(self.dependant, "identifies"):
+            extra = self.openapi_extra or {}
+            self.openapi_extra = {**extra, "parameters": [*extra.get("parameters", ()), IDEMPOTENCY_KEY]}
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         handle = super().get_route_handler()
@@ -247,9 +263,11 @@ class StrictRoute(APIRoute):
         if listing is not None:
             known |= {formats.PARAMETER}
         gives_json = self._gives_json_alone()
+        once = self.methods == {"POST"}
 
         async def strict(request: Request) -> Response:
             # Who is not known, or may not, learns nothing, not even what is wrong with the request.
+            caller = None
             for identify in identifying:
                 caller = await identify(request)
                 for guard in guarding:
@@ -268,7 +286,15 @@ class StrictRoute(APIRoute):
                 return await exporting.answer(request, handle, listing, format)
             if gives_json and listing is None:
                 _accepts_json(request)
-            answer = await handle(StrictRequest(request.scope, request.receive))
+
+            async def ask(receive: Receive) -> Response:
+                return await handle(StrictRequest(request.scope, receive))
+
+            answering = getattr(request.app.state, "answering", None) if once else None
+            if answering is not None and caller is not None:
+                kept: Response = await answering.answer(request, ask, who=caller.subject)
+                return kept
+            answer = await ask(request.receive)
             if listing is not None:
                 answer.headers.append("Vary", "Accept")
             return answer

@@ -10,6 +10,7 @@ from fastapi import FastAPI
 from hedgerow_kit import serving
 from hedgerow_kit.auth import Verifier
 from hedgerow_kit.db import Database
+from hedgerow_kit.idempotency import Answering
 
 from hedgerow_gateway.api import composed, documents, imports, keys, oauth, sign_in, signing_keys
 from hedgerow_gateway.api.access_tokens import AccessTokens
@@ -58,6 +59,7 @@ def create_app(
     ready: dict[str, serving.Check] = {"database": serving.database_answers(database)}
     own = own_app(ready, lifespan)
     own.state.database = database
+    own.state.answering = Answering(database)
     own.state.verifier = Verifier(settings.own_dir / PUBLIC_KEYS_FILE, audience=GATEWAY)
     own.state.issuer = settings.issuer
     own.state.keyring = keyring

@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from hedgerow_kit import db
+from hedgerow_kit import db, idempotency
 from hedgerow_kit.db import Instant
 from sqlalchemy import Index, String
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
@@ -10,6 +10,9 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 class Base(DeclarativeBase):
     metadata = db.metadata()
+
+
+idempotency.declare(Base.metadata)
 
 
 class ApiKey(Base):

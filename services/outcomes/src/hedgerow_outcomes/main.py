@@ -9,6 +9,7 @@ from hedgerow_kit import serving
 from hedgerow_kit.auth import Verifier
 from hedgerow_kit.db import Database
 from hedgerow_kit.following import ChangeReader, Follower
+from hedgerow_kit.idempotency import Answering
 from hedgerow_kit.parquet import PARQUET
 
 from hedgerow_outcomes.actions import authorities
@@ -83,6 +84,7 @@ def create_app(
         state_of=database,
     )
     app.state.database = database
+    app.state.answering = Answering(database)
     app.state.areas = Areas()
     app.state.verifier = verifier or Verifier(settings.identity_keys, audience="outcomes")
     app.include_router(runs.router())

@@ -8,6 +8,7 @@ from fastapi import FastAPI
 from hedgerow_kit import serving
 from hedgerow_kit.auth import Verifier
 from hedgerow_kit.db import Database
+from hedgerow_kit.idempotency import Answering
 from hedgerow_kit.parquet import PARQUET
 
 from hedgerow_registry.actions import indexing
@@ -75,6 +76,7 @@ def create_app(settings: Settings, database: Database, *, verifier: Verifier | N
         state_of=database,
     )
     app.state.database = database
+    app.state.answering = Answering(database)
     app.state.importer = runs
     app.state.pulling = pulling
     app.state.public_url = settings.public_url

@@ -1,8 +1,11 @@
 """What all tables have in common."""
 
-from hedgerow_kit import db
+from hedgerow_kit import db, idempotency
 from sqlalchemy.orm import DeclarativeBase
 
 
 class Base(DeclarativeBase):
     metadata = db.metadata()
+
+
+idempotency.declare(Base.metadata)

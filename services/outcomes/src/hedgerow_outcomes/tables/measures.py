@@ -9,7 +9,7 @@ from collections.abc import Set
 from datetime import date, datetime
 from typing import Any
 
-from hedgerow_kit import bulk, changes, db
+from hedgerow_kit import bulk, changes, db, idempotency
 from hedgerow_kit.db import Instant
 from hedgerow_kit.reach import Guarded, Owned
 from sqlalchemy import (
@@ -58,6 +58,9 @@ class Day(TypeDecorator[date]):
 
 class Base(DeclarativeBase):
     metadata = db.metadata()
+
+
+idempotency.declare(Base.metadata)
 
 
 class Import(bulk.ImportMixin, Base):

@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from hedgerow_kit import db
+from hedgerow_kit import db, idempotency
 from hedgerow_kit.db import Instant
 from sqlalchemy import ForeignKey, String
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
@@ -15,6 +15,9 @@ def key_text(length: int) -> String:
 
 class Base(DeclarativeBase):
     metadata = db.metadata()
+
+
+idempotency.declare(Base.metadata)
 
 
 class Provenance:

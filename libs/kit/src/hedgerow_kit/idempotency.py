@@ -1,0 +1,218 @@
+"""What is sent twice under one `Idempotency-Key` is done once, and answered with the same answer twice.
+
+The answer is kept in the transaction of what was done: after a crash both are there, or neither is. Imports,
+which commit batch by batch, keep theirs after the last; sent again after a crash they double nothing anyway.
+
+What is kept can be read only with the key that was sent: answers may hold a secret that is shown once.
+"""
+
+import hashlib
+from base64 import urlsafe_b64encode
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import orjson
+from anyio import CapacityLimiter, to_thread
+from cryptography.fernet import Fernet
+from fastapi import Request
+from sqlalchemy import Column, DateTime, LargeBinary, MetaData, String, Table, delete, func, insert, select
+from sqlalchemy.orm import Session
+from starlette.requests import ClientDisconnect
+from starlette.responses import Response
+from starlette.types import Message, Receive
+
+from hedgerow_kit import db
+from hedgerow_kit.db import Database, Instant
+from hedgerow_kit.problems import BAD_REQUEST, Problem, ProblemType
+
+HEADER = "Idempotency-Key"
+REPLAYED = "Idempotency-Replayed"
+LONGEST_KEY = 255
+KEPT_FOR = timedelta(hours=24)
+LONGEST_ANSWER_BYTES = 1_000_000
+# Which headers of the first answer are given again; the others are made anew for each.
+KEPT_HEADERS = frozenset({"content-type", "location", "etag", "link", "cache-control"})
+
+REUSED = ProblemType(422, "idempotency-key-reused", "The key was used for another request")
+UNDER_WAY = ProblemType(
+    409, "idempotency-key-under-way", "The first request with this key is still under way"
+)
+
+_ANSWERS = Table(
+    "answers_kept",
+    MetaData(),
+    # A digest of who asks and their key; neither can be told from it.
+    Column("id", String(64), primary_key=True),
+    Column("request", String(64), nullable=False),
+    Column("answer", LargeBinary, nullable=False),
+    Column("kept_at", Instant, nullable=False, index=True),
+)
+
+
+def declare(metadata: MetaData) -> Table:
+    """The table of kept answers, among an app's own tables."""
+    return _ANSWERS.to_metadata(metadata)
+
+
+def create(op: Any) -> None:
+    """Make the table, in a migration."""
+    op.create_table(
+        _ANSWERS.name,
+        Column("id", String(64), primary_key=True),
+        Column("request", String(64), nullable=False),
+        Column("answer", LargeBinary, nullable=False),
+        Column("kept_at", DateTime(timezone=True), nullable=False),
+    )
+    op.create_index("ix_answers_kept_kept_at", _ANSWERS.name, ["kept_at"])
+
+
+def drop(op: Any) -> None:
+    """Take it away again."""
+    op.drop_table(_ANSWERS.name)
+
+
+# Does what is asked, reading its body through what it is given.
+Handle = Callable[[Receive], Awaitable[Response]]
+
+
+class Answering:
+    """Answers each key once, for one app's database.
+
+    Requests with one key meet in this process at `_under_way`, those of several processes at a lock that
+    PostgreSQL keeps with the transaction; a SQLite database has one process.
+    """
+
+    def __init__(
+        self, database: Database, *, now: Callable[[], datetime] = lambda: datetime.now(UTC)
+    ) -> None:
+        self._database = database
+        self._now = now
+        self._under_way: set[str] = set()
+        self._threads = CapacityLimiter(40)
+
+    async def answer(self, request: Request, handle: Handle, *, who: str) -> Response:
+        """The answer to a request: the first one's if its key was used before, and then nothing is done.
+
+        A request without a key is answered as it comes. A refusal is not kept: nothing was done. Raises a
+        422 problem if the key was used for another request, 409 if that is under way, 400 if it is no key.
+        """
+        key = _key_of(request)
+        if key is None:
+            return await handle(request.receive)
+        secret = f"{who}\0{key}".encode()
+        id = hashlib.sha256(b"which" + secret).hexdigest()
+        if id in self._under_way:
+            raise _still_under_way()
+        self._under_way.add(id)
+        try:
+            cipher = Fernet(urlsafe_b64encode(hashlib.sha256(b"what" + secret).digest()))
+            async with self._writing(request) as session:
+                return await self._answer(request, handle, session, id, cipher)
+        finally:
+            self._under_way.discard(id)
+
+    async def _answer(
+        self, request: Request, handle: Handle, session: Session, id: str, cipher: Fernet
+    ) -> Response:
+        asked = _Asked(request)
+        kept = await self._in_thread(self._kept, session, id)
+        if kept is not None:
+            return _again(kept, await asked.digest(), cipher)
+        answer = await handle(asked.receive)
+        body = getattr(answer, "body", None)
+        if answer.status_code < 400 and body is not None and len(body) <= LONGEST_ANSWER_BYTES:
+            sealed = cipher.encrypt(_packed(answer, bytes(body)))
+            await self._in_thread(self._keep, session, id, await asked.digest(), sealed)
+        return answer
+
+    @asynccontextmanager
+    async def _writing(self, request: Request) -> AsyncIterator[Session]:
+        """A transaction that what is asked is done in, and its answer kept."""
+        opened = self._database.writing(db.reach_of(request))
+        session = opened.__enter__()
+        request.scope[db.SESSION] = session
+        try:
+            yield session
+        except BaseException as error:
+            await self._in_thread(opened.__exit__, type(error), error, error.__traceback__)
+            raise
+        else:
+            await self._in_thread(opened.__exit__, None, None, None)
+        finally:
+            del request.scope[db.SESSION]
+
+    async def _in_thread(self, do: Callable[..., Any], *arguments: Any) -> Any:
+        # Threads of its own: the requests' may all be waiting for the very transaction that ends here.
+        return await to_thread.run_sync(do, *arguments, limiter=self._threads)
+
+    def _kept(self, session: Session, id: str) -> Any:
+        if self._database.dialect == "postgresql":
+            number = int.from_bytes(bytes.fromhex(id)[:8], "big", signed=True)
+            taken = select(func.pg_try_advisory_xact_lock(number))
+            if not session.execute(taken).scalar():
+                raise _still_under_way()
+        # Not in the session: on SQLite its first statement keeps every other writer out.
+        with self._database.reading() as before:
+            found = select(_ANSWERS.c.request, _ANSWERS.c.answer)
+            recent = _ANSWERS.c.kept_at > self._now() - KEPT_FOR
+            return before.execute(found.where(_ANSWERS.c.id == id, recent)).one_or_none()
+
+    def _keep(self, session: Session, id: str, request: str, answer: bytes) -> None:
+        now = self._now()
+        session.execute(delete(_ANSWERS).where(_ANSWERS.c.kept_at <= now - KEPT_FOR))
+        session.execute(insert(_ANSWERS).values(id=id, request=request, answer=answer, kept_at=now))
+
+
+def _key_of(request: Request) -> str | None:
+    key = request.headers.get(HEADER)
+    if key is not None and not (0 < len(key) <= LONGEST_KEY and key.isascii() and key.isprintable()):
+        reason = f"1 to {LONGEST_KEY} printable ASCII characters"
+        raise Problem(BAD_REQUEST, f"{HEADER}: {reason}.", errors=[{"parameter": HEADER, "reason": reason}])
+    return key
+
+
+def _still_under_way() -> Problem:
+    return Problem(UNDER_WAY, "Ask again shortly.", headers={"Retry-After": "1"})
+
+
+def _packed(answer: Response, body: bytes) -> bytes:
+    headers = [(name, value) for name, value in answer.headers.items() if name in KEPT_HEADERS]
+    return orjson.dumps([answer.status_code, headers]) + b"\n" + body
+
+
+def _again(kept: Any, request: str, cipher: Fernet) -> Response:
+    if kept.request != request:
+        raise Problem(REUSED, "Its first request was another one: use a new key for a new request.")
+    head, _, body = cipher.decrypt(kept.answer).partition(b"\n")
+    status, headers = orjson.loads(head)
+    return Response(body, status, dict(headers) | {REPLAYED: "true"})
+
+
+class _Asked:
+    """What was asked, digested as it is read, however long it is."""
+
+    def __init__(self, request: Request) -> None:
+        self._receive = request.receive
+        scope = request.scope
+        self._seen = hashlib.sha256()
+        media = request.headers.get("content-type", "")
+        coding = request.headers.get("content-encoding", "")
+        for part in (scope["method"], scope["path"], scope["query_string"].decode("latin-1"), media, coding):
+            self._seen.update(part.encode() + b"\0")
+        self._at_end = False
+
+    async def receive(self) -> Message:
+        message = await self._receive()
+        if message["type"] == "http.request":
+            self._seen.update(message.get("body", b""))
+            self._at_end = not message.get("more_body", False)
+        return message
+
+    async def digest(self) -> str:
+        """The digest of all of it, read to its end."""
+        while not self._at_end:
+            if (await self.receive())["type"] == "http.disconnect":
+                raise ClientDisconnect
+        return self._seen.hexdigest()
