@@ -9,7 +9,7 @@ from pathlib import Path
 
 from hedgerow_kit import db, projection
 from hedgerow_kit.db import Database
-from hedgerow_kit.following import ChangeReader, FeedUnreadable, Follower
+from hedgerow_kit.following import ChangeReader, FeedUnreadable, Follower, key_in
 from sqlalchemy import insert
 from sqlalchemy.orm import DeclarativeBase
 
@@ -42,7 +42,7 @@ def prepared(url: str) -> Database:
 
 
 def follower(database: Database, url: str, key_file: Path) -> Follower:
-    reader = ChangeReader(url, key_file, followed="registry", kinds=KINDS)
+    reader = ChangeReader(url, key_in(key_file), followed="registry", kinds=KINDS)
     return Follower(database, reader, PROJECTION, poll_seconds=0.02, longest_pause_seconds=0.2)
 
 

@@ -30,12 +30,17 @@ class HistoryReplaced(Exception):
 
 @dataclass(frozen=True)
 class Change:
-    """One entity in its present state; data None = it was deleted."""
+    """What happened to one entity, and its present state; data None = it is no more.
+
+    what: the last word of the event's type, such as `updated` or `opened`
+    """
 
     seq: int
     kind: str
     id: str
     data: dict[str, Any] | None
+    what: str = "updated"
+    at: datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -53,26 +58,41 @@ class Changes:
     mark: str | None = None
 
 
-class ChangeReader:
-    """Reads `/v1/changes`. The key file is read for each call: it may appear, or change, while we run.
+def key_in(file: Path) -> Callable[[], str]:
+    """The key in a file, read anew for each call: it may appear, or change, while we run."""
 
+    def key() -> str:
+        try:
+            return file.read_text().strip()
+        except OSError as error:
+            raise FeedUnreadable("The file with this app's API key cannot be read.") from error
+
+    return key
+
+
+class ChangeReader:
+    """Reads a feed of numbered events, such as `/v1/changes`.
+
+    url: of the gateway, or of the app itself for who may sign its own token · token: what each call carries
     followed: how the messages name the app that is followed · kinds: what is read of it
     """
 
     def __init__(
         self,
-        gateway_url: str,
-        key_file: Path,
+        url: str,
+        token: Callable[[], str],
         *,
         followed: str,
         kinds: Collection[str],
+        path: str = "/v1/changes",
         transport: httpx.BaseTransport | None = None,
     ) -> None:
-        self._key_file = key_file
+        self._token = token
+        self._path = path
         self._followed = followed
         self._kinds = frozenset(kinds)
         self._client = httpx.Client(
-            base_url=gateway_url, timeout=httpx.Timeout(30.0, connect=3.0), transport=transport
+            base_url=url, timeout=httpx.Timeout(30.0, connect=3.0), transport=transport
         )
 
     def close(self) -> None:
@@ -83,15 +103,12 @@ class ChangeReader:
 
         mark: of the page before. Raises FeedUnreadable with the reason; HistoryReplaced.
         """
-        try:
-            key = self._key_file.read_text().strip()
-        except OSError as error:
-            raise FeedUnreadable("The file with this app's API key cannot be read.") from error
+        token = self._token()
         try:
             answer = self._client.get(
-                "/v1/changes",
+                self._path,
                 params={"after": str(after), "limit": str(PAGE)} | ({} if mark is None else {"mark": mark}),
-                headers={"Authorization": f"Bearer {key}"},
+                headers={"Authorization": f"Bearer {token}"},
             )
         except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
             said = f"The {self._followed} cannot be reached ({type(error).__name__})."
@@ -118,8 +135,8 @@ class ChangeReader:
             position = seq
             family, kind, what = event["type"].split(".")
             if family == "hedgerow" and kind in self._kinds:
-                data = event["data"] if what == "updated" else None
-                items.append(Change(seq, kind, str(event["subject"]), data))
+                at = datetime.fromisoformat(event["time"])
+                items.append(Change(seq, kind, str(event["subject"]), event["data"], what, at))
         last = int(body["last"])
         if not items and body["next"] is None:
             # An empty page at the end speaks for all changes up to the last, whatever was left out of it.

@@ -8,7 +8,11 @@ it is opened to.
 
 import ipaddress
 import socket
+import ssl
+import time
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any
 
 import httpcore
@@ -77,6 +81,61 @@ def _words(error: Exception) -> str:
     return next((words for kind, words in _WORDS if isinstance(error, kind)), type(error).__name__)
 
 
+# When what is under way in this context has to be over, on the monotonic clock.
+_ends: ContextVar[float | None] = ContextVar("ends", default=None)
+
+
+@contextmanager
+def deadline(seconds: float) -> Iterator[None]:
+    """Give requests within the block so long as a whole: a timeout alone begins anew with every byte.
+
+    The look-up of a name is not interrupted.
+    """
+    before = _ends.set(time.monotonic() + seconds)
+    try:
+        yield
+    finally:
+        _ends.reset(before)
+
+
+def _left(timeout: float | None, over: type[Exception]) -> float | None:
+    ends = _ends.get()
+    if ends is None:
+        return timeout
+    left = ends - time.monotonic()
+    if left <= 0:
+        raise over
+    return left if timeout is None else min(timeout, left)
+
+
+class _Stream(httpcore.NetworkStream):
+    """A connection that keeps to the deadline."""
+
+    def __init__(self, stream: httpcore.NetworkStream) -> None:
+        self._stream = stream
+
+    def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+        return self._stream.read(max_bytes, _left(timeout, httpcore.ReadTimeout))
+
+    def write(self, buffer: bytes, timeout: float | None = None) -> None:
+        self._stream.write(buffer, _left(timeout, httpcore.WriteTimeout))
+
+    def close(self) -> None:
+        self._stream.close()
+
+    def start_tls(
+        self,
+        ssl_context: ssl.SSLContext,
+        server_hostname: str | None = None,
+        timeout: float | None = None,
+    ) -> httpcore.NetworkStream:
+        left = _left(timeout, httpcore.ConnectTimeout)
+        return _Stream(self._stream.start_tls(ssl_context, server_hostname, left))
+
+    def get_extra_info(self, info: str) -> Any:
+        return self._stream.get_extra_info(info)
+
+
 class _PublicOnly(httpcore.SyncBackend):
     """Opens connections to vetted addresses."""
 
@@ -94,7 +153,8 @@ class _PublicOnly(httpcore.SyncBackend):
         last: Exception = httpcore.ConnectError("the host has no address")
         for address in self._vetted(host, port):
             try:
-                return super().connect_tcp(address, port, timeout, local_address, socket_options)
+                left = _left(timeout, httpcore.ConnectTimeout)
+                return _Stream(super().connect_tcp(address, port, left, local_address, socket_options))
             except (httpcore.ConnectError, httpcore.ConnectTimeout) as error:
                 last = error
         raise last
@@ -133,11 +193,16 @@ class _Body(httpx.SyncByteStream):
 
 
 class PublicTransport(httpx.BaseTransport):
-    """A transport for httpx whose connections go to public addresses, or to hosts the operator allows."""
+    """A transport for httpx whose connections go to public addresses, or to hosts the operator allows.
 
-    def __init__(self, *, allowed_hosts: frozenset[str] = frozenset()) -> None:
+    trusted: which certificates are; read anew where not given, which takes longer than many a request
+    """
+
+    def __init__(
+        self, *, allowed_hosts: frozenset[str] = frozenset(), trusted: ssl.SSLContext | None = None
+    ) -> None:
         self._pool = httpcore.ConnectionPool(
-            ssl_context=httpx.create_ssl_context(),
+            ssl_context=trusted or httpx.create_ssl_context(),
             max_connections=4,
             network_backend=_PublicOnly(allowed_hosts),
         )

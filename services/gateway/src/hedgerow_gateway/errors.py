@@ -46,3 +46,35 @@ class RotationUnderWay(GatewayError):
 
 class UnsafeFile(GatewayError):
     """A file that must stay secret cannot be kept secret where it is."""
+
+
+class UnknownWebhook(GatewayError):
+    """There is no webhook with this id."""
+
+
+class UnknownDelivery(GatewayError):
+    """No event with this id is on its way, or was ever sent, to this webhook."""
+
+
+class UnfitWebhook(GatewayError):
+    """The webhook cannot be kept as it is asked for."""
+
+    def __init__(self, errors: list[dict[str, str]]) -> None:
+        super().__init__()
+        self.errors = errors
+
+
+class WebhookDisabled(GatewayError):
+    """The webhook is disabled: enable it first."""
+
+
+class EventsOver(GatewayError):
+    """The events after this position are older than what is kept. Read the present state from the lists or
+    from /v1/changes, then go on without `after`.
+    """
+
+
+class HistoryReplaced(GatewayError):
+    """The events up to this position are not the ones you have read: the gateway was restored from a backup.
+    Begin again without `after`; the ids of events tell which you know.
+    """

@@ -6,13 +6,26 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import timedelta
 from functools import partial
 
+from anyio import to_thread
 from fastapi import FastAPI
 from hedgerow_kit import serving
 from hedgerow_kit.auth import Verifier
 from hedgerow_kit.db import Database
+from hedgerow_kit.following import Follower
 from hedgerow_kit.idempotency import Answering
 
-from hedgerow_gateway.api import composed, documents, imports, keys, oauth, sign_in, signing_keys
+from hedgerow_gateway.actions.events import FOLLOWING, Intake
+from hedgerow_gateway.api import (
+    composed,
+    documents,
+    events,
+    imports,
+    keys,
+    oauth,
+    sign_in,
+    signing_keys,
+    webhooks,
+)
 from hedgerow_gateway.api.access_tokens import AccessTokens
 from hedgerow_gateway.api.credentials import Credentials
 from hedgerow_gateway.api.documents import Documents
@@ -25,14 +38,20 @@ from hedgerow_gateway.api.problems import PROBLEMS
 from hedgerow_gateway.api.sign_in import SignIn
 from hedgerow_gateway.domain.grants import Grant
 from hedgerow_gateway.domain.routes import GATEWAY, RouteTable
+from hedgerow_gateway.jobs.delivering import Delivering
 from hedgerow_gateway.settings import Settings
 from hedgerow_gateway.store.signing import PUBLIC_KEYS_FILE, Keyring
+from hedgerow_gateway.store.webhook_key import load_webhook_key
+from hedgerow_gateway.upstream import feeds
 from hedgerow_gateway.upstream.apps import Apps
 from hedgerow_gateway.upstream.passthrough import Upstream
 from hedgerow_gateway.upstream.provider import Provider
 from hedgerow_gateway.upstream.states import States
 
 MEGABYTE = 1_000_000
+
+# An app that is away is asked again after so long at the latest.
+LONGEST_PAUSE_SECONDS = 5.0
 
 
 def create_app(
@@ -47,14 +66,21 @@ def create_app(
     identities = Identities(credentials, keyring)
     states = States(settings.apps)
     polling = Polling(states, most_bytes=settings.kept_answers_megabytes * MEGABYTE)
+    webhook_key = load_webhook_key(settings.own_dir)
+    delivering, followers = _events(settings, database, webhook_key, partial(_own_token, keyring))
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
         loop = asyncio.get_running_loop()
         ready.update({app: partial(_reason_down, apps, app, loop) for app in apps.names})
+        jobs: list[Delivering | Follower] = [delivering, *followers] if settings.events else []
+        for job in jobs:
+            job.start()
         async with upstream:
             yield
         states.close()
+        for job in jobs:
+            await to_thread.run_sync(job.stop)
 
     ready: dict[str, serving.Check] = {"database": serving.database_answers(database)}
     own = own_app(ready, lifespan)
@@ -74,6 +100,9 @@ def create_app(
     )
     own.state.apps = apps
     own.state.identities = identities
+    own.state.delivering = delivering
+    own.state.webhook_key = webhook_key
+    own.state.webhook_hosts = settings.webhook_hosts
     own.state.documents = Documents(apps, own.openapi, settings.own_dir / "documents")
     return Door(own, upstream, identities, polling, table or RouteTable())
 
@@ -111,9 +140,40 @@ def own_app(
     app.router.routes[:] = [
         route for route in app.router.routes if getattr(route, "path", "") != app.openapi_url
     ]
-    for part in (keys, signing_keys, oauth, sign_in, imports, composed, documents):
+    for part in (
+        *(keys, signing_keys, oauth, sign_in, imports, composed),
+        *(webhooks, events, documents),
+    ):
         app.include_router(part.router)
     return app
+
+
+def _events(
+    settings: Settings, database: Database, webhook_key: bytes, token: Callable[[str], str]
+) -> tuple[Delivering, list[Follower]]:
+    """What hears of what happens in the apps, and what tells it on."""
+    delivering = Delivering(
+        database,
+        webhook_key,
+        kept=timedelta(days=settings.event_days),
+        allowed_hosts=settings.webhook_hosts,
+        look_seconds=settings.event_seconds,
+    )
+    followers = [
+        Follower(
+            database,
+            reader,
+            Intake(app, heard=delivering.wake),
+            poll_seconds=settings.event_seconds,
+            longest_pause_seconds=LONGEST_PAUSE_SECONDS,
+        )
+        for app, reader in feeds.readers(settings.apps, token).items()
+    ]
+    return delivering, followers
+
+
+def _own_token(keyring: Keyring, app: str) -> str:
+    return keyring.token(FOLLOWING, audience=app)
 
 
 def _reason_down(apps: Apps, app: str, loop: asyncio.AbstractEventLoop) -> str | None:

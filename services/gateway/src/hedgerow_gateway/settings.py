@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, HttpUrl, SecretStr
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, HttpUrl, SecretStr, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 
@@ -59,6 +59,21 @@ class Settings(BaseSettings):
     # By group, in order: {"commissioners": {"roles": ["commissioner"], "authorities": ["E08000009"]}}
     oidc_grants: dict[str, GroupGrant] = {}
     session_minutes: int = Field(default=60, ge=5, le=720)
+    # Whether this process follows the apps and delivers events; another on the same database may.
+    events: bool = True
+    # How often it is looked whether something has happened.
+    event_seconds: float = Field(default=0.5, gt=0, le=60)
+    event_days: int = Field(default=30, ge=1, le=3650)
+    # Receivers that may be at private addresses and without TLS: hosts, or hosts with a port.
+    webhook_hosts: Annotated[frozenset[str], NoDecode] = frozenset()
+
+    @field_validator("webhook_hosts", mode="before")
+    @classmethod
+    def _named(cls, given: object) -> object:
+        """Hosts, or hosts with a port, parted by commas."""
+        if isinstance(given, str):
+            return frozenset(host.strip().lower() for host in given.split(",") if host.strip())
+        return given
 
     @property
     def own_dir(self) -> Path:

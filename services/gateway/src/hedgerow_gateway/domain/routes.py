@@ -104,6 +104,8 @@ PREFIXES: Mapping[str, Route] = {
     "/v1/ledgers": _OUTCOMES,
     "/v1/keys": _GATEWAY,
     "/v1/signing-keys": _GATEWAY,
+    "/v1/webhooks": _GATEWAY,
+    "/v1/events": _GATEWAY,
     "/v1/imports": _GATEWAY,
 }
 

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import httpx
-from hedgerow_kit.following import ChangeReader
+from hedgerow_kit.following import ChangeReader, key_in
 
 from hedgerow_network.domain.facts import KINDS
 
@@ -12,4 +12,4 @@ def registry(
     gateway_url: str, key_file: Path, *, transport: httpx.BaseTransport | None = None
 ) -> ChangeReader:
     """The registry's change feed, read through the gateway."""
-    return ChangeReader(gateway_url, key_file, followed="registry", kinds=KINDS, transport=transport)
+    return ChangeReader(gateway_url, key_in(key_file), followed="registry", kinds=KINDS, transport=transport)

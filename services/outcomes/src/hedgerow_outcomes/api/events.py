@@ -30,7 +30,8 @@ Told = Mapping[str, dict[str, Any] | None]
 class OutcomeEvent(BaseModel):
     """Something that happened, as a CloudEvent; `data` is the thing as it is now, null if it is no more.
 
-    `data.areas`: the areas it concerns, each followed by those that it lies in.
+    `data.areas`: the areas it concerns, each followed by those that it lies in. `data.authorities`, of a
+    statement: who pays.
     """
 
     specversion: str = "1.0"
@@ -137,7 +138,8 @@ def _statements(session: Session, ids: Sequence[str], principal: Principal, tree
         return {}
     held = payments.several(session, ids, principal.authorities)
     return {
-        id: statement_item(row).model_dump(mode="json") | {"areas": _around(tree, payers)}
+        id: statement_item(row).model_dump(mode="json")
+        | {"areas": _around(tree, payers), "authorities": payers}
         for id, (row, payers) in held.items()
     }
 

@@ -285,6 +285,7 @@ def process_states(session: Session, ids: Sequence[str], sight: Sight) -> Guarde
     """Contracting processes as the change feed tells of them: what is planned, and how far it has come."""
     rows, hidden = _seen(session, ContractingProcess, ids, sight)
     links = process_links(session, [row.id for row in rows])
+    authorities = _authorities(session, {row.source for row in rows})
     states = {
         row.id: {
             "id": row.id,
@@ -299,6 +300,7 @@ def process_states(session: Session, ids: Sequence[str], sight: Sight) -> Guarde
             "need_ids": links.needs.get(row.id, []),
             "area_codes": links.area_codes.get(row.id, []),
             "published": row.published,
+            "authority_code": authorities.get(row.source),
         }
         for row in rows
     }
