@@ -373,6 +373,25 @@ def test_nothing_is_given_from_memory_while_its_app_is_away(tmp_path: Path) -> N
         assert made.client.get("/v1/areas").status_code == 503
 
 
+def test_a_state_is_told_by_whichever_replica_is_there(tmp_path: Path) -> None:
+    one, other = Telling(), Telling()
+    with serving(other) as stays:
+        with serving(one) as leaves:
+            addresses = ",".join((nobody_there(), leaves, stays))
+            with gateway(tmp_path, registry_url=addresses) as made:
+                settled(made)
+                for _ in range(4):
+                    made.client.get("/v1/areas")
+                assert asked(one, "/v1/areas") + asked(other, "/v1/areas") == 1
+        with gateway(tmp_path, registry_url=addresses) as made:
+            settled(made)
+            one.seen.clear()
+            other.seen.clear()
+            for _ in range(4):
+                assert made.client.get("/v1/areas").status_code == 200
+            assert (asked(one, "/v1/areas"), asked(other, "/v1/areas")) == (0, 1)
+
+
 def test_memory_is_bounded_and_what_was_not_read_for_longest_goes_first(tmp_path: Path) -> None:
     telling = Telling()
     telling.body = b"x" * 300_000

@@ -42,6 +42,7 @@ class Repeats:
 
     def find(self, whole: bytes) -> Repeat | None:
         """The request that these bytes were, if its caller may come in without being looked at again."""
+        # Whatever is to see every request (limits, counters) has to look here, too: these pass no other door.
         repeat = self._known.get(whole)
         if repeat is None:
             return None
