@@ -88,10 +88,12 @@ class Door:
         self, scope: Scope, receive: Receive, send: Send, route: Route, caller: Caller
     ) -> None:
         """From memory if it may be, from the app if it must be."""
-        lane = EXPORT if scope["method"] == "GET" and _is_export(scope) else route.lane
-        _refuse_too_long(scope["headers"], lane.body_bytes)
+        is_read = scope["method"] == "GET"
+        lane = EXPORT if is_read and _is_export(scope) else route.lane
+        if not is_read:
+            _refuse_too_long(scope["headers"], lane.body_bytes)
         ask = partial(self._upstream.pass_on, app=route.app, token=caller.token, lane=lane)
-        if not route.is_kept or scope["method"] != "GET":
+        if not (is_read and route.is_kept):
             await ask(scope, receive, send)
             return
         hit = await self._polling.answer(
