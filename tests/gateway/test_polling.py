@@ -405,6 +405,20 @@ def test_memory_is_bounded_and_what_was_not_read_for_longest_goes_first(tmp_path
         assert [asked(telling, f"/v1/areas/{name}") for name in "abcd"] == [1, 2, 1, 1]
 
 
+def test_long_addresses_count_as_well(tmp_path: Path) -> None:
+    telling = Telling()
+    with (
+        serving(telling) as address,
+        gateway(tmp_path, registry_url=address, kept_answers_megabytes=1) as made,
+    ):
+        settled(made)
+        long = "x" * 7000
+        for n in [*range(150), 0]:
+            made.client.get(f"/v1/areas/n?{n}{long}")
+        # A hundred and some fit: the first is gone.
+        assert asked(telling, "/v1/areas/n") == 151
+
+
 def test_the_state_of_an_app_is_not_to_be_had_through_the_gateway(behind: Gateway) -> None:
     assert behind.client.get("/state").status_code == 404
     assert behind.client.get("/v1/state").status_code == 404

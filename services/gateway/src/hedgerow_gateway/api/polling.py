@@ -25,7 +25,7 @@ LONGEST_KEPT = 2_000_000
 SHORTEST_COMPRESSED = 1_000
 # A longer body is compressed in a thread.
 LONGEST_COMPRESSED_HERE = 20_000
-# What an answer takes beside its bytes, about.
+# What an answer takes beside its bytes and its address, about.
 OVERHEAD_BYTES = 2_000
 
 # In so many ways (encodings, tags) an answer is kept ready to be sent; in others it is made ready each time.
@@ -201,6 +201,7 @@ class Polling:
             answer.take_over(before)
         self._kept[key] = answer
         answer.is_kept = True
+        answer.beside = OVERHEAD_BYTES + sum(map(len, key))
         self._make_room_for(answer)
 
     def _make_room_for(self, answer: "_Answer") -> None:
@@ -257,6 +258,7 @@ class _Answer:
         self.status = status
         self.is_kept = False
         self.counted = 0
+        self.beside = OVERHEAD_BYTES
         self.is_trouble = status != 200
         self.bodies = {IDENTITY: body}
         said = dict(headers)
@@ -271,7 +273,7 @@ class _Answer:
 
     @property
     def size(self) -> int:
-        return OVERHEAD_BYTES + sum(map(len, self.bodies.values()))
+        return self.beside + sum(map(len, self.bodies.values()))
 
     def take_over(self, before: "_Answer") -> None:
         """Compressed bodies of an equal answer need not be made again."""
