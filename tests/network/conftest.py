@@ -22,7 +22,7 @@ from tests.support.identity import SIGNER, identity
 
 @pytest.fixture
 def database(made_databases: Databases) -> Iterator[Database]:
-    made = Database(made_databases.migrated("hedgerow_network"))
+    made = Database(made_databases.as_app(made_databases.migrated("hedgerow_network")))
     yield made
     made.dispose()
 

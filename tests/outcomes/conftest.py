@@ -14,7 +14,7 @@ from tests.support.identity import identity
 
 @pytest.fixture
 def outcomes_url(made_databases: Databases) -> str:
-    return made_databases.migrated("hedgerow_outcomes")
+    return made_databases.as_app(made_databases.migrated("hedgerow_outcomes"))
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from tests.support.identity import SIGNER, identity
 @pytest.fixture
 def database(made_databases: Databases) -> Iterator[Database]:
     """The registry's database, migrated and empty."""
-    database = Database(made_databases.migrated("hedgerow_registry"))
+    database = Database(made_databases.as_app(made_databases.migrated("hedgerow_registry")))
     yield database
     database.dispose()
 

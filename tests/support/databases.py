@@ -22,6 +22,7 @@ class Databases:
         self._folder = folder
         self._server = server
         self._made: list[str] = []
+        self._roles: list[str] = []
 
     def empty(self) -> str:
         """The URL of a new, empty database."""
@@ -41,9 +42,24 @@ class Databases:
             return self._sqlite(Path(address.database))
         return self._postgresql(address.database)
 
+    def as_app(self, url: str) -> str:
+        """The URL of the same database for a role that owns nothing in it, as an app is deployed."""
+        if self.dialect == "sqlite":
+            return url
+        role = f"app_{uuid.uuid4().hex}"
+        _admin(self._server, f"CREATE ROLE {role} LOGIN PASSWORD '{role}'")
+        self._roles.append(role)
+        address = make_url(url).set(username=role, password=role).render_as_string(hide_password=False)
+        owner = Database(url)
+        migrations.admit(owner, address)
+        owner.dispose()
+        return address
+
     def drop_all(self) -> None:
         for name in self._made:
             _admin(self._server, f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
+        for role in self._roles:
+            _admin(self._server, f"DROP ROLE {role}")
 
     def _sqlite(self, template: Path | None) -> str:
         path = self._folder / f"{uuid.uuid4().hex}.db"

@@ -56,7 +56,8 @@ class Reach:
         """As PostgreSQL is told; the policies read it."""
         if self.authorities is None:
             return "*"
-        return ",".join(["", *sorted(code for code in self.authorities if "," not in code)])
+        # The first word stands for nobody's in particular: what is told is never empty.
+        return ",".join(["shared", *sorted(code for code in self.authorities if "," not in code)])
 
 
 # Of the app's own work: following, pulling, importing, matching.
@@ -103,14 +104,14 @@ def widened(session: Session) -> Iterator[None]:
     narrow: Reach = session.info[_KEPT]
     session.flush()
     session.info[_KEPT] = EVERYTHING
-    _say(session.connection(), EVERYTHING)
+    say(session.connection(), EVERYTHING)
     try:
         yield
         session.flush()
     finally:
         session.info[_KEPT] = narrow
         if session.is_active:
-            _say(session.connection(), narrow)
+            say(session.connection(), narrow)
 
 
 def _mapped(base: type[Guarded]) -> Iterator[type[Guarded]]:
@@ -131,10 +132,11 @@ def _narrow(asked: ORMExecuteState) -> None:
 
 @event.listens_for(ReachingSession, "after_begin")
 def _tell(session: Session, _transaction: SessionTransaction, connection: Connection) -> None:
-    _say(connection, session.info[_KEPT])
+    say(connection, session.info[_KEPT])
 
 
-def _say(connection: Connection, reach: Reach) -> None:
+def say(connection: Connection, reach: Reach) -> None:
+    """Tell PostgreSQL how far the present transaction may see."""
     # Until the end of the transaction and no longer: a pooled connection carries it to nobody.
     if connection.dialect.name == "postgresql":
         connection.execute(

@@ -173,6 +173,8 @@ class Deployed(Protocol):
     @property
     def database_url(self) -> str: ...
     @property
+    def migration_database_url(self) -> str | None: ...
+    @property
     def host(self) -> str: ...
     @property
     def port(self) -> int: ...
@@ -213,13 +215,33 @@ def main(
         print_document(create(chosen, database).openapi())
         return
     try:
-        migrations.upgrade(database, package)
+        _migrate(chosen, database, package)
         if command == "serve":
+            logs.install(name, level=_log_level())
+            if (why := migrations.lock_is_open(database)) is not None:
+                log.warning("authorities have one lock only", extra={"reason": why})
             run(create(chosen, database), name=name, host=chosen.host, port=chosen.port)
         elif steps and command in steps:
             print(steps[command].run(database))
     finally:
         database.dispose()
+
+
+def _migrate(settings: Deployed, database: Database, package: str) -> None:
+    """Bring the database up to date as the owner of its tables, if that is another role than the app's."""
+    if settings.migration_database_url is None:
+        migrations.upgrade(database, package)
+    else:
+        owner = Database(settings.migration_database_url)
+        try:
+            migrations.upgrade(owner, package)
+            migrations.admit(owner, settings.database_url)
+        finally:
+            owner.dispose()
+
+
+def _log_level() -> str:
+    return os.environ.get("HEDGEROW_LOG_LEVEL", "INFO")
 
 
 def print_document(document: Mapping[str, Any]) -> None:
@@ -232,7 +254,7 @@ def run(app: Any, *, name: str, host: str, port: int, http: type[asyncio.Protoco
 
     http: a protocol in place of uvicorn's own on httptools.
     """
-    logs.install(name, level=os.environ.get("HEDGEROW_LOG_LEVEL", "INFO"))
+    logs.install(name, level=_log_level())
     server = _Server(
         uvicorn.Config(
             app,

@@ -21,6 +21,8 @@ class Settings(BaseSettings):
     )
 
     database_url: str = "sqlite:///registry.db"
+    # The owner of the tables, if the app itself connects as a role that owns nothing (PostgreSQL).
+    migration_database_url: str | None = None
     host: str = "127.0.0.1"
     port: int = Field(default=8001, ge=0, le=65535)
     identity_keys: Path = Field(default=Path("identity.jwks.json"), validation_alias="HEDGEROW_IDENTITY_KEYS")

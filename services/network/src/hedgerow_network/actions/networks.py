@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from hedgerow_kit.auth import Principal
 from hedgerow_kit.db import upsert
+from hedgerow_kit.reach import widened
 from sqlalchemy import delete, select, tuple_
 from sqlalchemy.orm import Session
 
@@ -38,21 +39,23 @@ def claim(session: Session, id: str, principal: Principal, *, authority_code: st
     """The network of this id, made without a design if it is new. Raises OfAnotherAuthority,
     AuthorityNotNamed.
     """
-    query = select(Network).where(Network.id == id).with_for_update()
-    held = session.scalars(query).one_or_none()
-    if held is None:
-        made: dict[str, object] = {
-            "id": id,
-            "authority_code": stamp(principal, authority_code),
-            "name": id,
-            "version": first_version(),
-            "relations_version": first_version(),
-            "design": {},
-            "updated_at": datetime.now(UTC),
-        }
-        # Two first imports at once: the key settles which of them makes it.
-        upsert(session, Network, [made], key=["id"], update=[])
-        held = session.scalars(query).one()
+    # Ids are one over all authorities: whether one is taken has to be seen beyond one's own.
+    with widened(session):
+        query = select(Network).where(Network.id == id).with_for_update()
+        held = session.scalars(query).one_or_none()
+        if held is None:
+            made: dict[str, object] = {
+                "id": id,
+                "authority_code": stamp(principal, authority_code),
+                "name": id,
+                "version": first_version(),
+                "relations_version": first_version(),
+                "design": {},
+                "updated_at": datetime.now(UTC),
+            }
+            # Two first imports at once: the key settles which of them makes it.
+            upsert(session, Network, [made], key=["id"], update=[])
+            held = session.scalars(query).one()
     if not may_write(principal, held.authority_code):
         raise OfAnotherAuthority
     return held

@@ -129,13 +129,13 @@ class AskedAdequacy:
 
 def _rules(session: Session, principal: Reader, asked: Asked, said: str | None) -> Rules:
     if said is not None:
-        row = store.rules(session, said, principal)
+        row = store.rules(session, said)
         if row is None:
             raise UnknownRules
         return view(row)
     hierarchy = asked.snapshot.facts.hierarchy
     codes = {asked.question.locality, *hierarchy.authorities(hierarchy.position[asked.question.locality])}
-    rows = store.meant_for(session, principal, codes)
+    rows = store.meant_for(session, codes)
     if not rows:
         raise UnknownRules
     if len(rows) > 1:

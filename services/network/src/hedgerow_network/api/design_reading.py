@@ -67,7 +67,7 @@ def _asked(
     principal: Annotated[Principal, require("read")],
     at: At = None,
 ) -> Asked:
-    row = known(session, id, principal)
+    row = known(session, id)
     relations: networks.Relations = request.app.state.relations
     design = read_design(row.id, row.name, row.design)
     day = at or request.app.state.today()

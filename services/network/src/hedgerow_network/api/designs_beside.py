@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from hedgerow_kit.auth import Principal
 from hedgerow_kit.db import Database
+from hedgerow_kit.reach import Reach
 
 from hedgerow_network.api.asking import Beside, FactsBeside
 from hedgerow_network.api.overlaps import CAPABILITIES
@@ -29,8 +30,8 @@ class DesignsBeside:
         return {DESIGNS: self.designs, KPIS: self.kpis, CAPABILITIES: self.capabilities}
 
     def _read(self, principal: Principal) -> tuple[tuple[tuple[str, int, int], ...], list[Designed]]:
-        with self.database.reading() as session:
-            rows = [row for row in networks.all_within_reach(session, principal) if row.design]
+        with self.database.reading(Reach.of(principal)) as session:
+            rows = [row for row in networks.all_within_reach(session) if row.design]
             versions = tuple((row.id, row.version, row.relations_version) for row in rows)
             relations = self.relations.of(session, rows)
             designs = [

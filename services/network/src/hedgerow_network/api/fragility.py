@@ -306,9 +306,7 @@ def _referrals(session: Session, principal: Principal, found: Exits) -> tuple[tu
     names = found.assessment.facts.directory.names
     unit = unit_of_providers(found)
     pairs = set()
-    for relation in networks.relations(
-        session, (row.id for row in networks.all_within_reach(session, principal))
-    ):
+    for relation in networks.relations(session, (row.id for row in networks.all_within_reach(session))):
         if relation.type == "referral" and relation.holds(day):
             ends = {unit.get(names.find(said) or "") for said in (relation.source, relation.target)}
             if None not in ends and len(ends) == 2:

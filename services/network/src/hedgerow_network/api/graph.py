@@ -185,7 +185,7 @@ def graph_of_network(
     """The graph of one network for other tools: whom it names and how they are related, its services, needs
     and areas.
     """
-    row = known_network(session, id, principal)
+    row = known_network(session, id)
     chosen = _chosen(request, format)
     types, kinds, day = types_named(type), _kinds(kind), at or request.app.state.today()
     found, _ = network_structure(request, now, row, session, principal, day, types)

@@ -229,7 +229,7 @@ def locality_structure(
     request: Request, asked: Asked, session: Session, principal: Principal, types: tuple[str, ...]
 ) -> tuple[Structure, Read]:
     """The web of a locality, measured."""
-    read = read_networks(request, session, held.all_within_reach(session, principal))
+    read = read_networks(request, session, held.all_within_reach(session))
     of = asked.assessment()
     contracts = contracts_seen(asked.snapshot, principal)
 
@@ -363,16 +363,16 @@ def structure_of_network(
     the contracts among them.
     """
     types, day = types_named(type), at or request.app.state.today()
-    row = known_network(session, id, principal)
+    row = known_network(session, id)
     found, read = network_structure(request, now, row, session, principal, day, types)
     page = _page(found, read, now, principal, day, types, after, limit)
     link_next(request, response, page.next)
     return page
 
 
-def known_network(session: Session, id: str, principal: Principal) -> Network:
+def known_network(session: Session, id: str) -> Network:
     """The network; one of another authority is as unknown as one that is not there."""
-    row = held.network(session, id, principal)
+    row = held.network(session, id)
     if row is None:
         raise UnknownNetwork
     return row

@@ -6,8 +6,7 @@ from datetime import date
 from threading import Lock
 from typing import Any
 
-from hedgerow_kit.auth import ALL_AUTHORITIES, Principal
-from sqlalchemy import ColumnElement, or_, select, true
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from hedgerow_network.domain.relations import Relation
@@ -15,22 +14,13 @@ from hedgerow_network.tables import Network
 from hedgerow_network.tables import Relation as Row
 
 
-def within_reach(principal: Principal) -> ColumnElement[bool]:
-    """The networks that a caller may know of: those of its authorities and everybody's."""
-    if ALL_AUTHORITIES in principal.authorities:
-        return true()
-    return or_(Network.authority_code.is_(None), Network.authority_code.in_(sorted(principal.authorities)))
+def network(session: Session, id: str) -> Network | None:
+    return session.scalars(select(Network).where(Network.id == id)).one_or_none()
 
 
-def network(session: Session, id: str, principal: Principal) -> Network | None:
-    """A network; None where there is none, or none that the caller may know of."""
-    query = select(Network).where(Network.id == id, within_reach(principal))
-    return session.scalars(query).one_or_none()
-
-
-def all_within_reach(session: Session, principal: Principal) -> list[Network]:
-    """All networks that a caller may know of, by id."""
-    return list(session.scalars(select(Network).where(within_reach(principal)).order_by(Network.id)))
+def all_within_reach(session: Session) -> list[Network]:
+    """All networks that the session's caller may know of, by id."""
+    return list(session.scalars(select(Network).order_by(Network.id)))
 
 
 class Relations:

@@ -5,13 +5,14 @@ from typing import Any
 
 from hedgerow_kit import db
 from hedgerow_kit.db import Instant
+from hedgerow_kit.reach import Owned
 from sqlalchemy import BigInteger, String
 from sqlalchemy.orm import Mapped, mapped_column
 
 from hedgerow_network.tables.base import Base
 
 
-class AdequacyRules(Base):
+class AdequacyRules(Owned, Base):
     """A rule set as it was sent. Without an authority it is everybody's to read."""
 
     __tablename__ = "adequacy_rules"

@@ -3,13 +3,14 @@
 from datetime import datetime
 
 from hedgerow_kit.db import Instant
+from hedgerow_kit.reach import Owned
 from sqlalchemy import BigInteger, CheckConstraint, Float, ForeignKey, Integer, String
 from sqlalchemy.orm import Mapped, mapped_column
 
 from hedgerow_network.tables.base import Base
 
 
-class CostMatrix(Base):
+class CostMatrix(Owned, Base):
     """A named matrix. `version` grows with every batch that changes a pair: answers know it by that.
 
     `site_source` is the registry's source whose own ids the sites go by, if not the registry's.

@@ -1,16 +1,18 @@
 """Networks as they are designed, in all their versions, and the relations between their organisations."""
 
+from collections.abc import Set
 from datetime import datetime
 from typing import Any
 
 from hedgerow_kit.db import Instant, Json
-from sqlalchemy import BigInteger, Float, ForeignKey, Index, String
+from hedgerow_kit.reach import Guarded, Owned
+from sqlalchemy import BigInteger, ColumnElement, Float, ForeignKey, Index, String, select
 from sqlalchemy.orm import Mapped, mapped_column
 
 from hedgerow_network.tables.base import Base
 
 
-class Network(Base):
+class Network(Owned, Base):
     """A delivery network. One that is known by its relations alone has an empty design.
 
     `version` grows with every change of the design, `relations_version` with every batch of relations that
@@ -29,7 +31,17 @@ class Network(Base):
     updated_at: Mapped[datetime] = mapped_column(Instant)
 
 
-class NetworkVersion(Base):
+class OfNetwork(Guarded):
+    """What belongs to a network is seen by whoever sees the network."""
+
+    network: Mapped[str]
+
+    @classmethod
+    def within(cls, authorities: Set[str]) -> ColumnElement[bool]:
+        return cls.network.in_(select(Network.id).where(Network.within(authorities)))
+
+
+class NetworkVersion(OfNetwork, Base):
     """The design of a network as it was: one row for each version there ever was."""
 
     __tablename__ = "network_versions"
@@ -43,7 +55,7 @@ class NetworkVersion(Base):
     note: Mapped[str | None] = mapped_column(String(500))
 
 
-class Relation(Base):
+class Relation(OfNetwork, Base):
     """One organisation's relation to another in a network. Organisations stand as they were sent: by an id of
     the registry, an identifier, or a name that the registry may not know.
 

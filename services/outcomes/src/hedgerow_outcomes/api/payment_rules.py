@@ -9,6 +9,7 @@ from hedgerow_kit.auth import Principal, require
 from hedgerow_kit.conditional import etag, require_match
 from hedgerow_kit.db import Reading, Writing
 from hedgerow_kit.problems import PRECONDITION_FAILED, Problem
+from hedgerow_kit.reach import widened
 from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy.orm import Session
 
@@ -217,7 +218,9 @@ def write_rule(
         elif request.headers.get("if-match") is not None:
             raise Problem(PRECONDITION_FAILED, "There is no such rule any more.")
 
-    is_new = actions.put_rule(session, id, document, valid_from=valid_from, by=principal, when=unchanged)
+    # A rule is everybody's who pays under it: its other payers are written too.
+    with widened(session):
+        is_new = actions.put_rule(session, id, document, valid_from=valid_from, by=principal, when=unchanged)
     response.status_code = 201 if is_new else 200
     return read_rule(id, session, response, principal)
 

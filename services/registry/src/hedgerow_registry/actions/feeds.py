@@ -17,6 +17,7 @@ from hedgerow_registry.errors import (
     FeedKeepsSource,
     PullHasEnded,
     SourceHasFeed,
+    SourceOfAnotherAuthority,
     UnknownRecord,
 )
 from hedgerow_registry.store import feeds
@@ -97,10 +98,15 @@ def remove(session: Session, id: str, *, by: Principal, when: Precondition) -> l
 
 
 def within(session: Session, id: str, principal: Principal, *, lock: bool = False) -> Feed:
-    """A feed within a principal's authorities. Raises UnknownRecord."""
+    """A feed that a principal may know of; locked, one that it may change.
+
+    Raises UnknownRecord, SourceOfAnotherAuthority.
+    """
     held = feeds.feed(session, id, lock=lock)
-    if held is None or not principal.within(held.authority_code):
+    if held is None:
         raise UnknownRecord("feed")
+    if lock and not principal.owns(held.authority_code):
+        raise SourceOfAnotherAuthority
     return held
 
 

@@ -162,7 +162,7 @@ def list_feeds(
     limit: paging.Limit = 50,
 ) -> paging.Page[FeedView]:
     """The feeds of your authorities, in the order of their ids."""
-    rows, marker = feeds.feed_page(session, principal, after=after, limit=limit)
+    rows, marker = feeds.feed_page(session, after=after, limit=limit)
     paging.link_next(request, response, marker)
     return paging.Page(items=[_feed(session, row) for row in rows], next=marker)
 

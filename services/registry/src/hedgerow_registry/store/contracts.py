@@ -6,6 +6,7 @@ from datetime import date, datetime
 from typing import Any, NamedTuple
 
 from hedgerow_kit.paging import keyset
+from hedgerow_kit.reach import widened
 from sqlalchemy import ColumnElement, Date, Select, and_, func, literal, or_, select, tuple_
 from sqlalchemy.orm import Session
 
@@ -317,7 +318,10 @@ def _seen(session: Session, table: Any, ids: Sequence[str], sight: Sight) -> tup
             elif not row.was_published:
                 hidden.add(row.id)
         graves = select(UnpublishedTombstone).where(UnpublishedTombstone.id.in_(piece))
-        hidden |= {grave.id for grave in session.scalars(graves) if not sight.is_within(grave.authority_code)}
+        # What may not be told of has to be known here, or it would be told as deleted.
+        with widened(session):
+            dead = session.scalars(graves).all()
+        hidden |= {grave.id for grave in dead if not sight.is_within(grave.authority_code)}
     return rows, hidden - {row.id for row in rows}
 
 

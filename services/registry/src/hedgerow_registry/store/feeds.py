@@ -4,7 +4,6 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
-from hedgerow_kit.auth import ALL_AUTHORITIES, Principal
 from hedgerow_kit.db import upsert
 from hedgerow_kit.paging import keyset
 from sqlalchemy import CursorResult, delete, func, or_, select, update
@@ -23,15 +22,9 @@ def feed(session: Session, id: str, *, lock: bool = False) -> Feed | None:
     return session.scalars(query, execution_options={"populate_existing": True}).one_or_none()
 
 
-def feed_page(
-    session: Session, principal: Principal, *, after: str | None, limit: int
-) -> tuple[list[Feed], str | None]:
-    """A page of the feeds within a principal's authorities, in the order of their ids."""
-    query = select(Feed)
-    if ALL_AUTHORITIES not in principal.authorities:
-        own = Feed.authority_code.in_(sorted(principal.authorities))
-        query = query.where(or_(Feed.authority_code.is_(None), own))
-    rows, marker = keyset(session, query, [Feed.id], after=after, limit=limit)
+def feed_page(session: Session, *, after: str | None, limit: int) -> tuple[list[Feed], str | None]:
+    """A page of the feeds in the order of their ids."""
+    rows, marker = keyset(session, select(Feed), [Feed.id], after=after, limit=limit)
     return [row[0] for row in rows], marker
 
 

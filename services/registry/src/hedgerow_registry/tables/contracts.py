@@ -9,6 +9,7 @@ from typing import Any
 
 from hedgerow_kit import db
 from hedgerow_kit.db import Instant
+from hedgerow_kit.reach import OwnedAlone
 from sqlalchemy import (
     Boolean,
     CheckConstraint,
@@ -232,7 +233,7 @@ class ContractService(Base):
     service_id: Mapped[str] = mapped_column(String(36), primary_key=True)
 
 
-class UnpublishedTombstone(Base):
+class UnpublishedTombstone(OwnedAlone, Base):
     """A process or contract that was deleted and never was published: who may learn that it is no more."""
 
     __tablename__ = "unpublished_tombstones"

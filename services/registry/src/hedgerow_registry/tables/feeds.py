@@ -5,13 +5,14 @@ from typing import Any
 
 from hedgerow_kit import db
 from hedgerow_kit.db import Instant
+from hedgerow_kit.reach import Owned
 from sqlalchemy import Boolean, CheckConstraint, Float, ForeignKey, Index, Integer, String, Text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from hedgerow_registry.tables.provenance import Base
 
 
-class Feed(Base):
+class Feed(Owned, Base):
     """A live feed of services, and when it is to be pulled."""
 
     __tablename__ = "feeds"
