@@ -71,6 +71,9 @@ def outcomes(client: Client, url: str) -> World:
         knowing.area(THEIRS, nation, level="authority"),
         knowing.area(town, OURS),
         knowing.area(ward, THEIRS),
+        # Areas are no secret: their twins are areas too, of which nobody has handed in anything.
+        knowing.area(twin(THEIRS), nation, level="authority"),
+        knowing.area(twin(ward), twin(THEIRS)),
         knowing.contract(f"{WORD}-contract", authority_code=THEIRS, published=False),
         knowing.contract("ours", authority_code=OURS, published=False),
     )

@@ -64,7 +64,12 @@ def list_changes(
     deleted comes as a tombstone.
     """
     page = changefeed.page(
-        session, after=after, limit=limit, types=_types(types), sight=Sight.of(principal), marked=mark
+        session,
+        after=after,
+        limit=limit,
+        types=_types(types),
+        sight=Sight.of(session, principal),
+        marked=mark,
     )
     items = [
         {

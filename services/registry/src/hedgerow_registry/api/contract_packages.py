@@ -64,7 +64,7 @@ def export_contracts(
         ocid=ocid,
         source=source,
     )
-    pieces = _pieces(db.of(request), wanted, Sight.of(principal), package)
+    pieces = _pieces(db.of(request), wanted, Sight.of(session, principal), package)
     return _package(request, package, pieces)
 
 
@@ -77,7 +77,7 @@ def export_contract(
     package: Package = "records",
 ) -> StreamingResponse:
     """The process of a contract as an OCDS 1.1 package."""
-    sight = Sight.of(principal)
+    sight = Sight.of(session, principal)
     row = contracts.contract(session, id, sight)
     if row is None:
         raise UnknownRecord("contract")
@@ -116,7 +116,9 @@ def _pieces(database: Database, wanted: Wanted, sight: Sight, package: str) -> I
 def _written(session: Session, ids: list[str], sight: Sight, package: str) -> list[bytes]:
     made: list[bytes] = []
     for process in contracts.exported(session, ids, sight):
-        releases = packages.released(process.releases, sees_all=process.sees_all, sees_money=sight.sees_money)
+        releases = packages.released(
+            process.releases, sees_all=process.sees_all, sees_money=sight.sees_money and process.sees_all
+        )
         if package == "releases":
             made += [orjson.dumps(one) for one in releases]
         elif releases:

@@ -80,7 +80,7 @@ def _question(
         for name, value in vars(wanted).items()
         if isinstance(value, str) and name in ("buyer", "supplier", "need", "area", "programme", "source")
     }
-    return Question(wanted, Sight.of(principal), at or today(), said)
+    return Question(wanted, Sight.of(session, principal), at or today(), said)
 
 
 About = Annotated[Question, Depends(_question)]
@@ -237,7 +237,7 @@ def leverage(
     limit: paging.Limit = 50,
 ) -> LeveragePage:
     """Other money that contracts bring in, beside own money; contracts that name their funding."""
-    found = Asked(session, asked.wanted, asked.sight)
+    found = Asked(session, asked.wanted, asked.sight.of_own)
     rows = []
     for row in found.rows:
         funding = found.details[row.id]["funding"]
@@ -324,7 +324,7 @@ def costs(
     limit: paging.Limit = 50,
 ) -> CostPage:
     """Whole-life cost beside price; contracts that state one."""
-    found = Asked(session, asked.wanted, asked.sight)
+    found = Asked(session, asked.wanted, asked.sight.of_own)
     rows = []
     for row in found.rows:
         cost = found.details[row.id]["whole_life_cost"]
@@ -356,7 +356,7 @@ class ProgrammeRow(BaseModel):
     in_force: int
     started: bool = Field(description="Whether a contract of it has begun by the day asked about")
     first_start: date | None
-    value_gbp: float | None = Field(description="Of its contracts, for those who may see money")
+    value_gbp: float | None = Field(description="Of those of its contracts whose cost you may see")
 
 
 class ProgrammePage(paging.Page[ProgrammeRow]):
@@ -379,7 +379,7 @@ def programmes(
     known = store.bodies(session, {row.buyer_id for row in statuses if row.buyer_id})
     rows = [
         ProgrammeRow(
-            **{**row._asdict(), "value_gbp": asked.sight.money(row.value_gbp)},
+            **{**row._asdict(), "value_gbp": row.value_gbp},
             buyer=known[row.buyer_id].name if row.buyer_id in known else None,
         )
         for row in statuses

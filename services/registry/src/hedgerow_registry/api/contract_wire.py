@@ -365,6 +365,7 @@ class ContractView(ContractItem):
 
 def plan_fields(row: Any, links: Links, details: Json, names: dict[str, str], sight: Sight) -> Json:
     """What a plan item is made of."""
+    sight = sight.of_record(row)
     buyers = links.with_role(row.id, "buyer")
     return {
         **_provenance(row),
@@ -394,6 +395,7 @@ _PARTS = ("lots", "bids", "subcontracts", "extensions", "amendments", "social_va
 
 def contract_fields(row: Any, links: Links, details: Json, sight: Sight, *, at: date) -> Json:
     """What a contract item is made of."""
+    sight = sight.of_record(row)
     return {
         **_provenance(row),
         **{name: getattr(row, name) for name in _CONTRACT},
@@ -416,7 +418,7 @@ def contract_parts(
     row: Any, links: Links, details: Json, names: dict[str, str], sight: Sight, successor: str | None
 ) -> Json:
     """What a whole contract has beside what its item is made of."""
-    priced = _priced(details, sight)
+    priced = _priced(details, sight.of_record(row))
     return {
         "own_id": row.own_id,
         "award_id": row.award_id,

@@ -87,7 +87,7 @@ def list_contracts(
         ocid=ocid,
         source=source,
     )
-    sight = Sight.of(principal)
+    sight = Sight.of(session, principal)
     rows, marker = contracts.contract_page(session, wanted, sight, after=after, limit=limit)
     paging.link_next(request, response, marker)
     return paging.Page(items=items(session, rows, sight, at=at), next=marker)
@@ -111,7 +111,7 @@ def list_contracts_of(
     if directory.organisation(session, id) is None:
         raise UnknownRecord("organisation")
     wanted = Wanted(party=id, role=role, in_force_at=at)
-    sight = Sight.of(principal)
+    sight = Sight.of(session, principal)
     rows, marker = contracts.contract_page(session, wanted, sight, after=after, limit=limit)
     paging.link_next(request, response, marker)
     return paging.Page(items=items(session, rows, sight, at=at), next=marker)
@@ -122,7 +122,7 @@ def read_contract(
     id: RecordId, session: Reading, response: Response, principal: Annotated[Principal, require("read")]
 ) -> ContractView:
     """One contract with its lots, bids, subcontracts, options, amendments, funding and social value."""
-    return _one(session, id, Sight.of(principal), response)
+    return _one(session, id, Sight.of(session, principal), response)
 
 
 @router.put("/v1/contracts/{id}", responses={201: {"model": ContractView}})
@@ -144,7 +144,7 @@ def write_contract(
     )
     response.status_code = 201 if is_new else 200
     session.expire_all()
-    return _one(session, id, Sight.of(principal), response)
+    return _one(session, id, Sight.of(session, principal), response)
 
 
 @router.delete("/v1/contracts/{id}", status_code=204)

@@ -58,7 +58,7 @@ def list_pipeline(
         programme=programme,
         source=source,
     )
-    sight = Sight.of(principal)
+    sight = Sight.of(session, principal)
     rows, marker = contracts.pipeline_page(
         session,
         wanted,
@@ -77,7 +77,7 @@ def read_plan(
     id: RecordId, session: Reading, response: Response, principal: Annotated[Principal, require("open")]
 ) -> PlanItem:
     """One entry of the pipeline."""
-    return _one(session, id, Sight.of(principal), response)
+    return _one(session, id, Sight.of(session, principal), response)
 
 
 @router.put("/v1/pipeline/{id}", responses={201: {"model": PlanItem}})
@@ -96,7 +96,7 @@ def write_plan(
     )
     response.status_code = 201 if is_new else 200
     session.expire_all()
-    return _one(session, id, Sight.of(principal), response)
+    return _one(session, id, Sight.of(session, principal), response)
 
 
 @router.delete("/v1/pipeline/{id}", status_code=204)

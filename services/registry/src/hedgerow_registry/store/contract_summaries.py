@@ -102,7 +102,7 @@ def programme_steps(session: Session, wanted: Wanted, sight: Sight) -> Iterator[
                 row.status,
                 row.starts,
                 row.ends,
-                row.value_gbp,
+                sight.of_record(row).money(row.value_gbp),
             )
 
 

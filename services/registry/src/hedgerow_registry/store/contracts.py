@@ -234,6 +234,7 @@ def contract_states(session: Session, ids: Sequence[str], sight: Sight) -> Guard
     authorities = _authorities(session, {row.source for row in rows})
     states = {}
     for row in rows:
+        money = sight.of_record(row).money
         supplier_ids = links.with_role(row.id, "supplier")
         states[row.id] = {
             "id": row.id,
@@ -244,7 +245,7 @@ def contract_states(session: Session, ids: Sequence[str], sight: Sight) -> Guard
             "buyer_ids": links.with_role(row.id, "buyer"),
             "supplier_ids": supplier_ids,
             "former_supplier_ids": sorted(set(details[row.id]["former_supplier_ids"]) - set(supplier_ids)),
-            "value_gbp": sight.money(row.value_gbp),
+            "value_gbp": money(row.value_gbp),
             "start": row.starts,
             "end": row.ends,
             "extended_to": row.extended_to,
@@ -255,7 +256,7 @@ def contract_states(session: Session, ids: Sequence[str], sight: Sight) -> Guard
                 {
                     "id": lot["id"],
                     "supplier_ids": lot["supplier_ids"],
-                    "value_gbp": sight.money(lot["value_gbp"]),
+                    "value_gbp": money(lot["value_gbp"]),
                 }
                 for lot in details[row.id]["lots"]
             ],
@@ -265,7 +266,7 @@ def contract_states(session: Session, ids: Sequence[str], sight: Sight) -> Guard
                     "to_id": one["to_id"],
                     "tier": one["tier"],
                     "fee_share": one["fee_share"],
-                    "value_gbp": sight.money(one["value_gbp"]),
+                    "value_gbp": money(one["value_gbp"]),
                 }
                 for one in details[row.id]["subcontracts"]
             ],
@@ -295,7 +296,7 @@ def process_states(session: Session, ids: Sequence[str], sight: Sight) -> Guarde
             "stage": row.stage,
             "status": row.status,
             "buyer_ids": links.with_role(row.id, "buyer"),
-            "value_gbp": sight.money(row.value_gbp),
+            "value_gbp": sight.of_record(row).money(row.value_gbp),
             "start": row.starts,
             "end": row.ends,
             "need_ids": links.needs.get(row.id, []),

@@ -1,10 +1,11 @@
 """What a reader of contracts may see: those that are published, those of its own authorities, and money."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
-from hedgerow_kit.auth import ALL_AUTHORITIES, Principal
+from hedgerow_kit.auth import Principal
 from sqlalchemy import ColumnElement, Select, or_, select, true
+from sqlalchemy.orm import Session
 
 from hedgerow_registry.tables import Contract, ContractingProcess, Source
 
@@ -13,18 +14,34 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Sight:
-    """authorities: whose unpublished records may be read, `None` for all · sees_money: and the cost."""
+    """authorities: whose unpublished records may be read, `None` for all · sources: those of them ·
+    sees_money: and what their records cost · sees_published: and what others have published
+    """
 
     authorities: frozenset[str] | None
+    sources: frozenset[str] | None
     sees_money: bool
+    sees_published: bool = True
 
     @classmethod
-    def of(cls, principal: Principal) -> "Sight":
+    def of(cls, session: Session, principal: Principal) -> "Sight":
         """Nobody but those who may read sees what is not published, not even of an authority of theirs."""
         if not principal.may("read"):
-            return cls(frozenset(), False)
-        unlimited = ALL_AUTHORITIES in principal.authorities
-        return cls(None if unlimited else principal.authorities, principal.may("money"))
+            return cls(frozenset(), frozenset(), False)
+        if principal.acts_for_all:
+            return cls(None, None, principal.may("money"))
+        own = select(Source.name).where(Source.authority_code.in_(sorted(principal.authorities)))
+        return cls(principal.authorities, frozenset(session.scalars(own)), principal.may("money"))
+
+    def of_record(self, row: Any) -> "Sight":
+        """What is seen of one record: what it costs only if it is of one's own authorities."""
+        own = self.sources is None or row.source in self.sources
+        return replace(self, sees_money=self.sees_money and own)
+
+    @property
+    def of_own(self) -> "Sight":
+        """Of one's own authorities' records alone: for sums of what they cost."""
+        return replace(self, sees_published=False)
 
     def is_within(self, authority_code: str | None) -> bool:
         """Whether unpublished records of an authority may be read; those of none are the administrator's."""
@@ -43,8 +60,7 @@ class Sight:
         return query.where(self._seen(ContractingProcess))
 
     def _seen(self, table: Any) -> ColumnElement[bool]:
-        if self.authorities is None:
+        if self.sources is None:
             return true()
-        own = select(Source.name).where(Source.authority_code.in_(sorted(self.authorities)))
-        seen: ColumnElement[bool] = or_(table.published, table.source.in_(own))
-        return seen
+        own: ColumnElement[bool] = table.source.in_(sorted(self.sources))
+        return or_(table.published, own) if self.sees_published else own

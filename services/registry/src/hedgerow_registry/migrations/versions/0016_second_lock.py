@@ -2,8 +2,8 @@
 
 from hedgerow_kit.migrations import protect, unprotect
 
-revision = "0014"
-down_revision = "0013"
+revision = "0016"
+down_revision = "0015"
 branch_labels = None
 depends_on = None
 
