@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import yaml
+from hedgerow_gateway import actions
 
 from tests.support.deployment import APPS, COMPOSE, compose
 from tests.support.platform import ROOT
@@ -102,9 +103,29 @@ def test_an_app_sees_no_key_but_its_own() -> None:
     for deployment in documents("Deployment"):
         app = deployment["metadata"]["name"]
         (keys,) = [one for one in deployment["spec"]["template"]["spec"]["volumes"] if one["name"] == "keys"]
-        seen = {item["key"] for item in keys["secret"]["items"]}
         if app != "gateway":
+            seen = {item["key"] for item in keys["secret"]["items"]}
             assert seen <= {"identity.jwks.json", f"{app}.key"}
+
+
+def test_what_a_gateway_signs_with_is_laid_out_as_it_wants_it(tmp_path: Path) -> None:
+    """The step before it, run here: a Secret's files for the group become files for their owner alone."""
+    secret, own = tmp_path / "secret", tmp_path / "own"
+    secret.mkdir()
+    actions.load_keyring(tmp_path / "made").rotate()
+    made = list((tmp_path / "made" / "gateway").glob("signing*.key"))
+    for path in made:
+        (secret / path.name).write_bytes(path.read_bytes())
+    for name in ("admin.key", "network.key", "outcomes.key"):
+        (secret / name).write_text("key\n")
+    for path in secret.iterdir():
+        path.chmod(0o440)
+    (gateway,) = [one for one in documents("Deployment") if one["metadata"]["name"] == "gateway"]
+    (step,) = gateway["spec"]["template"]["spec"]["initContainers"]
+    script = step["args"][0].replace("/run/hedgerow", str(secret)).replace("/var/lib/hedgerow", str(own))
+    subprocess.run([*step["command"], script], check=True)
+    assert len(actions.load_keyring(own).believed()) == len(made) == 2
+    assert {path.stat().st_mode & 0o077 for path in own.rglob("*.key")} == {0}
 
 
 @pytest.mark.parametrize(

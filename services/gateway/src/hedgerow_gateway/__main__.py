@@ -13,7 +13,7 @@ from hedgerow_gateway.api.wire import StrictProtocol
 from hedgerow_gateway.errors import GatewayError
 from hedgerow_gateway.main import create_app, own_app
 from hedgerow_gateway.settings import Settings
-from hedgerow_gateway.store.signing import Keyring
+from hedgerow_gateway.store.signing import LEAD_SECONDS, Keyring
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -28,11 +28,18 @@ def main(arguments: list[str] | None = None) -> int:
     key.add_argument("--name", required=True)
     key.add_argument("--role", action="append", required=True, choices=sorted(PERMISSIONS))
     key.add_argument("--authority", action="append", help="a GSS code, may be repeated; all if not given")
-    rotate = commands.add_parser("rotate", help="make the signing key that takes over in a minute")
+    rotate = commands.add_parser("rotate", help="make the signing key that takes over next")
     rotate.add_argument(
         "--at-once",
         action="store_true",
         help="it takes over now, and what the old one signed is believed no longer: for a key that leaked",
+    )
+    rotate.add_argument(
+        "--lead",
+        type=int,
+        metavar="SECONDS",
+        help=f"how long it is published before it signs, {LEAD_SECONDS} if not given: longer where gateways "
+        "share no folder and the key has to be brought to each",
     )
     commands.add_parser("openapi", help="print the OpenAPI document of the gateway's own routes")
     chosen = parser.parse_args(arguments)
@@ -41,7 +48,7 @@ def main(arguments: list[str] | None = None) -> int:
         return 0
     try:
         if chosen.command == "rotate":
-            print(_rotated(Settings(), at_once=chosen.at_once))
+            print(_rotated(Settings(), at_once=chosen.at_once, lead_seconds=chosen.lead))
             return 0
         return _with_database(chosen)
     except GatewayError as error:
@@ -66,8 +73,9 @@ def _with_database(chosen: argparse.Namespace) -> int:
     return 0
 
 
-def _rotated(settings: Settings, *, at_once: bool) -> str:
-    made = actions.load_keyring(settings.data_dir).rotate(at_once=at_once)
+def _rotated(settings: Settings, *, at_once: bool, lead_seconds: int) -> str:
+    ring = actions.load_keyring(settings.data_dir)
+    made = ring.rotate(at_once=at_once, lead_seconds=lead_seconds)
     starts = datetime.fromtimestamp(made.signs_from, UTC)
     return f"{made.signer.key_id} signs from {starts:%Y-%m-%d %H:%M:%S} UTC"
 

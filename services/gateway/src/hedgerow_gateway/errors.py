@@ -41,7 +41,7 @@ class LastAdministrator(GatewayError):
 
 
 class RotationUnderWay(GatewayError):
-    """A new signing key is published already and signs within a minute."""
+    """A new signing key is published already; its turn comes first."""
 
 
 class UnsafeFile(GatewayError):

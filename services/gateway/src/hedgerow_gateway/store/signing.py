@@ -86,8 +86,8 @@ class Keyring:
         except (OSError, ValueError, UnsafeFile) as error:
             log.error("signing keys cannot be read; the known ones stay", extra={"reason": str(error)})
 
-    def rotate(self, *, at_once: bool = False) -> SigningKey:
-        """Make the key that signs next.
+    def rotate(self, *, at_once: bool = False, lead_seconds: int | None = None) -> SigningKey:
+        """Make the key that signs next, after a while for which it is only published.
 
         at_once: it signs from now on, and what the keys before it signed is believed no longer.
         """
@@ -97,7 +97,7 @@ class Keyring:
             if not at_once and files and max(files) > now:
                 raise RotationUnderWay
             # Two within a second are told apart by it.
-            starts = now if at_once else now + LEAD_SECONDS
+            starts = now if at_once else now + (LEAD_SECONDS if lead_seconds is None else lead_seconds)
             path = self._folder / f"signing-{max(starts, max(files, default=0) + 1)}.key"
             write_secret(path, auth.new_private_key(), replace=False)
             if at_once:
