@@ -196,7 +196,8 @@ def test_a_session_is_known_at_every_gateway_and_its_end_within_five_seconds(
 def test_signing_in_again_ends_the_session_before(made: Gateway, provider: IdentityProvider) -> None:
     browser = signed_in(made, provider, "ada")
     before = browser.jar[cookies.SESSION]
-    browser.sign_in(made, provider, "ada")
+    again = browser.sign_in(made, provider, "ada")
+    assert again.status_code == 303, again.text
     assert browser.jar[cookies.SESSION] != before
     browser.jar[cookies.SESSION] = before
     assert browser.send(made, "GET", "/auth/session").status_code == 401
@@ -365,39 +366,66 @@ def test_a_token_for_somebody_else_or_from_somebody_else_is_not_believed(provide
         Provider(f"{provider.url}/", CLIENT, SECRET).claims(token, audiences=[CLIENT])
 
 
+class Counted(Provider):
+    """Counts what it asks, and says when a test wants it to that nobody answers."""
+
+    def __init__(self, issuer: str) -> None:
+        self.now = 1000.0
+        self.asked = 0
+        self.is_down = False
+        super().__init__(issuer, CLIENT, SECRET, clock=lambda: self.now)
+
+    def _ask(self, method: str, address: str, **options: Any) -> tuple[int, dict[str, Any]]:
+        self.asked += 1
+        if self.is_down:
+            raise ProviderDown
+        return super()._ask(method, address, **options)
+
+
+def of_an_unknown_key() -> str:
+    key = rsa.generate_private_key(65537, 2048)
+    return jwt.encode({"sub": "x"}, key, "RS256", headers={"kid": "nobody's"})
+
+
 def test_unknown_keys_do_not_make_us_ask_the_provider_again_and_again(provider: IdentityProvider) -> None:
-    now = 0.0
-    asked: list[str] = []
+    counted, forged = Counted(provider.url), of_an_unknown_key()
+    for expected in (2, 4):
+        for _ in range(50):
+            with pytest.raises(NotBelieved):
+                counted.claims(forged, audiences=[CLIENT])
+        assert counted.asked == expected
+        counted.now += 11
 
-    class Counted(Provider):
-        def _ask(self, method: str, address: str, **options: Any) -> tuple[int, dict[str, Any]]:
-            asked.append(address)
-            return super()._ask(method, address, **options)
 
-    counted = Counted(provider.url, CLIENT, SECRET, clock=lambda: now)
-    forged = jwt.encode(
-        {"sub": "x"}, rsa.generate_private_key(65537, 2048), "RS256", headers={"kid": "nobody's"}
-    )
+def test_a_provider_that_is_down_is_asked_seldom_and_what_was_known_stays_good(
+    provider: IdentityProvider,
+) -> None:
+    token = provider.tokens(REDIRECT, "ada")["id_token"]
+    counted = Counted(provider.url)
+    counted.is_down = True
     for _ in range(50):
-        with pytest.raises(NotBelieved):
-            counted.claims(forged, audiences=[CLIENT])
-    assert len(asked) == 2
-    now = 11
+        with pytest.raises(ProviderDown):
+            counted.claims(token, audiences=[CLIENT])
+    assert counted.asked == 1
+    counted.is_down = False
+    counted.now += 11
+    assert counted.claims(token, audiences=[CLIENT])["sub"] == "ada"
+    counted.is_down = True
+    counted.now += 10_000
     for _ in range(50):
-        with pytest.raises(NotBelieved):
-            counted.claims(forged, audiences=[CLIENT])
-    assert len(asked) == 4
+        assert counted.claims(token, audiences=[CLIENT])["sub"] == "ada"
+    assert counted.asked == 4
 
 
-def test_a_provider_that_is_down_is_said_and_known_keys_stay_good(
+def test_a_provider_that_is_down_is_said_and_keys_go_on_without_it(
     provider: IdentityProvider, tmp_path: Path
 ) -> None:
     down = settings(provider) | {"oidc_issuer": nobody_there()}
     with gateway(tmp_path, **down) as made, made.stranger() as client:
-        answer = client.get("/auth/sign-in")
-        assert answer.status_code == 503
-        assert "retry-after" in answer.headers
-        # Keys go on without it.
+        shown = {"Authorization": f"Bearer {of_an_unknown_key()}"}
+        for answer in (client.get("/auth/sign-in"), client.get("/v1/areas", headers=shown)):
+            assert answer.status_code == 503
+            assert "retry-after" in answer.headers
         assert made.client.get("/v1/keys").status_code == 200
 
 

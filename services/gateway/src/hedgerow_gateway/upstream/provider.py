@@ -19,9 +19,9 @@ log = logging.getLogger(__name__)
 # Signatures only: with a shared secret, whoever can verify a token could make one.
 ALGORITHMS = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA")
 _FAMILIES = {"RSA": ("RS", "PS"), "EC": ("ES",), "OKP": ("Ed",)}
-ASK_SECONDS = 5.0
+ASK_SECONDS = 10.0
 FRESH_SECONDS = 600.0
-# A token that names a key nobody knows does not make us ask more often than this.
+# Neither a token that names a key nobody knows nor a provider that is down makes us ask more often.
 LEAST_SECONDS_BETWEEN = 10.0
 LONGEST_ANSWER_BYTES = 1_000_000
 # Clocks may differ by this.
@@ -59,6 +59,7 @@ class Provider:
         self._clock = clock
         self._lock = Lock()
         self._known: _Known | None = None
+        self._failed_at = -LEAST_SECONDS_BETWEEN
 
     def sign_in_address(self, *, redirect_uri: str, scope: str, state: str, nonce: str, verifier: str) -> str:
         """Where a person's browser is sent to sign in; comes back to `redirect_uri` with a code."""
@@ -126,10 +127,9 @@ class Provider:
         return claims
 
     def _key(self, key_id: object, algorithm: str) -> jwt.PyJWK:
-        known = self._current()
-        found = _named(known.keys, key_id, algorithm)
-        if found is None and self._clock() - known.asked_at >= LEAST_SECONDS_BETWEEN:
-            found = _named(self._current(at_least=self._clock()).keys, key_id, algorithm)
+        found = _named(self._current().keys, key_id, algorithm)
+        if found is None:
+            found = _named(self._current(longest=LEAST_SECONDS_BETWEEN).keys, key_id, algorithm)
         if found is None:
             raise NotBelieved
         return found
@@ -140,22 +140,35 @@ class Provider:
             raise ProviderDown
         return address
 
-    def _current(self, *, at_least: float | None = None) -> _Known:
+    def _current(self, *, longest: float = FRESH_SECONDS) -> _Known:
         """What is known of the provider, asked again when it is older than it may be."""
-        with self._lock:
-            known, now = self._known, self._clock()
-            oldest = now - FRESH_SECONDS if at_least is None else at_least
-            if known is not None and known.asked_at >= oldest:
-                return known
-            try:
-                self._known = self._discovered(now)
-            except ProviderDown:
-                # What was known is believed on; not asked for again with every request meanwhile.
-                if known is None:
-                    raise
-                log.warning("identity provider cannot be asked; what was known stays")
-                self._known = known._replace(asked_at=now)
-            return self._known
+        known = self._known
+        if known is not None and self._clock() - known.asked_at < longest:
+            return known
+        # One asks; meanwhile the others go on with what is known. A provider that hangs holds up nobody else.
+        if not self._lock.acquire(blocking=known is None):
+            assert known is not None
+            return known
+        try:
+            return self._asked_again(longest)
+        finally:
+            self._lock.release()
+
+    def _asked_again(self, longest: float) -> _Known:
+        known, now = self._known, self._clock()
+        if known is not None and now - known.asked_at < longest:
+            return known
+        try:
+            if now - self._failed_at < LEAST_SECONDS_BETWEEN:
+                raise ProviderDown
+            self._failed_at = now
+            self._known = known = self._discovered(now)
+            self._failed_at = -LEAST_SECONDS_BETWEEN
+        except ProviderDown:
+            # What was known is believed on.
+            if known is None:
+                raise
+        return known
 
     def _discovered(self, now: float) -> _Known:
         status, document = self._ask("GET", f"{self.issuer.rstrip('/')}/.well-known/openid-configuration")
