@@ -1,12 +1,13 @@
 import contextlib
 import threading
+import time
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 from hedgerow_kit import db
 from hedgerow_kit.db import Database
 from sqlalchemy import Integer, String, func, insert, select
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 
@@ -110,3 +111,38 @@ def test_many_threads_may_write_and_none_is_refused(database):
     assert failures == []
     with database.reading() as session:
         assert session.scalar(select(func.count()).select_from(Parcel)) == 120
+
+
+def test_of_writers_that_never_pause_each_has_its_turn(database):
+    """SQLite itself keeps no queue: one that looks again now and then may find it locked for ever."""
+    began = threading.Barrier(6)
+    until = time.monotonic() + 3
+    done = [0] * 5
+
+    def write(number):
+        began.wait()
+        while time.monotonic() < until:
+            with database.writing() as session:
+                session.execute(insert(Parcel), [{"depot": f"d{number}", "number": done[number]}])
+                time.sleep(0.002)
+            done[number] += 1
+
+    threads = [threading.Thread(target=write, args=(number,)) for number in range(5)]
+    for thread in threads:
+        thread.start()
+    began.wait()
+    for thread in threads:
+        thread.join()
+    assert min(done) >= max(done) / 2, done
+
+
+def test_who_waits_too_long_for_a_turn_is_told_so_and_holds_nobody_up():
+    queue = db.Queue(0.05)
+    with queue.turn():
+        with pytest.raises(OperationalError, match="locked"), queue.turn():
+            pass
+        late = threading.Thread(target=lambda: reached.append(queue.turn().__enter__()))
+        reached = []
+        late.start()
+    late.join()
+    assert reached == [None]

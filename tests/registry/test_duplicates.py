@@ -1,14 +1,18 @@
 """Pairs of organisations that may be one: found, listed, dismissed, merged by a stated rule."""
 
+import threading
 import time
 from typing import Any
 
 import pytest
 from hedgerow_kit.auth import Verifier
 from hedgerow_kit.db import Database
+from hedgerow_registry.actions.matching import look_through
 from hedgerow_registry.domain.ids import record_id
 from hedgerow_registry.main import create_app
 from hedgerow_registry.settings import Settings
+from hedgerow_registry.tables import DuplicatePair, MatchingState
+from sqlalchemy import delete
 
 from tests.registry.files import counts, send
 from tests.support.http import Client, running
@@ -227,3 +231,35 @@ def test_the_registry_looks_by_itself_when_it_has_been_quiet(database: Database)
             time.sleep(0.1)
         assert len(pairs(client)) == 2
         assert client.get("/v1/duplicates").json()["computed"]["caveats"] == []
+
+
+def test_imports_and_deletions_go_on_while_pairs_are_looked_for(registry: Client, database: Database) -> None:
+    def file(first: int, last: int) -> str:
+        lines = [f"{n},{['Quay', 'Fen', 'Harbour'][n % 3]} Kitchen {n // 6}" for n in range(first, last)]
+        return "\n".join(["id,name", *lines])
+
+    for source in ("one", "other"):
+        send(registry, "organisations", file(0, 450), source=source)
+    ended: list[object] = []
+    looking = threading.Thread(target=lambda: ended.append(look_through(database)))
+    looking.start()
+    number = 450
+    while looking.is_alive() or number == 450:
+        assert counts(send(registry, "organisations", file(number, number + 3), source="one"))[0] == 3
+        gone = registry.delete(
+            f"/v1/organisations/{_id('other', str(number % 450))}", headers={"If-Match": "*"}
+        )
+        assert gone.status_code == 204, gone.text
+        number += 3
+    looking.join()
+
+    assert ended[0] is not None, "the look through the registry came to its end"
+    refresh(registry)
+    found = {(item["first"]["id"], item["second"]["id"]) for item in registry.items("/v1/duplicates")}
+    with database.writing() as session:
+        session.execute(delete(DuplicatePair))
+        session.execute(delete(MatchingState))
+    refresh(registry)
+    anew = {(item["first"]["id"], item["second"]["id"]) for item in registry.items("/v1/duplicates")}
+    assert found == anew
+    assert anew

@@ -1,7 +1,10 @@
 """One database behind one URL: SQLite or PostgreSQL, one transaction per request, fast writing on both."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+import sqlite3
+import threading
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import UTC, datetime
 from functools import lru_cache
 from itertools import count
@@ -9,11 +12,28 @@ from typing import Annotated, Any, NamedTuple
 
 import orjson
 from fastapi import Depends, Request
-from sqlalchemy import JSON, Connection, DateTime, MetaData, Table, bindparam, create_engine, event, make_url
+from sqlalchemy import (
+    JSON,
+    Boolean,
+    ColumnElement,
+    Connection,
+    DateTime,
+    MetaData,
+    Table,
+    Text,
+    bindparam,
+    create_engine,
+    event,
+    make_url,
+)
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Dialect, Engine
+from sqlalchemy.exc import OperationalError
+from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.orm import Session
-from sqlalchemy.types import TypeDecorator
+from sqlalchemy.sql.compiler import SQLCompiler
+from sqlalchemy.sql.functions import FunctionElement
+from sqlalchemy.types import TypeDecorator, TypeEngine
 
 from hedgerow_kit import auth
 from hedgerow_kit.reach import EVERYTHING, Reach, ReachingSession
@@ -44,6 +64,9 @@ class Instant(TypeDecorator[datetime]):
 # Below this many rows a COPY costs more round trips than it saves.
 COPY_FROM_ROWS = 500
 
+# How long one writer of SQLite waits for another.
+_LONGEST_WAIT_S = 30
+
 _staging_names = count(1)
 
 # Where a request carries the transaction that it writes in, if somebody else commits it.
@@ -61,6 +84,52 @@ def metadata() -> MetaData:
             "pk": "pk_%(table_name)s",
         }
     )
+
+
+class Queue:
+    """Lets one at a time go on, in the order in which they came.
+
+    SQLite has one writer and no queue: who waits looks again now and then, and among several threads that
+    write without a pause one may never see the moment between two others.
+    """
+
+    def __init__(self, longest_wait_s: float) -> None:
+        self._longest_wait_s = longest_wait_s
+        self._guard = threading.Lock()
+        self._waiting: deque[threading.Event] = deque()
+        self._taken = False
+
+    @contextmanager
+    def turn(self) -> Iterator[None]:
+        """Hold the turn. Raises OperationalError, as the database would, where it does not come in time."""
+        self._wait()
+        try:
+            yield
+        finally:
+            self._pass_on()
+
+    def _wait(self) -> None:
+        with self._guard:
+            if not self._taken:
+                self._taken = True
+                return
+            mine = threading.Event()
+            self._waiting.append(mine)
+        if mine.wait(self._longest_wait_s):
+            return
+        with self._guard:
+            if not mine.is_set():
+                self._waiting.remove(mine)
+                raise OperationalError(
+                    "BEGIN IMMEDIATE", None, sqlite3.OperationalError("database is locked")
+                )
+
+    def _pass_on(self) -> None:
+        with self._guard:
+            if self._waiting:
+                self._waiting.popleft().set()
+            else:
+                self._taken = False
 
 
 class Database:
@@ -83,7 +152,9 @@ class Database:
         )
         self._read: Engine
         self._write: Engine
+        self._turn: Callable[[], AbstractContextManager[None]] = nullcontext
         if self.dialect == "sqlite":
+            self._turn = Queue(_LONGEST_WAIT_S).turn
             _prepare_sqlite(self.engine)
             self._read = self.engine.execution_options(begin="BEGIN", query_only=True)
             self._write = self.engine.execution_options(begin="BEGIN IMMEDIATE", query_only=False)
@@ -102,7 +173,7 @@ class Database:
     @contextmanager
     def writing(self, reach: Reach = EVERYTHING) -> Iterator[Session]:
         """One transaction: committed on success, rolled back on any exception."""
-        with ReachingSession(self._write, reach) as session, session.begin():
+        with self._turn(), ReachingSession(self._write, reach) as session, session.begin():
             yield session
 
     def dispose(self) -> None:
@@ -115,7 +186,7 @@ def _prepare_sqlite(engine: Engine) -> None:
         # The driver's own implicit BEGIN would start a read transaction that cannot be upgraded under load.
         connection.isolation_level = None
         for pragma in (
-            "busy_timeout=30000",
+            f"busy_timeout={_LONGEST_WAIT_S * 1000}",
             "journal_mode=WAL",
             "synchronous=FULL",
             "foreign_keys=ON",
@@ -210,6 +281,41 @@ def insert_all(session: Session, table: Table | type[Any], rows: Sequence[Mappin
         connection.execute(target.insert(), [dict(row) for row in rows])
 
 
+class _Listed(TypeDecorator[list[str]]):
+    """Texts as one parameter: an array on PostgreSQL, JSON on SQLite."""
+
+    impl = JSON
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
+        return dialect.type_descriptor(postgresql.ARRAY(Text) if dialect.name == "postgresql" else JSON())
+
+
+class _Among(FunctionElement[bool]):
+    type = Boolean()
+    inherit_cache = True
+
+
+def among(column: Any, values: Iterable[str]) -> ColumnElement[bool]:
+    """Whether a column of texts holds one of these values: one parameter, however many they are.
+
+    A list of parameters (`IN`) is written into the statement one by one, each time it is executed.
+    """
+    return _Among(column, bindparam(None, list(values), type_=_Listed()))
+
+
+@compiles(_Among, "sqlite")
+def _among_json(element: _Among, compiler: SQLCompiler, **terms: Any) -> str:
+    column, listed = (compiler.process(part, **terms) for part in element.clauses)
+    return f"{column} IN (SELECT value FROM json_each({listed}))"
+
+
+@compiles(_Among, "postgresql")
+def _among_array(element: _Among, compiler: SQLCompiler, **terms: Any) -> str:
+    column, listed = (compiler.process(part, **terms) for part in element.clauses)
+    return f"{column} = ANY ({listed})"
+
+
 def _resolving(insert: Any, key: Sequence[str], changing: Sequence[str]) -> Any:
     """An insert that updates some columns of the rows that are there already, or leaves them alone."""
     if not changing:
@@ -230,8 +336,19 @@ class _Statement(NamedTuple):
         # Column by column: a value is treated without a look at what stands beside it.
         listed = [[row[name] for row in rows] for name in self.columns]
         for place, treat in self.treated:
-            listed[place] = list(map(treat, listed[place]))
+            listed[place] = _treated(listed[place], treat)
         return list(zip(*listed, strict=True))
+
+
+def _treated(values: Sequence[Any], treat: Callable[[Any], Any]) -> list[Any]:
+    """The values as they are written; one that stands in row after row, such as a moment, is treated once."""
+    made: list[Any] = []
+    last = written = None
+    for value in values:
+        if value is not last or not made:
+            last, written = value, treat(value)
+        made.append(written)
+    return made
 
 
 @lru_cache(maxsize=256)

@@ -61,16 +61,17 @@ def look_through(database: Database, go_on: Callable[[], bool] = lambda: True) -
         if not go_on():
             return None
         with database.writing() as session:
-            matching.lock(session)
             _store_keys(session, piece)
     bodies = _Bodies()
     everyone = frozenset(changed)
     for piece in chunks(changed, _AT_ONCE):
         if not go_on():
             return None
+        # Compared in a reading transaction: while organisations are compared, others write.
+        with database.reading() as session:
+            rows = _alike(session, piece, everyone, bodies, found)
         with database.writing() as session:
-            matching.lock(session)
-            _store_pairs(session, piece, everyone, bodies, found)
+            _store_pairs(session, piece, everyone, rows, found)
     suppliers = match_suppliers(database, changed, go_on)
     if suppliers is None:
         return None
@@ -82,7 +83,9 @@ def look_through(database: Database, go_on: Callable[[], bool] = lambda: True) -
 
 
 def _store_keys(session: Session, ids: Sequence[str]) -> None:
-    now = {id: keys_of(body) for id, body in matching.bodies(session, ids).items()}
+    there = sorted(matching.kept(session, ids))
+    matching.lock(session)
+    now = {id: keys_of(body) for id, body in matching.bodies(session, there).items()}
     before = matching.keys_of(session, ids)
     changed = [id for id, keys in now.items() if keys != set(before.get(id, ()))]
     for piece in chunks(changed):
@@ -101,9 +104,10 @@ def keys_of(body: Body) -> set[int]:
     return {matching.key_number(key) for key in likeness.keys(body)}
 
 
-def _store_pairs(
+def _alike(
     session: Session, ids: Sequence[str], changed: frozenset[str], bodies: _Bodies, found: Found
-) -> None:
+) -> list[dict[str, Any]]:
+    """The rows of the pairs of some organisations that may be one."""
     keys = matching.keys_of(session, ids)
     blocks = matching.blocks(session, (key for listed in keys.values() for key in listed))
     source = {id: source for block in blocks.values() for id, source in block.members}
@@ -137,6 +141,20 @@ def _store_pairs(
                 }
             )
     found.compared += len(pairs)
+    return rows
+
+
+def _store_pairs(
+    session: Session,
+    ids: Sequence[str],
+    changed: frozenset[str],
+    rows: Sequence[dict[str, Any]],
+    found: Found,
+) -> None:
+    # One that was deleted meanwhile has no pairs; one that was changed is looked at again in the next round.
+    there = matching.kept(session, {row[end] for row in rows for end in ("first_id", "second_id")})
+    matching.lock(session)
+    rows = [row for row in rows if row["first_id"] in there and row["second_id"] in there]
     found.pairs += len(rows)
     _drop_unlikely(session, ids, {(row["first_id"], row["second_id"]) for row in rows}, changed)
     upsert(session, DuplicatePair, rows, key=["first_id", "second_id"], update=["score", "rank", "reasons"])

@@ -4,8 +4,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from hashlib import blake2b
 from typing import Any, NamedTuple
 
+from hedgerow_kit.db import among
 from hedgerow_kit.paging import keyset
-from sqlalchemy import and_, func, or_, select, text
+from sqlalchemy import and_, func, or_, select
 from sqlalchemy.orm import Session, aliased
 
 from hedgerow_registry.domain.likeness import Body, domain, phone
@@ -27,6 +28,8 @@ from hedgerow_registry.tables import (
 WIDEST, WIDEST_WHOLE = 50, 300
 # So many places of an organisation say where it is: a chain of shops has no postcode of its own.
 MOST_PLACES = 20
+# The advisory lock under which keys and pairs are written: any number.
+_MATCHING = 7_240_334
 STATUSES = ("candidate", "dismissed", "merged")
 
 
@@ -92,9 +95,25 @@ def _phones(session: Session, ids: Sequence[str]) -> dict[str, set[str]]:
 
 
 def lock(session: Session) -> None:
-    """Let nobody else write keys or pairs until the transaction ends."""
+    """Let nobody else write keys or pairs until the transaction ends.
+
+    No lock of the table: who deletes an organisation deletes its keys and pairs with it, and holds the
+    organisation when it comes to them.
+    """
     if session.get_bind().dialect.name == "postgresql":
-        session.execute(text("LOCK TABLE duplicate_pairs IN SHARE ROW EXCLUSIVE MODE"))
+        session.execute(select(func.pg_advisory_xact_lock(_MATCHING)))
+
+
+def kept(session: Session, ids: Iterable[str]) -> set[str]:
+    """Those of some organisations that are there, and stay until the transaction ends.
+
+    Asked before `lock`, as whoever deletes an organisation holds it before anything else.
+    """
+    found: set[str] = set()
+    for piece in chunks(sorted(ids)):
+        query = select(Organisation.id).where(among(Organisation.id, piece)).order_by(Organisation.id)
+        found.update(session.scalars(query.with_for_update(key_share=True, read=True)))
+    return found
 
 
 def state(session: Session) -> MatchingState | None:
