@@ -64,6 +64,11 @@ def summary(client: Client, by: str, **params: Any) -> dict[str, Any]:
     answer = client.get("/v1/spend/summary", params={"by": by, "buyer": BUYER, **params})
     assert answer.status_code == 200, answer.text
     made: dict[str, Any] = answer.json()
+    while made["next"] is not None:
+        page = client.get(
+            "/v1/spend/summary", params={"by": by, "buyer": BUYER, **params, "after": made["next"]}
+        ).json()
+        made |= {"items": made["items"] + page["items"], "next": page["next"]}
     return made
 
 
