@@ -4,10 +4,10 @@ A transaction notes what it writes, as it does for the change feed, and derives 
 that is written together with its sites and its organisation is looked at once, as they all are now.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from hedgerow_kit.db import upsert
+from hedgerow_kit.db import among, upsert
 from sqlalchemy import delete, event
 from sqlalchemy.orm import Session
 
@@ -28,6 +28,13 @@ _AGAIN = "records_to_look_at_again"
 _SOURCES = "sources_of_records_to_derive_from"
 _BEFORE = "owners_before"
 _QUIET = {"synchronize_session": False}
+# What follows from a service, and by what one row of it is told from another.
+_KEYS: Mapping[Any, Sequence[str]] = {
+    ServiceOpening: ("service_id", "number"),
+    ServiceTerm: ("service_id", "term_id", "taxonomy_key"),
+    PlacePostcode: ("service_id", "place_id", "postcode"),
+    OtherPlace: ("service_id", "id"),
+}
 
 
 def note(session: Session, type: str, id: str, record: Fields | None) -> None:
@@ -77,10 +84,7 @@ def settle(session: Session) -> None:
     if pending or again:
         session.flush()
         services = pending.get("service", {})
-        _store(session, ServiceOpening, services, _opening_rows, key=["service_id", "number"])
-        _store(session, ServiceTerm, services, _term_rows, key=["service_id", "term_id", "taxonomy_key"])
-        _store(session, PlacePostcode, services, _postcode_rows, key=["service_id", "place_id", "postcode"])
-        _store(session, OtherPlace, services, _place_rows, key=["service_id", "id"])
+        _store(session, services)
         now = _bearing(session, list(before))
         _tell_owned(session, pending, [id for id, bearing in now.items() if bearing != before[id]])
         indexing.refresh(session, indexing.Touched(pending, sources, again))
@@ -94,19 +98,33 @@ def _forget(session: Session) -> None:
     session.info.pop(_BEFORE, None)
 
 
-def _store(
-    session: Session,
-    table: Any,
-    services: Mapping[str, Fields | None],
-    rows_of: Callable[[str, Fields], Sequence[dict[str, Any]]],
-    *,
-    key: Sequence[str],
-) -> None:
+def _store(session: Session, services: Mapping[str, Fields | None]) -> None:
     """Put the rows that follow from some services in the place of those that did before."""
-    for piece in chunks(sorted(services)):
-        session.execute(delete(table).where(table.service_id.in_(piece)), execution_options=_QUIET)
-    written = ((id, record) for id in sorted(services) if (record := services[id]) is not None)
-    upsert(session, table, [row for id, record in written for row in rows_of(id, record)], key=key)
+    ids = sorted(services)
+    for piece in chunks(ids):
+        for table in _KEYS:
+            session.execute(delete(table).where(among(table.service_id, piece)), execution_options=_QUIET)
+    rows: dict[Any, list[dict[str, Any]]] = {table: [] for table in _KEYS}
+    for id in ids:
+        service = services[id]
+        document = None if service is None else service["document"]
+        if document is not None:
+            _add_rows(rows, id, document)
+    for table, key in _KEYS.items():
+        upsert(session, table, rows[table], key=key)
+
+
+def _add_rows(rows: Mapping[Any, list[dict[str, Any]]], service_id: str, document: Fields) -> None:
+    places, postcodes = beside_sites({**document, "id": service_id})
+    own = {"service_id": service_id}
+    rows[ServiceOpening] += [
+        {**own, "number": number, **opening._asdict()} for number, opening in enumerate(openings(document))
+    ]
+    rows[ServiceTerm] += [
+        {**own, "term_id": term, "taxonomy_key": key} for term, key in terms_named(document)
+    ]
+    rows[PlacePostcode] += [{**own, "place_id": place, "postcode": code} for place, code in postcodes]
+    rows[OtherPlace] += [{**own, "id": place} for place in places]
 
 
 def _tell_owned(
@@ -123,31 +141,3 @@ def _tell_owned(
     told = set(merges.canonical(session, pending.get("organisation", ())).values())
     for id in sorted(set(merges.canonical(session, known_organisations(session, concerned)).values()) - told):
         feed.record(session, "organisation", id)
-
-
-def _opening_rows(service_id: str, service: Fields) -> Sequence[dict[str, Any]]:
-    found = openings(service["document"])
-    return [
-        {"service_id": service_id, "number": number, **opening._asdict()}
-        for number, opening in enumerate(found)
-    ]
-
-
-def _term_rows(service_id: str, service: Fields) -> Sequence[dict[str, Any]]:
-    found = terms_named(service["document"] or {})
-    return [{"service_id": service_id, "term_id": term, "taxonomy_key": key} for term, key in found]
-
-
-def _place_rows(service_id: str, service: Fields) -> Sequence[dict[str, Any]]:
-    found, _ = _beside_sites(service_id, service)
-    return [{"service_id": service_id, "id": id} for id in found]
-
-
-def _postcode_rows(service_id: str, service: Fields) -> Sequence[dict[str, Any]]:
-    _, found = _beside_sites(service_id, service)
-    return [{"service_id": service_id, "place_id": place, "postcode": code} for place, code in found]
-
-
-def _beside_sites(service_id: str, service: Fields) -> tuple[list[str], list[tuple[str, str]]]:
-    document = service["document"]
-    return ([], []) if document is None else beside_sites({**document, "id": service_id})

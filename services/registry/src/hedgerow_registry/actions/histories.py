@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import orjson
+from hedgerow_kit.db import among
 from sqlalchemy import insert, select
 from sqlalchemy.orm import Session
 
@@ -83,7 +84,7 @@ def _deleted_before(session: Session, type: str, keys: Sequence[Key]) -> list[Ke
         for piece in chunks(by_name)
         for name in session.scalars(
             select(History.id)
-            .where(History.type == type, History.id.in_(piece), History.action == DELETED)
+            .where(History.type == type, among(History.id, piece), History.action == DELETED)
             .distinct()
         )
     ]

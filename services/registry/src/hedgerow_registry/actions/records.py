@@ -10,7 +10,7 @@ from hashlib import blake2b
 from typing import Any, NamedTuple
 
 import orjson
-from hedgerow_kit.db import upsert
+from hedgerow_kit.db import among, upsert
 from sqlalchemy import Float, String, delete, func, select
 from sqlalchemy.orm import Session
 
@@ -297,7 +297,7 @@ def _store_part(
 ) -> None:
     owner = getattr(part.table, part.owner)
     for piece in chunks(replaced):
-        session.execute(delete(part.table).where(owner.in_(piece)), execution_options=_QUIET)
+        session.execute(delete(part.table).where(among(owner, piece)), execution_options=_QUIET)
     rows = [
         {part.owner: record[entity.key[0]], **dict(zip(part.columns, _cells(part, item), strict=True))}
         for record in records
@@ -325,5 +325,5 @@ def remove(session: Session, entity: Entity, keys: Sequence[Key], by: Provenance
             for (one,) in there:
                 feed.record(session, entity.type, one, deleted=True)
                 derived.note(session, entity.type, one, None)
-        gone = delete(entity.table).where(column.in_([one for (one,) in there]))
+        gone = delete(entity.table).where(among(column, (one for (one,) in there)))
         session.execute(gone, execution_options=_QUIET)

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from hedgerow_kit.db import among
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
@@ -82,7 +83,7 @@ def _of_other_sources(session: Session, services: Iterable[Service], by: Provena
         service_id
         for piece in chunks([service.id for service in services])
         for service_id in session.scalars(
-            select(ServiceRow.id).where(ServiceRow.id.in_(piece), ServiceRow.source != by.source)
+            select(ServiceRow.id).where(among(ServiceRow.id, piece), ServiceRow.source != by.source)
         )
     }
 
@@ -196,12 +197,12 @@ def _site_ids_before(session: Session, services: Iterable[Service]) -> dict[str,
     ids = [service.id for service in services]
     sited: dict[str, set[str]] = {}
     for piece in chunks(ids):
-        of_services = select(SiteRow.service_id, SiteRow.id).where(SiteRow.service_id.in_(piece))
+        of_services = select(SiteRow.service_id, SiteRow.id).where(among(SiteRow.service_id, piece))
         for service_id, site_id in session.execute(of_services):
             sited.setdefault(service_id, set()).add(site_id)
     named: dict[str, set[str]] = {}
     for piece in chunks(sorted(sited)):
-        documents = select(ServiceRow.id, ServiceRow.document).where(ServiceRow.id.in_(piece))
+        documents = select(ServiceRow.id, ServiceRow.document).where(among(ServiceRow.id, piece))
         for service_id, document in session.execute(documents):
             places = [] if document is None else document.get("service_at_locations") or []
             spoken = {place.get("id") for place in places}
@@ -256,7 +257,7 @@ def _site_owners(session: Session, ids: Iterable[str]) -> dict[str, str]:
         site_id: service_id
         for piece in chunks(dict.fromkeys(ids))
         for site_id, service_id in session.execute(
-            select(SiteRow.id, SiteRow.service_id).where(SiteRow.id.in_(piece))
+            select(SiteRow.id, SiteRow.service_id).where(among(SiteRow.id, piece))
         )
     }
 

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from typing import Any, NamedTuple, TypeVar
 
+from hedgerow_kit.db import among
 from sqlalchemy import select, tuple_
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
@@ -34,7 +35,7 @@ def held(session: Session, table: Any, key: Sequence[str], keys: Iterable[Key]) 
     found: dict[Key, Held] = {}
     for piece in chunks(dict.fromkeys(keys)):
         if len(columns) == 1:
-            query = query_all.where(columns[0].in_([one for (one,) in piece]))
+            query = query_all.where(among(columns[0], (one for (one,) in piece)))
         else:
             query = query_all.where(tuple_(*columns).in_(piece))
         for row in session.execute(query):
@@ -47,7 +48,7 @@ def known(session: Session, column: InstrumentedAttribute[str], wanted: Iterable
     return {
         value
         for piece in chunks(dict.fromkeys(wanted))
-        for value in session.scalars(select(column).where(column.in_(piece)))
+        for value in session.scalars(select(column).where(among(column, piece)))
     }
 
 
@@ -56,7 +57,7 @@ def lists(session: Session, owner: Any, columns: tuple[Any, ...], ids: Iterable[
     found: dict[str, list[Any]] = {}
     for piece in chunks(ids):
         for id, *values in session.execute(
-            select(owner, *columns).where(owner.in_(piece)).order_by(owner, *columns)
+            select(owner, *columns).where(among(owner, piece)).order_by(owner, *columns)
         ):
             found.setdefault(id, []).append(tuple(values) if len(values) > 1 else values[0])
     return found

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
+from hedgerow_kit.db import among
 from sqlalchemy import select, tuple_
 from sqlalchemy.orm import Session
 
@@ -35,7 +36,7 @@ def whole(
     own = [getattr(table, name) for name in key]
     found: dict[Key, dict[str, Any]] = {}
     for piece in chunks(sorted(dict.fromkeys(keys))):
-        chosen = own[0].in_([one for (one,) in piece]) if len(own) == 1 else tuple_(*own).in_(piece)
+        chosen = among(own[0], (one for (one,) in piece)) if len(own) == 1 else tuple_(*own).in_(piece)
         query = select(*(getattr(table, name) for name in (*key, *columns))).where(chosen).order_by(*own)
         for row in session.execute(query.with_for_update(key_share=True) if lock else query):
             fields = dict(zip((*key, *columns), row, strict=True))
@@ -49,6 +50,6 @@ def _add_part(session: Session, part: Part, found: dict[Key, dict[str, Any]]) ->
     owner = getattr(part.table, part.owner)
     columns = [getattr(part.table, name) for name in part.columns]
     for piece in chunks(found):
-        query = select(owner, *columns).where(owner.in_([key[0] for key in piece]))
+        query = select(owner, *columns).where(among(owner, (key[0] for key in piece)))
         for row in session.execute(query.order_by(owner, *columns)):
             found[(row[0],)][part.field].append(row[1] if len(columns) == 1 else tuple(row[1:]))

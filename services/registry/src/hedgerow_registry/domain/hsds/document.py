@@ -112,6 +112,10 @@ def _plan(kind: str) -> dict[str, _Plan]:
 
 
 _PLANS: Final = {kind: _plan(kind) for kind in ENTITIES}
+# Where a field stands among those of its entity.
+_RANKS: Final = {
+    kind: {name: rank for rank, name in enumerate(shape.fields)} for kind, shape in ENTITIES.items()
+}
 
 
 def is_too_deep(value: Any, deepest: int = DEEPEST) -> bool:
@@ -183,7 +187,7 @@ class Writer:
             self._without_history_of_people(made, pointer)
         elif kind == "taxonomy_term":
             self._nest(made, unmapped, pointer)
-        if (not made and not unmapped) or (shape.needs and any(name not in made for name in shape.needs)):
+        if (not made and not unmapped) or not made.keys() >= shape.needs:
             return None
         if own_id is None:
             own_id = self._made_id(kind, parent, {**made, UNMAPPED: unmapped}, pointer)
@@ -192,7 +196,7 @@ class Writer:
         if shape.required:
             made = {**shape.required, **made}
         made["id"] = own_id
-        ordered = {name: made[name] for name in shape.fields if name in made}
+        ordered = {name: made[name] for name in sorted(made, key=_RANKS[kind].__getitem__)}
         if unmapped:
             ordered[UNMAPPED] = dict(sorted(unmapped.items()))
         return ordered
@@ -219,7 +223,7 @@ class Writer:
                     made[name] = found
                     continue
             elif how == "many" and type(value) is list and value:
-                self._many(target, Part(name, value, f"{pointer}/{name}"), made, unmapped, parent)
+                self._many(target, name, value, f"{pointer}/{name}", made, unmapped, parent)
                 continue
             elif how == "one" and type(value) is dict and value:
                 found = self.entity(target, value, f"{pointer}/{name}", parent=parent)
@@ -298,7 +302,7 @@ class Writer:
         kind = shape.fields[part.field]
         how, _, target = kind.partition(":")
         if how == "many":
-            self._many(target, part, made, unmapped, parent)
+            self._many(target, part.field, part.value, part.pointer, made, unmapped, parent)
         elif how == "one":
             found = self.entity(target, part.value, part.pointer, parent=parent)
             if found is None:
@@ -312,20 +316,27 @@ class Writer:
             self._single(how, target, part, made, unmapped)
 
     def _many(
-        self, target: str, part: Part, made: dict[str, Any], unmapped: dict[str, Any], parent: str
+        self,
+        target: str,
+        field: str,
+        sent: Any,
+        pointer: str,
+        made: dict[str, Any],
+        unmapped: dict[str, Any],
+        parent: str,
     ) -> None:
-        listed: list[dict[str, Any]] = made.setdefault(part.field, [])
-        is_list = isinstance(part.value, list)
-        for number, item in enumerate(part.value if is_list else [part.value]):
-            place = f"{part.pointer}/{number}" if is_list else part.pointer
+        listed: list[dict[str, Any]] = made.setdefault(field, [])
+        is_list = isinstance(sent, list)
+        for number, item in enumerate(sent if is_list else [sent]):
+            place = f"{pointer}/{number}" if is_list else pointer
             found = self.entity(target, item, place, parent=parent)
             if found is not None:
                 listed.append(found)
             elif target != "contact" or isinstance(item, list):
                 # A contact of which nothing is left was a person's: it is not kept aside either.
-                self._keep(unmapped, part.field, [item], place)
+                self._keep(unmapped, field, [item], place)
         if not listed:
-            del made[part.field]
+            del made[field]
 
     def _single(
         self, how: str, target: str, part: Part, made: dict[str, Any], unmapped: dict[str, Any]

@@ -29,7 +29,7 @@ class Entity:
     spellings: dict[str, str] = field(default_factory=dict)
     main: str | None = None
     id_kind: str = ""
-    needs: tuple[str, ...] = ()
+    needs: frozenset[str] = frozenset()
 
 
 def _fields(text: str) -> dict[str, str]:
@@ -214,7 +214,7 @@ ENTITIES: Final[dict[str, Entity]] = {
             "id=id service_id=ref:service unit=one:unit unit_id=ref:unit available=number maximum=number"
             " description=text updated=moment" + _TAIL
         ),
-        needs=("unit", "available", "updated"),
+        needs=frozenset({"unit", "available", "updated"}),
     ),
     "unit": Entity(
         _fields("id=id name=line scheme=line identifier=line uri=url" + _TAIL),
@@ -224,7 +224,7 @@ ENTITIES: Final[dict[str, Entity]] = {
     "url": Entity(
         _fields("id=id label=line url=url organization_id=ref:organization service_id=ref:service" + _TAIL),
         main="url",
-        needs=("url",),
+        needs=frozenset({"url"}),
     ),
     "attribute": Entity(
         _fields(
