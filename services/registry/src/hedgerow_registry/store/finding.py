@@ -235,7 +235,7 @@ def _of_services(session: Session, wanted: Services) -> Iterable[Condition]:
         yield _area(session, wanted.area)
     if wanted.near is not None:
         there = exists().where(Site.service_id == Service.id, within(wanted.near))
-        yield Condition(_cells(wanted.near), leads=True, exact=there)
+        yield Condition(cells(wanted.near), leads=True, exact=there)
     if wanted.open_at is not None:
         opens = exists().where(ServiceOpening.service_id == Service.id, open_at(wanted.open_at))
         yield Condition(Tag(f"t:{block(wanted.open_at)}"), leads=True, exact=opens)
@@ -316,7 +316,7 @@ def _of_sites(session: Session, wanted: Sites) -> Iterable[Condition]:
         node = None if used is None else any_tag("p", map(str.lower, used))
         yield Condition(node, leads=node is not None, alone=alone)
     if wanted.near is not None:
-        yield Condition(_cells(wanted.near), leads=True, exact=within(wanted.near))
+        yield Condition(cells(wanted.near), leads=True, exact=within(wanted.near))
     if wanted.open_at is not None:
         yield Condition(Tag(f"t:{block(wanted.open_at)}"), leads=True, exact=_site_opens(wanted.open_at))
     if wanted.need_ids is not None:
@@ -365,7 +365,8 @@ def _used(session: Session, inside: Any, columns: Sequence[Any]) -> Sequence[str
     return found if len(found) <= MOST_VALUES else None
 
 
-def _cells(near: Near) -> Node:
+def cells(near: Near) -> Node:
+    """The condition on the index that a site, or one of a service, is in the squares around a point."""
     return any_tag("g", nearness.cells_around(near.lon, near.lat, near.within_m))
 
 

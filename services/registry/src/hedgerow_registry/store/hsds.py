@@ -1,6 +1,5 @@
 """What the open feed finds, and the whole records of what it found."""
 
-import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -9,6 +8,7 @@ from typing import Any
 from sqlalchemy import Select, Text, and_, cast, exists, func, or_, select, union
 from sqlalchemy.orm import Session, aliased
 
+from hedgerow_registry.domain import nearness
 from hedgerow_registry.domain.hsds.model import Organisation, Service, Site
 from hedgerow_registry.domain.hsds.opening import DAYS, Opening
 from hedgerow_registry.domain.hsds.serving import (
@@ -21,7 +21,7 @@ from hedgerow_registry.domain.hsds.serving import (
 )
 from hedgerow_registry.domain.words import name_key
 from hedgerow_registry.errors import UnplacedPostcode
-from hedgerow_registry.store import areas, directory, merges
+from hedgerow_registry.store import areas, directory, finding, merges, search
 from hedgerow_registry.store.held import chunks
 from hedgerow_registry.tables import (
     Area,
@@ -39,7 +39,6 @@ from hedgerow_registry.tables import Organisation as OrganisationRow
 from hedgerow_registry.tables import Service as ServiceRow
 from hedgerow_registry.tables import Site as SiteRow
 
-_METRES_A_DEGREE = 111_195.0
 _SERVICE_FIELDS = tuple(name for name in Service.__dataclass_fields__ if name not in ("needs", "area_codes"))
 _SITE_FIELDS = tuple(Site.__dataclass_fields__)
 _ORGANISATION_FIELDS = tuple(name for name in Organisation.__dataclass_fields__ if name != "identifiers")
@@ -316,10 +315,11 @@ def _stands(session: Session, postcode: str, within_m: float | None) -> Any:
         raise UnplacedPostcode
     if within_m is None:
         return or_(SiteRow.postcode == postcode, _also_at(SiteRow, postcode))
-    # On a plane that touches the earth here: true to a metre or two in a thousand as far as a county goes.
-    north = (SiteRow.lat - lat) * _METRES_A_DEGREE
-    east = (SiteRow.lon - lon) * (_METRES_A_DEGREE * math.cos(math.radians(lat)))
-    return and_(SiteRow.lat.is_not(None), north * north + east * east <= within_m * within_m)
+    near = finding.Near(lon, lat, within_m)
+    if within_m > nearness.FURTHEST_M:
+        return finding.within(near)
+    around = search.matching(session, search.SITES, finding.cells(near)).query.subquery()
+    return and_(SiteRow.id.in_(select(around.c.id)), finding.within(near))
 
 
 def _middle(session: Session, which: Any) -> tuple[int, Any, Any]:
