@@ -226,6 +226,18 @@ def test_open_now_and_open_at_go_by_the_schedules(registry: Client) -> None:
     assert len(registry.items("/v1/services", params={"text": "carers"})) == 0, "that is not its text"
 
 
+def test_organisations_are_found_by_size(registry: Client) -> None:
+    said = "id,name,size\na,Tiny,micro\nb,Little,Small business\nc,Big,250+ employees\nd,Some,SME\ne,Unsaid,"
+    send(registry, "organisations", said)
+
+    def of_size(size: str) -> list[str]:
+        return sorted(one["name"] for one in registry.items("/v1/organisations", params={"size": size}))
+
+    assert (of_size("small"), of_size("large")) == (["Little"], ["Big"])
+    assert of_size("sme") == ["Little", "Some", "Tiny"]
+    assert refused(registry, "/v1/organisations", size="huge") == (422, "size")
+
+
 def test_organisations_and_sites_are_found_too(filled: Client) -> None:
     def organisations(**params: Any) -> list[str]:
         return sorted(one["name"] for one in filled.items("/v1/organisations", params=params))

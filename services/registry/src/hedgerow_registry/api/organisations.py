@@ -47,6 +47,7 @@ from hedgerow_registry.api.wire import (
 )
 from hedgerow_registry.domain import directory as terms
 from hedgerow_registry.domain import gss, identifiers
+from hedgerow_registry.domain.sizes import SME
 from hedgerow_registry.errors import Malformed, UnknownRecord
 from hedgerow_registry.store import directory, finding, merges, ownership
 
@@ -158,6 +159,10 @@ def list_organisations(
     principal: Annotated[Principal, require("read")],
     source: Annotated[str | None, Query(max_length=200)] = None,
     sector: Sector | None = None,
+    size: Annotated[
+        Literal["micro", "small", "medium", "large", "sme"] | None,
+        Query(description="The size band; `sme` also finds micro, small and medium ones"),
+    ] = None,
     identifier: Annotated[str | None, Query(max_length=250, description="Such as GB-COH:01234567")] = None,
     owner: OwnerId = None,
     at: AsOf = None,
@@ -184,6 +189,7 @@ def list_organisations(
         by_name=order == "relevance",
         source=source,
         sector=sector,
+        sizes=None if size is None else sorted(SME) if size == "sme" else [size],
         identifier=_identifier(identifier),
         among=None if owner is None else owned_by(session, owner, at),
         need_ids=None if known is None else finding.narrower(session, known) if narrower else [known],

@@ -8,7 +8,7 @@ BANDS: Final = ("micro", "small", "medium", "large", "sme")
 
 # Fewer than so many staff: the bands of the UK's business statistics.
 _FEWER_THAN: Final = (("micro", 10), ("small", 50), ("medium", 250))
-_SME: Final = frozenset({"micro", "small", "medium", "sme"})
+SME: Final = frozenset({"micro", "small", "medium", "sme"})
 _NAMED: Final = (
     ("sme", r"\bsmes?\b|\bsmall (and|&|or) medium|\bsmall to medium|\bsmall/medium"),
     ("micro", r"\bmicro"),
@@ -51,4 +51,4 @@ def is_sme(band: str | None) -> bool | None:
     >>> is_sme("medium"), is_sme("large"), is_sme(None)
     (True, False, None)
     """
-    return None if band is None else band in _SME
+    return None if band is None else band in SME

@@ -105,6 +105,7 @@ class Organisations:
     by_name: bool = False
     source: str | None = None
     sector: str | None = None
+    sizes: Sequence[str] | None = None
     identifier: tuple[str, str] | None = None
     among: Sequence[str] | None = None
     need_ids: Sequence[str] | None = None
@@ -275,6 +276,8 @@ def _of_organisations(session: Session, wanted: Organisations) -> Iterable[Condi
     if wanted.sector is not None:
         # A sector may come from an organisation merged into it: the index knows the own one only.
         yield Condition(alone=Organisation.sector == wanted.sector)
+    if wanted.sizes is not None:
+        yield Condition(alone=Organisation.size_band.in_(wanted.sizes))
     if wanted.identifier is not None:
         scheme, number = wanted.identifier
         merged = merges.alias()
