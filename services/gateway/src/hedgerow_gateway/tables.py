@@ -146,7 +146,7 @@ class Delivery(Base):
 
     __tablename__ = "deliveries"
     __table_args__ = (
-        Index("ix_deliveries_due", "webhook_id", "status", "due_at"),
+        Index("ix_deliveries_due", "webhook_id", "status", "due_at", "event_seq"),
         Index("ix_deliveries_event_seq", "event_seq"),
     )
 

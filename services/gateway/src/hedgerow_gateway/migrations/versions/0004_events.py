@@ -107,7 +107,7 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("webhook_id", "event_seq", name=op.f("pk_deliveries")),
     )
-    op.create_index("ix_deliveries_due", "deliveries", ["webhook_id", "status", "due_at"])
+    op.create_index("ix_deliveries_due", "deliveries", ["webhook_id", "status", "due_at", "event_seq"])
     op.create_index("ix_deliveries_event_seq", "deliveries", ["event_seq"])
 
 
