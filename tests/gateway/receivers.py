@@ -52,7 +52,12 @@ class Receiver:
             protocol_version = "HTTP/1.1"
 
             def do_POST(self) -> None:
-                body = self.rfile.read(int(self.headers["content-length"]))
+                length = int(self.headers["content-length"])
+                body = self.rfile.read(length)
+                if len(body) < length:
+                    # Whoever sent it was killed in the middle: nothing has arrived.
+                    self.close_connection = True
+                    return
                 message = Received(dict(self.headers), body, time.monotonic())
                 receiver.received.append(message)
                 answer = receiver.says(message)
