@@ -116,7 +116,7 @@ def test_what_a_gateway_signs_with_is_laid_out_as_it_wants_it(tmp_path: Path) ->
     made = list((tmp_path / "made" / "gateway").glob("signing*.key"))
     for path in made:
         (secret / path.name).write_bytes(path.read_bytes())
-    for name in ("admin.key", "network.key", "outcomes.key"):
+    for name in ("admin.key", "network.key", "outcomes.key", "webhooks.key"):
         (secret / name).write_text("key\n")
     for path in secret.iterdir():
         path.chmod(0o440)

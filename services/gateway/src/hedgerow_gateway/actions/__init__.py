@@ -22,6 +22,7 @@ from hedgerow_gateway.errors import (
 from hedgerow_gateway.store import keys
 from hedgerow_gateway.store.files import write_secret
 from hedgerow_gateway.store.signing import Keyring
+from hedgerow_gateway.store.webhook_key import load_webhook_key
 from hedgerow_gateway.tables import ApiKey
 
 ADMINISTRATOR = "administrator"
@@ -86,11 +87,12 @@ def _administrators(session: Session, now: datetime) -> list[ApiKey]:
 
 
 def prepare(database: Database, data_dir: Path, *, now: datetime) -> Keyring:
-    """Leave behind what a first start must: signing key, public keys, first API keys.
+    """Leave behind what a first start must: signing key, public keys, the webhooks' key, first API keys.
 
     Doing it again changes nothing. There is always at least one live administrator key afterwards.
     """
     keyring = load_keyring(data_dir)
+    load_webhook_key(data_dir / "gateway")
     with database.writing() as session:
         if not _administrators(session, now):
             _, text = give_key(
