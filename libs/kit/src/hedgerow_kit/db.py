@@ -4,7 +4,7 @@ import sqlite3
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from datetime import UTC, datetime
 from functools import lru_cache
 from itertools import count
@@ -69,8 +69,8 @@ _LONGEST_WAIT_S = 30
 
 _staging_names = count(1)
 
-# Where a request carries the transaction that it writes in, if somebody else commits it.
-SESSION = "hedgerow.session"
+# Where a request carries the transaction that it writes in, if somebody else ends it.
+HELD = "hedgerow.held"
 
 
 def metadata() -> MetaData:
@@ -180,6 +180,24 @@ class Database:
         self.engine.dispose()
 
 
+class Held:
+    """A write transaction that begins when it is first asked for, and that whoever holds it ends."""
+
+    def __init__(self, database: Database, reach: Reach) -> None:
+        self._opened = ExitStack()
+        self._writing = database.writing(reach)
+        self._session: Session | None = None
+
+    def session(self) -> Session:
+        if self._session is None:
+            self._session = self._opened.enter_context(self._writing)
+        return self._session
+
+    def end(self, error: BaseException | None) -> None:
+        """Commit, or roll back after an error; nothing if it never began."""
+        self._opened.__exit__(type(error) if error else None, error, error.__traceback__ if error else None)
+
+
 def _prepare_sqlite(engine: Engine) -> None:
     @event.listens_for(engine, "connect")
     def configure(connection: Any, _record: Any) -> None:
@@ -213,9 +231,9 @@ def _reading(request: Request) -> Iterator[Session]:
 
 
 def _writing(request: Request) -> Iterator[Session]:
-    opened: Session | None = request.scope.get(SESSION)
-    if opened is not None:
-        yield opened
+    held: Held | None = request.scope.get(HELD)
+    if held is not None:
+        yield held.session()
         return
     with of(request).writing(reach_of(request)) as session:
         yield session

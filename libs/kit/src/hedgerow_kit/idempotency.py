@@ -18,7 +18,6 @@ from anyio import CapacityLimiter, to_thread
 from cryptography.fernet import Fernet
 from fastapi import Request
 from sqlalchemy import Column, DateTime, LargeBinary, MetaData, String, Table, delete, func, insert, select
-from sqlalchemy.orm import Session
 from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 from starlette.types import Message, Receive
@@ -108,59 +107,58 @@ class Answering:
         self._under_way.add(id)
         try:
             cipher = Fernet(urlsafe_b64encode(hashlib.sha256(b"what" + secret).digest()))
-            async with self._writing(request) as session:
-                return await self._answer(request, handle, session, id, cipher)
+            async with self._held(request) as held:
+                return await self._answer(request, handle, held, id, cipher)
         finally:
             self._under_way.discard(id)
 
     async def _answer(
-        self, request: Request, handle: Handle, session: Session, id: str, cipher: Fernet
+        self, request: Request, handle: Handle, held: db.Held, id: str, cipher: Fernet
     ) -> Response:
         asked = _Asked(request)
-        kept = await self._in_thread(self._kept, session, id)
+        kept = await self._in_thread(self._kept, held, id)
         if kept is not None:
             return _again(kept, await asked.digest(), cipher)
         answer = await handle(asked.receive)
         body = getattr(answer, "body", None)
         if answer.status_code < 400 and body is not None and len(body) <= LONGEST_ANSWER_BYTES:
             sealed = cipher.encrypt(_packed(answer, bytes(body)))
-            await self._in_thread(self._keep, session, id, await asked.digest(), sealed)
+            await self._in_thread(self._keep, held, id, await asked.digest(), sealed)
         return answer
 
     @asynccontextmanager
-    async def _writing(self, request: Request) -> AsyncIterator[Session]:
-        """A transaction that what is asked is done in, and its answer kept."""
-        opened = self._database.writing(db.reach_of(request))
-        session = opened.__enter__()
-        request.scope[db.SESSION] = session
+    async def _held(self, request: Request) -> AsyncIterator[db.Held]:
+        """The transaction that what is asked is done in, and its answer kept."""
+        held = db.Held(self._database, db.reach_of(request))
+        request.scope[db.HELD] = held
         try:
-            yield session
+            yield held
         except BaseException as error:
-            await self._in_thread(opened.__exit__, type(error), error, error.__traceback__)
+            await self._in_thread(held.end, error)
             raise
         else:
-            await self._in_thread(opened.__exit__, None, None, None)
+            await self._in_thread(held.end, None)
         finally:
-            del request.scope[db.SESSION]
+            del request.scope[db.HELD]
 
     async def _in_thread(self, do: Callable[..., Any], *arguments: Any) -> Any:
         # Threads of its own: the requests' may all be waiting for the very transaction that ends here.
         return await to_thread.run_sync(do, *arguments, limiter=self._threads)
 
-    def _kept(self, session: Session, id: str) -> Any:
+    def _kept(self, held: db.Held, id: str) -> Any:
         if self._database.dialect == "postgresql":
             number = int.from_bytes(bytes.fromhex(id)[:8], "big", signed=True)
             taken = select(func.pg_try_advisory_xact_lock(number))
-            if not session.execute(taken).scalar():
+            if not held.session().execute(taken).scalar():
                 raise _still_under_way()
-        # Not in the session: on SQLite its first statement keeps every other writer out.
+        # Not in what is held: on SQLite that keeps every other writer out, an import's own among them.
         with self._database.reading() as before:
             found = select(_ANSWERS.c.request, _ANSWERS.c.answer)
             recent = _ANSWERS.c.kept_at > self._now() - KEPT_FOR
             return before.execute(found.where(_ANSWERS.c.id == id, recent)).one_or_none()
 
-    def _keep(self, session: Session, id: str, request: str, answer: bytes) -> None:
-        now = self._now()
+    def _keep(self, held: db.Held, id: str, request: str, answer: bytes) -> None:
+        now, session = self._now(), held.session()
         session.execute(delete(_ANSWERS).where(_ANSWERS.c.kept_at <= now - KEPT_FOR))
         session.execute(insert(_ANSWERS).values(id=id, request=request, answer=answer, kept_at=now))
 
