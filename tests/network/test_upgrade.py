@@ -41,6 +41,14 @@ def left_by_an_earlier_version(database: Database, held: Records, *, read_to: in
 
 
 @pytest.fixture
+def database(made_databases):
+    """The database as its owner has it, who alone may change its tables."""
+    made = Database(made_databases.migrated("hedgerow_network"))
+    yield made
+    made.dispose()
+
+
+@pytest.fixture
 def standin():
     """Ant's contract for food has ended; Cat's service is for care leavers."""
     made = RegistryStandin()
