@@ -47,7 +47,7 @@ def canonical(rows: Iterator[dict[str, str]], path: Path) -> tuple[Decimal, Coun
             total += Decimal(amount)
             seen["lines"] += 1
             seen["negative"] += Decimal(amount) < 0
-            seen["redacted"] += name == "Redacted"
+            seen["redacted"] += name in ("Redacted", "[individual redacted]")
     return total, seen
 
 
