@@ -345,7 +345,7 @@ def test_an_end_while_the_apps_still_start_leaves_nothing_behind(
         assert eventually(lambda: len(children_of(up.process.pid)) == 4)
         children = children_of(up.process.pid)
         up.process.send_signal(number)
-        assert up.process.wait(40) == code
+        assert up.process.wait(120) == code
         assert eventually(lambda: not any(map(alive, children)), seconds=60)
 
 
