@@ -43,21 +43,8 @@ def rows() -> Iterator[Row]:
     apart = available[2] if len(available) > 2 else available[0]
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        app, gateway = free_port(), free_port()
-        app_process = stack.enter_context(started([sys.executable, "-m", "bench.gateway", str(app)], app, {}))
-        gateway_process = stack.enter_context(
-            started(
-                [sys.executable, "-m", "hedgerow_gateway", "serve"],
-                gateway,
-                {
-                    "HEDGEROW_GATEWAY_DATA_DIR": str(folder),
-                    "HEDGEROW_GATEWAY_PORT": str(gateway),
-                    "HEDGEROW_GATEWAY_REGISTRY_URL": f"http://127.0.0.1:{app}",
-                    "HEDGEROW_LOG_LEVEL": "ERROR",
-                },
-            )
-        )
-        key = (folder / "admin.key").read_text().strip()
+        app, app_process = stack.enter_context(served("bench.gateway"))
+        gateway, gateway_process, key = stack.enter_context(gateway_before(app, folder))
         for where, bar, gateway_core, load_core in (
             ("sharing a core with the app", 0.35, available[0], available[1 % len(available)]),
             ("on its own core", 0.6, available[1 % len(available)], apart),
@@ -213,6 +200,28 @@ def started(
     finally:
         process.terminate()
         process.wait(timeout=20)
+
+
+@contextmanager
+def served(module: str, *arguments: str) -> Iterator[tuple[int, "subprocess.Popen[bytes]"]]:
+    """A bench module's own app in a process: its port, and the process."""
+    port = free_port()
+    with started([sys.executable, "-m", module, str(port), *arguments], port, {}) as process:
+        yield port, process
+
+
+@contextmanager
+def gateway_before(app: int, folder: Path) -> Iterator[tuple[int, "subprocess.Popen[bytes]", str]]:
+    """A gateway that takes what listens at a port for the registry: its port, its process, a key."""
+    port = free_port()
+    environment = {
+        "HEDGEROW_GATEWAY_DATA_DIR": str(folder),
+        "HEDGEROW_GATEWAY_PORT": str(port),
+        "HEDGEROW_GATEWAY_REGISTRY_URL": f"http://127.0.0.1:{app}",
+        "HEDGEROW_LOG_LEVEL": "ERROR",
+    }
+    with started([sys.executable, "-m", "hedgerow_gateway", "serve"], port, environment) as process:
+        yield port, process, (folder / "admin.key").read_text().strip()
 
 
 def free_port() -> int:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import orjson
 
-from bench.gateway import BODY, PATH, cores, free_port, hold, holding_this, pair, request_of, started
+from bench.gateway import BODY, PATH, cores, gateway_before, hold, holding_this, pair, request_of, served
 from bench.report import Row
 
 BAR = 2.0
@@ -24,24 +24,8 @@ def rows() -> Iterator[Row]:
     available = cores()
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        app, gateway = free_port(), free_port()
-        url = f"sqlite:///{folder / 'app.db'}"
-        app_process = stack.enter_context(
-            started([sys.executable, "-m", "bench.polling", str(app), url], app, {})
-        )
-        gateway_process = stack.enter_context(
-            started(
-                [sys.executable, "-m", "hedgerow_gateway", "serve"],
-                gateway,
-                {
-                    "HEDGEROW_GATEWAY_DATA_DIR": str(folder),
-                    "HEDGEROW_GATEWAY_PORT": str(gateway),
-                    "HEDGEROW_GATEWAY_REGISTRY_URL": f"http://127.0.0.1:{app}",
-                    "HEDGEROW_LOG_LEVEL": "ERROR",
-                },
-            )
-        )
-        key = (folder / "admin.key").read_text().strip()
+        app, app_process = stack.enter_context(served("bench.polling", f"sqlite:///{folder / 'app.db'}"))
+        gateway, gateway_process, key = stack.enter_context(gateway_before(app, folder))
         hold(app_process.pid, available[0])
         plain = request_of(PATH, key)
         for where, gateway_core in (

@@ -83,6 +83,12 @@ def test_no_pod_may_more_than_it_must(pod: dict[str, Any]) -> None:
         assert not any("@" in str(one.get("value", "")) for one in container.get("env", ()))
 
 
+def test_no_app_of_the_composition_sees_what_signs_or_administers() -> None:
+    for name, service in compose()["services"].items():
+        sees = {volume.partition(":")[0] for volume in service.get("volumes", ())}
+        assert "keys" not in sees or name in ("gateway", "gateway-prepare"), name
+
+
 def test_every_app_is_probed_doubled_and_kept_up_and_apart() -> None:
     for app, deployment in {one["metadata"]["name"]: one for one in documents("Deployment")}.items():
         (container,) = deployment["spec"]["template"]["spec"]["containers"]

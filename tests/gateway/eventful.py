@@ -1,19 +1,13 @@
 """A gateway that follows a real registry and a real outcomes, and delivers what happens there."""
 
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import httpx
-from hedgerow_gateway import actions
-from hedgerow_kit.db import Database
-from hedgerow_outcomes.main import create_app as outcomes_app
-from hedgerow_outcomes.settings import Settings as OutcomesSettings
-from hedgerow_registry.main import create_app as registry_app
-from hedgerow_registry.settings import Settings as RegistrySettings
 
-from tests.gateway.servers import Gateway, gateway, serving, wait_until
+from tests.gateway.servers import Gateway, gateway, real_apps, wait_until
 from tests.support.databases import Databases
 
 AREAS = """code,name,level,parent_code,vintage
@@ -27,31 +21,13 @@ E05999009,Far Field,ward,E06999002,2025
 
 
 @contextmanager
-def apps(made_databases: Databases, data_dir: Path) -> Iterator[dict[str, str]]:
-    """The addresses of a registry and of outcomes, as settings of a gateway on this data directory."""
-    actions.load_keyring(data_dir)
-    keys = data_dir / "gateway" / "identity.jwks.json"
-    with ExitStack() as stack:
-        addresses = {}
-        for name, settings, create in (
-            ("registry", RegistrySettings, registry_app),
-            ("outcomes", OutcomesSettings, outcomes_app),
-        ):
-            database = Database(made_databases.migrated(f"hedgerow_{name}"))
-            stack.callback(database.dispose)
-            app = create(settings(HEDGEROW_IDENTITY_KEYS=keys, pulls=False), database)
-            addresses[f"{name}_url"] = stack.enter_context(serving(app))
-        yield addresses
-
-
-@contextmanager
 def eventful(
     made_databases: Databases, data_dir: Path, *, url: str | None = None, **settings: Any
 ) -> Iterator[Gateway]:
     """The whole of it; receivers on the loopback are allowed."""
     quick = {"events": True, "event_seconds": 0.05, "webhook_hosts": frozenset({"127.0.0.1"})}
     with (
-        apps(made_databases, data_dir) as addresses,
+        real_apps(made_databases, data_dir) as addresses,
         gateway(
             data_dir,
             database_url=url or made_databases.migrated("hedgerow_gateway"),

@@ -21,6 +21,12 @@ from hedgerow_gateway.main import create_app
 from hedgerow_gateway.settings import Settings
 from hedgerow_kit import migrations
 from hedgerow_kit.db import Database
+from hedgerow_outcomes.main import create_app as outcomes_app
+from hedgerow_outcomes.settings import Settings as OutcomesSettings
+from hedgerow_registry.main import create_app as registry_app
+from hedgerow_registry.settings import Settings as RegistrySettings
+
+from tests.support.databases import Databases
 
 PATIENCE_S = 20.0
 
@@ -115,6 +121,23 @@ def gateway(
             )
         )
         yield Gateway(url, key, data_dir, client, door, database)
+
+
+@contextmanager
+def real_apps(made_databases: Databases, data_dir: Path) -> Iterator[dict[str, str]]:
+    """The addresses of a registry and of outcomes, as settings of a gateway on this data directory."""
+    keys = actions.load_keyring(data_dir).published
+    with ExitStack() as stack:
+        addresses = {}
+        for name, settings, create in (
+            ("registry", RegistrySettings, registry_app),
+            ("outcomes", OutcomesSettings, outcomes_app),
+        ):
+            database = Database(made_databases.migrated(f"hedgerow_{name}"))
+            stack.callback(database.dispose)
+            app = create(settings(HEDGEROW_IDENTITY_KEYS=keys, pulls=False), database)
+            addresses[f"{name}_url"] = stack.enter_context(serving(app))
+        yield addresses
 
 
 class App:

@@ -21,9 +21,8 @@ from hedgerow_kit.auth import Principal
 from hedgerow_kit.db import Database
 from sqlalchemy import func, select
 
-from tests.gateway.eventful import apps
 from tests.gateway.receivers import Receiver, receiving
-from tests.gateway.servers import wait_until
+from tests.gateway.servers import real_apps, wait_until
 from tests.support.databases import Databases
 from tests.support.platform import free_port
 
@@ -73,7 +72,7 @@ def killed_again_and_again(
                 allowed_hosts=frozenset({"127.0.0.1"}),
                 now=datetime.now(UTC),
             )
-        with apps(databases, data_dir) as addresses:
+        with real_apps(databases, data_dir) as addresses:
             send_needs(data_dir, addresses, number)
             died = 0
             while len(set(receiver.ids)) < number:

@@ -4,20 +4,14 @@ import csv
 import gzip
 import io
 from collections.abc import Iterator
-from contextlib import ExitStack
 from pathlib import Path
 
 import httpx
 import pytest
 from hedgerow_gateway import actions
 from hedgerow_kit.auth import Principal
-from hedgerow_kit.db import Database
-from hedgerow_outcomes.main import create_app as outcomes_app
-from hedgerow_outcomes.settings import Settings as OutcomesSettings
-from hedgerow_registry.main import create_app as registry_app
-from hedgerow_registry.settings import Settings as RegistrySettings
 
-from tests.gateway.servers import Gateway, gateway, serving
+from tests.gateway.servers import Gateway, gateway, real_apps
 from tests.support.databases import Databases
 
 AREAS = b"""code,name,level,parent_code,vintage
@@ -39,20 +33,8 @@ class Platform:
 
 @pytest.fixture
 def platform(made_databases: Databases, tmp_path: Path) -> Iterator[Platform]:
-    actions.load_keyring(tmp_path)
-    keys = tmp_path / "gateway" / "identity.jwks.json"
-    with ExitStack() as stack:
-        addresses = {}
-        for name, settings, create in (
-            ("registry", RegistrySettings, registry_app),
-            ("outcomes", OutcomesSettings, outcomes_app),
-        ):
-            database = Database(made_databases.migrated(f"hedgerow_{name}"))
-            stack.callback(database.dispose)
-            app = create(settings(HEDGEROW_IDENTITY_KEYS=keys), database)
-            addresses[name] = stack.enter_context(serving(app))
-        urls = {f"{app}_url": address for app, address in addresses.items()}
-        yield Platform(stack.enter_context(gateway(tmp_path, **urls)), addresses)
+    with real_apps(made_databases, tmp_path) as addresses, gateway(tmp_path, **addresses) as made:
+        yield Platform(made, addresses)
 
 
 def test_files_of_two_apps_are_imported_and_found_at_one_address(platform: Platform) -> None:

@@ -12,6 +12,7 @@ from hedgerow_kit.idempotency import Answering
 from sqlalchemy import text
 
 from tests.support.apps import made
+from tests.support.databases import on_postgresql
 from tests.support.http import running
 from tests.support.identity import SIGNER, identity
 
@@ -156,10 +157,9 @@ def test_of_fifty_at_once_one_is_done_a_thousand_times(app):
     one_effect_each(*at_once(app, rounds=1000))
 
 
-def test_several_processes_do_it_once(made_databases, url):
-    """Two apps on one PostgreSQL stand for two processes: they share nothing in memory."""
-    if made_databases.dialect == "sqlite":
-        pytest.skip("one process")
+@on_postgresql
+def test_several_processes_do_it_once(url):
+    """Two apps on one database stand for two processes: they share nothing in memory. SQLite has one."""
     apps = [made("network", url) for _ in range(2)]
 
     async def race():

@@ -36,6 +36,14 @@ class Tool(Guarded, Base):
         return cls.shed.in_(select(Shed.name).where(Shed.within(authorities)))
 
 
+class Safe(Guarded, Base):
+    """Guarded, and does not say whose it is."""
+
+    __tablename__ = "safes"
+
+    name: Mapped[str] = mapped_column(String(20), primary_key=True)
+
+
 def reach(*authorities):
     return Reach.of(Principal("p", frozenset({"reader"}), frozenset(authorities)))
 
@@ -55,6 +63,15 @@ def database(database_url):
             )
     yield made
     made.dispose()
+
+
+def test_what_does_not_say_whose_it_is_is_nobodys_but_who_acts_for_all(database):
+    with database.writing() as session:
+        session.add(Safe(name="one"))
+    with database.reading(reach("A", "B")) as session:
+        assert session.scalars(select(Safe.name)).all() == []
+    with database.reading(EVERYTHING) as session:
+        assert session.scalars(select(Safe.name)).all() == ["one"]
 
 
 OTHER, TOOL = aliased(Shed), aliased(Tool)

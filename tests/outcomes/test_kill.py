@@ -8,9 +8,9 @@ import httpx
 import pytest
 from sqlalchemy import Engine, create_engine, text
 
-from tests.outcomes.process import OutcomesProcess, outcomes_process
 from tests.outcomes.sending import send
 from tests.support import apps
+from tests.support.app_process import AppProcess, app_process
 from tests.support.databases import Databases
 from tests.support.http import running
 from tests.support.identity import identity
@@ -50,7 +50,7 @@ def _engine(url: str) -> Engine:
     return create_engine(url.replace("postgresql://", "postgresql+psycopg://"))
 
 
-def _kill_after(app: OutcomesProcess, engine: Engine, learnings: int) -> None:
+def _kill_after(app: AppProcess, engine: Engine, learnings: int) -> None:
     """Kill the app as soon as so many batches have landed."""
     while app.process.poll() is None and _number(engine, LANDED) < learnings:
         time.sleep(0.002)
@@ -65,17 +65,17 @@ def test_an_import_killed_many_times_and_sent_again_ends_like_one_clean_import(
     url = made_databases.migrated("hedgerow_outcomes")
     engine = _engine(url)
     for _ in range(kills):
-        with outcomes_process(url, batch_rows=BATCH) as app:
+        with app_process("outcomes", url, batch_rows=BATCH) as app:
             killer = threading.Thread(target=_kill_after, args=(app, engine, _number(engine, LANDED) + 3))
             killer.start()
             with suppress(httpx.TransportError):
-                app.send(file, define="true")
+                app.send("observations", file, define="true")
                 raise AssertionError("the import ended before it was killed")
             killer.join()
     landed = len(_table(engine))
     assert BATCH * kills < landed < rows
-    with outcomes_process(url, batch_rows=BATCH) as app:
-        done = app.send(file, define="true")
+    with app_process("outcomes", url, batch_rows=BATCH) as app:
+        done = app.send("observations", file, define="true")
         assert done["counts"]["accepted"] == rows - landed
         assert done["counts"]["unchanged"] == landed
         imports = app.get("/v1/imports", limit=1000)["items"]

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.outcomes.process import outcomes_process
+from tests.support.app_process import app_process
 from tests.support.databases import Databases
 
 ROWS, BLANKS, AREAS, KPIS = 1_215_180, 1_707, 33_755, 36
@@ -25,9 +25,9 @@ def national(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_a_national_file_lands_once_in_flat_memory(national: Path, made_databases: Databases) -> None:
-    with outcomes_process(made_databases.migrated("hedgerow_outcomes")) as app:
+    with app_process("outcomes", made_databases.migrated("hedgerow_outcomes")) as app:
         idle = app.memory_mb("VmRSS")
-        first = app.send(national, define="true")
+        first = app.send("observations", national, define="true")
         assert first["counts"] == {
             "accepted": ROWS - BLANKS,
             "changed": 0,
@@ -36,9 +36,9 @@ def test_a_national_file_lands_once_in_flat_memory(national: Path, made_database
         }
         blanks = app.get(first["receipts"], verdict="quarantined", limit=1000)["items"]
         assert {(blank["column"], blank["records"]) for blank in blanks} == {("value", 1)}
-        again = app.send(national, define="true")
+        again = app.send("observations", national, define="true")
         assert again["counts"]["unchanged"] == ROWS - BLANKS
-        kept = app.send(national, blank="missing")
+        kept = app.send("observations", national, blank="missing")
         assert kept["counts"] == {
             "accepted": BLANKS,
             "changed": 0,

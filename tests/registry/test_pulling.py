@@ -15,9 +15,9 @@ from hedgerow_registry.main import create_app
 from hedgerow_registry.settings import Settings
 from sqlalchemy import create_engine, text
 
-from tests.registry.process import RegistryProcess, registry_process
 from tests.registry.publisher import Directory, Publish, Publisher
-from tests.support.databases import Databases
+from tests.support.app_process import AppProcess, app_process
+from tests.support.databases import Databases, on_postgresql
 from tests.support.http import running
 from tests.support.identity import SIGNER, identity
 
@@ -72,7 +72,7 @@ def _asked(publisher: Publisher) -> Counter[int]:
     return Counter(int(found[1]) if found else 1 for found in numbers)
 
 
-def _begun(registry: RegistryProcess, publisher: Publisher) -> str:
+def _begun(registry: AppProcess, publisher: Publisher) -> str:
     feed = registry.request("POST", "/v1/feeds", json={"url": publisher.url, "source": "directory"})
     pull = registry.request("POST", f"/v1/feeds/{feed['id']}/pull")
     return f"/v1/feeds/{feed['id']}/pulls/{pull['id']}"
@@ -86,11 +86,11 @@ def _killed_on_the_way(made_databases: Databases, publish: Publish, kills: int) 
     settings = {**QUICK, "allowed_hosts": publisher.host}
     path = None
     for kill in range(1, kills + 1):
-        with registry_process(url, **settings) as registry:
+        with app_process("registry", url, **settings) as registry:
             path = path or _begun(registry, publisher)
             until(lambda kill=kill: max(_asked(publisher), default=0) >= kill * PAGES // (kills + 1))
             registry.process.kill()
-    with registry_process(url, **settings) as registry:
+    with app_process("registry", url, **settings) as registry:
         done = until(lambda: (found := registry.get(str(path)))["state"] == "completed" and found)
         services = registry.get("/v1/services", limit=1000)["items"]
     assert done["counts"] == {
@@ -125,34 +125,29 @@ def test_a_pull_told_to_stop_goes_on_after_the_next_start(
     publisher = publish(directory)
     url = made_databases.migrated("hedgerow_registry")
     settings = {**QUICK, "allowed_hosts": publisher.host}
-    with registry_process(url, **settings) as registry:
+    with app_process("registry", url, **settings) as registry:
         path = _begun(registry, publisher)
         until(lambda: max(_asked(publisher), default=0) >= 5)
         registry.process.terminate()
         assert registry.process.wait(20) in (0, -signal.SIGTERM)
-    with registry_process(url, **settings) as registry:
+    with app_process("registry", url, **settings) as registry:
         done = until(lambda: (found := registry.get(path))["state"] == "completed" and found)
     assert done["counts"]["accepted"] == PAGES * PAGE_SIZE
     assert sum(_asked(publisher).values()) <= PAGES + 1
 
 
-@pytest.fixture
-def postgresql(made_databases: Databases) -> str:
-    if made_databases.dialect != "postgresql":
-        pytest.skip("an SQLite database has one process")
-    return made_databases.migrated("hedgerow_registry")
-
-
+@on_postgresql
 def test_of_two_replicas_one_pulls_and_the_other_takes_over_if_it_dies(
-    postgresql: str, publish: Publish
+    made_databases: Databases, publish: Publish
 ) -> None:
+    postgresql = made_databases.migrated("hedgerow_registry")
     directory = Directory(PAGES * PAGE_SIZE, page_size=PAGE_SIZE)
     _slow(directory, 0.05)
     publisher = publish(directory)
     settings = {**QUICK, "allowed_hosts": publisher.host}
     with (
-        registry_process(postgresql, replica="one", **settings) as one,
-        registry_process(postgresql, replica="two", **settings) as two,
+        app_process("registry", postgresql, replica="one", **settings) as one,
+        app_process("registry", postgresql, replica="two", **settings) as two,
     ):
         body = {"url": publisher.url, "source": "directory", "schedule": "P1D"}
         feed = one.request("POST", "/v1/feeds", json=body)

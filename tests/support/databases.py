@@ -7,11 +7,16 @@ from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 
+import pytest
 from hedgerow_kit import migrations
 from hedgerow_kit.db import Database
 from sqlalchemy import Engine, create_engine, make_url, text
 
 DIALECTS = ("sqlite", "postgresql")
+
+# For a test that means something on one of them alone.
+on_sqlite = pytest.mark.parametrize("dialect", ["sqlite"], indirect=True)
+on_postgresql = pytest.mark.parametrize("dialect", ["postgresql"], indirect=True)
 
 
 class Databases:

@@ -20,7 +20,7 @@ from tests.support.platform import ROOT, free_port
 
 COMPOSE = ROOT / "deploy" / "compose.yaml"
 APPS = ("registry", "network", "outcomes", "gateway")
-# Where the containers have their volume, and what is there instead.
+# Where the containers have their volumes (this one, and one whose name goes on), put below a folder here.
 VOLUME = "/var/lib/hedgerow"
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Text, event, or_, text
+from sqlalchemy import ColumnElement, Connection, Text, event, false, or_, text
 from sqlalchemy.orm import (
     Mapped,
     ORMExecuteState,
@@ -65,12 +65,12 @@ EVERYTHING = Reach(None)
 
 
 class Guarded:
-    """A class whose rows are not everybody's to see."""
+    """A class whose rows are not everybody's to see: nobody's but who acts for all, unless it says whose."""
 
     @classmethod
     def within(cls, authorities: Set[str]) -> ColumnElement[bool]:
         """Whether a row is within reach of who acts for these authorities, and not for all."""
-        raise NotImplementedError
+        return false()
 
 
 class Owned(Guarded):

@@ -65,7 +65,9 @@ def _with_database(chosen: argparse.Namespace) -> int:
         if chosen.command == "key":
             print(_new_key(database, chosen))
         elif chosen.command != "migrate":
-            keyring = actions.prepare(database, settings.data_dir, now=datetime.now(UTC))
+            keyring = actions.prepare(
+                database, settings.data_dir, now=datetime.now(UTC), apps_dir=settings.apps_dir
+            )
             if chosen.command == "serve":
                 _serve(settings, database, keyring)
     finally:
@@ -74,7 +76,7 @@ def _with_database(chosen: argparse.Namespace) -> int:
 
 
 def _rotated(settings: Settings, *, at_once: bool, lead_seconds: int) -> str:
-    ring = actions.load_keyring(settings.data_dir)
+    ring = actions.load_keyring(settings.data_dir, settings.apps_dir)
     made = ring.rotate(at_once=at_once, lead_seconds=lead_seconds)
     starts = datetime.fromtimestamp(made.signs_from, UTC)
     return f"{made.signer.key_id} signs from {starts:%Y-%m-%d %H:%M:%S} UTC"

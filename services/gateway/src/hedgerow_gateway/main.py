@@ -40,7 +40,7 @@ from hedgerow_gateway.domain.grants import Grant
 from hedgerow_gateway.domain.routes import GATEWAY, RouteTable
 from hedgerow_gateway.jobs.delivering import Delivering
 from hedgerow_gateway.settings import Settings
-from hedgerow_gateway.store.signing import PUBLIC_KEYS_FILE, Keyring
+from hedgerow_gateway.store.signing import Keyring
 from hedgerow_gateway.store.webhook_key import load_webhook_key
 from hedgerow_gateway.upstream import feeds
 from hedgerow_gateway.upstream.apps import Apps
@@ -86,7 +86,7 @@ def create_app(
     own = own_app(ready, lifespan)
     own.state.database = database
     own.state.answering = Answering(database)
-    own.state.verifier = Verifier(settings.own_dir / PUBLIC_KEYS_FILE, audience=GATEWAY)
+    own.state.verifier = Verifier(keyring.published, audience=GATEWAY)
     own.state.issuer = settings.issuer
     own.state.keyring = keyring
     own.state.token_endpoint = TokenEndpoint(database, tokens, credentials)

@@ -35,6 +35,9 @@ class Settings(BaseSettings):
     )
 
     data_dir: Path = Path("var")
+    # Where the apps find the public keys, and followers their key, if they are to see nothing else of
+    # `data_dir`.
+    apps_dir: Path | None = None
     database_url: str | None = None
     host: str = "127.0.0.1"
     port: int = 8000

@@ -21,7 +21,7 @@ from hedgerow_gateway.errors import (
 )
 from hedgerow_gateway.store import keys
 from hedgerow_gateway.store.files import write_secret
-from hedgerow_gateway.store.signing import Keyring
+from hedgerow_gateway.store.signing import PUBLIC_KEYS_FILE, Keyring
 from hedgerow_gateway.store.webhook_key import load_webhook_key
 from hedgerow_gateway.tables import ApiKey
 
@@ -86,12 +86,13 @@ def _administrators(session: Session, now: datetime) -> list[ApiKey]:
     ]
 
 
-def prepare(database: Database, data_dir: Path, *, now: datetime) -> Keyring:
+def prepare(database: Database, data_dir: Path, *, now: datetime, apps_dir: Path | None = None) -> Keyring:
     """Leave behind what a first start must: signing key, public keys, the webhooks' key, first API keys.
 
     Doing it again changes nothing. There is always at least one live administrator key afterwards.
+    apps_dir: where the apps find what is for them, if they are to see nothing else
     """
-    keyring = load_keyring(data_dir)
+    keyring = load_keyring(data_dir, apps_dir)
     load_webhook_key(data_dir / "gateway")
     with database.writing() as session:
         if not _administrators(session, now):
@@ -107,7 +108,7 @@ def prepare(database: Database, data_dir: Path, *, now: datetime) -> Keyring:
             # a row without its file would lock everybody out.
             write_secret(data_dir / "admin.key", f"{text}\n".encode())
         for app in FOLLOWERS:
-            _prepare_app_key(session, app, data_dir / f"{app}.key", now=now)
+            _prepare_app_key(session, app, (apps_dir or data_dir) / f"{app}.key", now=now)
     return keyring
 
 
@@ -133,6 +134,8 @@ def _prepare_app_key(session: Session, app: str, path: Path, *, now: datetime) -
     write_secret(path, f"{text}\n".encode())
 
 
-def load_keyring(data_dir: Path) -> Keyring:
-    """The signing keys, the first made if there is none, with their public halves beside them."""
-    return Keyring(data_dir / "gateway")
+def load_keyring(data_dir: Path, apps_dir: Path | None = None) -> Keyring:
+    """The signing keys, the first made if there is none; their public halves are where the apps look."""
+    if apps_dir is not None:
+        apps_dir.mkdir(parents=True, exist_ok=True)
+    return Keyring(data_dir / "gateway", published=apps_dir and apps_dir / PUBLIC_KEYS_FILE)

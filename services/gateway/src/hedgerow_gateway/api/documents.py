@@ -96,6 +96,7 @@ class Documents:
         self._directory = directory
         self._known: dict[str, dict[str, Any]] = {}
         self._merged: bytes | None = None
+        self._in_3_0: tuple[bytes, bytes] = (b"", b"")
         self._fresh_until = 0.0
         self._lock = asyncio.Lock()
 
@@ -109,6 +110,13 @@ class Documents:
                     self._merged = await asyncio.to_thread(self._merge)
                 self._fresh_until = loop.time() + FRESH_SECONDS
             return self._merged
+
+    async def in_3_0(self) -> bytes:
+        """The same in the words of OpenAPI 3.0, made once for each merged document."""
+        merged = await self.merged()
+        if self._in_3_0[0] is not merged:
+            self._in_3_0 = (merged, await asyncio.to_thread(_older, merged))
+        return self._in_3_0[1]
 
     def _merge(self) -> bytes:
         known = {app: self._known[app] for app in self._apps.names if app in self._known}
@@ -151,6 +159,10 @@ class Documents:
             log.warning("document not kept", extra={"upstream": app, "reason": type(error).__name__})
 
 
+def _older(merged: bytes) -> bytes:
+    return orjson.dumps(downgrade.to_3_0(orjson.loads(merged)))
+
+
 @router.get("/openapi.json", include_in_schema=False)
 async def openapi(request: Request) -> Response:
     documents: Documents = request.app.state.documents
@@ -161,8 +173,7 @@ async def openapi(request: Request) -> Response:
 async def openapi_3_0(request: Request) -> Response:
     """The same for tools that read no OpenAPI 3.1."""
     documents: Documents = request.app.state.documents
-    whole = orjson.loads(await documents.merged())
-    return Response(orjson.dumps(downgrade.to_3_0(whole)), media_type="application/json")
+    return Response(await documents.in_3_0(), media_type="application/json")
 
 
 @router.get("/docs", include_in_schema=False)

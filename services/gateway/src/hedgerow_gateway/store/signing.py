@@ -40,11 +40,17 @@ class SigningKey(NamedTuple):
 
 
 class Keyring:
-    """Signs with the key whose turn it is, and knows the public halves of all that are believed."""
+    """Signs with the key whose turn it is, and knows the public halves of all that are believed.
 
-    def __init__(self, folder: Path, *, clock: Callable[[], float] = time.time) -> None:
+    published: the file where the apps find the public halves, beside the keys unless said
+    """
+
+    def __init__(
+        self, folder: Path, *, published: Path | None = None, clock: Callable[[], float] = time.time
+    ) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self._folder = folder
+        self.published = published or folder / PUBLIC_KEYS_FILE
         self._clock = clock
         self._lock = Lock()
         self._keys: tuple[SigningKey, ...] = ()
@@ -132,7 +138,7 @@ class Keyring:
                 self._public = auth.public_keys(self.jwks)
                 self._keys = keys
             # Every time: two gateways that see a change at once may have written in the wrong order.
-            _publish(self._folder / PUBLIC_KEYS_FILE, self.jwks)
+            _publish(self.published, self.jwks)
 
 
 def _files(folder: Path) -> dict[int, Path]:

@@ -1,4 +1,4 @@
-"""The registry as a process of its own, called over real HTTP."""
+"""An app as a process of its own, called over real HTTP."""
 
 import os
 import subprocess
@@ -17,22 +17,35 @@ from tests.support.identity import SIGNER, identity
 from tests.support.platform import free_port
 
 
-class RegistryProcess:
-    """A running app: its address, its process."""
+class AppProcess:
+    """A running app: its name, its address, its process."""
 
-    def __init__(self, url: str, process: "subprocess.Popen[bytes]") -> None:
+    def __init__(self, app: str, url: str, process: "subprocess.Popen[bytes]") -> None:
+        self._app = app
         self._url = url
         self.process = process
 
     def request(self, method: str, path: str, **options: Any) -> Any:
-        answer = httpx.request(
-            method, f"{self._url}{path}", headers=identity("registry"), timeout=60, **options
-        )
+        """The JSON of an answer that must be good; raises httpx.TransportError if the app dies meanwhile."""
+        headers = identity(self._app) | options.pop("headers", {})
+        answer = httpx.request(method, self._url + path, headers=headers, **{"timeout": 60, **options})
         assert answer.is_success, answer.text
         return answer.json()
 
     def get(self, path: str, **params: Any) -> Any:
         return self.request("GET", path, params=params)
+
+    def send(self, kind: str, file: Path, **options: str) -> Any:
+        """Import a CSV file, however long it is."""
+        with file.open("rb") as body:
+            return self.request(
+                "POST",
+                f"/v1/imports/{kind}",
+                content=iter(lambda: body.read(1 << 20), b""),
+                params=options,
+                headers={"Content-Type": "text/csv"},
+                timeout=3600,
+            )
 
     def memory_mb(self, name: str) -> float:
         """`VmRSS` (now) or `VmHWM` (the most there was) of the process; Linux only."""
@@ -43,20 +56,21 @@ class RegistryProcess:
 
 
 @contextmanager
-def registry_process(database_url: str, **settings: object) -> Iterator[RegistryProcess]:
-    """`python -m hedgerow_registry serve`, ended at the end if it is still there."""
+def app_process(app: str, database_url: str, **settings: object) -> Iterator[AppProcess]:
+    """`python -m hedgerow_<app> serve`, ended at the end if it is still there."""
+    prefix = f"HEDGEROW_{app.upper()}_"
     with tempfile.TemporaryDirectory() as folder:
         keys = Path(folder) / "keys.json"
         keys.write_bytes(orjson.dumps(SIGNER.jwks))
         port = free_port()
-        named = {f"HEDGEROW_REGISTRY_{name.upper()}": str(value) for name, value in settings.items()}
+        named = {f"{prefix}{name.upper()}": str(value) for name, value in settings.items()}
         process = subprocess.Popen(
-            [sys.executable, "-m", "hedgerow_registry", "serve"],
+            [sys.executable, "-m", f"hedgerow_{app}", "serve"],
             env={
                 **os.environ,
                 **named,
-                "HEDGEROW_REGISTRY_DATABASE_URL": database_url,
-                "HEDGEROW_REGISTRY_PORT": str(port),
+                f"{prefix}DATABASE_URL": database_url,
+                f"{prefix}PORT": str(port),
                 "HEDGEROW_IDENTITY_KEYS": str(keys),
                 "HEDGEROW_LOG_LEVEL": "WARNING",
             },
@@ -64,7 +78,7 @@ def registry_process(database_url: str, **settings: object) -> Iterator[Registry
         url = f"http://127.0.0.1:{port}"
         try:
             _wait_until_ready(url, process)
-            yield RegistryProcess(url, process)
+            yield AppProcess(app, url, process)
         finally:
             if process.poll() is None:
                 process.terminate()
@@ -80,4 +94,4 @@ def _wait_until_ready(url: str, process: "subprocess.Popen[bytes]") -> None:
         except httpx.HTTPError:
             pass
         time.sleep(0.05)
-    raise RuntimeError(f"the registry did not start (exit code {process.poll()})")
+    raise RuntimeError(f"the app did not start (exit code {process.poll()})")
