@@ -34,7 +34,7 @@ test-slow: setup  ## Run the tests that take minutes: long races, many kills, la
 
 check: setup  ## Format, lint, types, imports, generated API documents
 	$(BIN)/ruff format --check .
-	$(BIN)/ruff check .
+	$(BIN)/ruff check --no-cache .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python -m pytest -q tests/contracts -k openapi

@@ -22,7 +22,8 @@ def workload() -> tuple[Floats, Floats, csr_array]:
     cost = chance.uniform(0, 40, pairs.size)
     places = (pairs // SITES).astype(np.int32), (pairs % SITES).astype(np.int32)
     costs = csr_array((cost, places), shape=(AREAS, SITES))
-    return chance.integers(200, 3_000, AREAS) * 1.0, chance.integers(1, 60, SITES) * 1.0, costs
+    people, capacity = chance.integers(200, 3_000, AREAS), chance.integers(1, 60, SITES)
+    return people.astype(np.float64), capacity.astype(np.float64), costs
 
 
 def _by_access(people: Floats, capacity: Floats, costs: csr_array) -> Callable[[], object]:

@@ -21,8 +21,8 @@ from sqlalchemy import create_engine, make_url, text
 from sqlalchemy.orm import Session
 
 from bench.report import Row
-from tests.outcomes.process import OutcomesProcess, outcomes_process
 from tests.support import postgres
+from tests.support.app_process import AppProcess, app_process
 from tests.support.platform import platform
 
 AREAS, KPIS = 33_755, 36
@@ -87,7 +87,7 @@ def _postgresql(server: str, folder: Path, file: Path, ready: Path) -> Iterator[
             name = f"bench_{number}"
             admin.execute(f"CREATE DATABASE {name}")
             url = str(_named(server, name))
-            with outcomes_process(url) as app:
+            with app_process("outcomes", url) as app:
                 first.append(_send(app, file))
                 again.append(_send(app, file))
             if number == 0:
@@ -131,7 +131,7 @@ def _sqlite(folder: Path, file: Path, ready: Path) -> Iterator[Row]:
     )
     for number in range(ROUNDS):
         bare.append(_seconds(lambda: load(folder, ready)))
-        with outcomes_process(f"sqlite:///{folder}/bench_{number}.db") as app:
+        with app_process("outcomes", f"sqlite:///{folder}/bench_{number}.db") as app:
             first.append(_send(app, file))
             again.append(_send(app, file))
         bare.append(_seconds(lambda: load(folder, ready)))
@@ -196,7 +196,7 @@ def _memory(server: str, folder: Path, file: Path) -> Iterator[Row]:
 def _grown(database: str, sendings: dict[str, tuple[str, Path]]) -> Row:
     grown = {}
     for name, (url, sent) in sendings.items():
-        with outcomes_process(url) as app:
+        with app_process("outcomes", url) as app:
             idle = app.memory_mb("VmRSS")
             _send(app, sent)
             grown[name] = app.memory_mb("VmHWM") - idle
@@ -211,10 +211,10 @@ def _grown(database: str, sendings: dict[str, tuple[str, Path]]) -> Row:
     )
 
 
-def _send(app: OutcomesProcess, file: Path) -> float:
+def _send(app: AppProcess, file: Path) -> float:
     """The seconds of an import of which every row landed."""
     started = time.perf_counter()
-    counts = app.send(file, define="true")["counts"]
+    counts = app.send("observations", file, define="true")["counts"]
     taken = time.perf_counter() - started
     if counts["quarantined"] or not counts["accepted"] + counts["unchanged"]:
         raise RuntimeError(f"the file did not land: {counts}")

@@ -304,7 +304,7 @@ def _batch(session: Session, numbers: range, chance: random.Random, stamp: dict[
     services, needs, areas, sites, openings = [], [], [], [], []
     for number in numbers:
         id, name = _id_of(number), _words(chance, 3).title()
-        document = None
+        document: dict[str, Any] | None = None
         if number % 4 == 0:
             nights = number % 2000 == 0
             span = (
@@ -313,8 +313,10 @@ def _batch(session: Session, numbers: range, chance: random.Random, stamp: dict[
                 else {"opens_at": "09:00", "closes_at": "17:00"}
             )
             byday = "SA,SU" if nights else "MO,TU,WE,TH,FR"
-            document = {"schedules": [{"freq": "WEEKLY", "byday": byday, **span}]}
-            document["eligibility_description"] = _words(chance, 4)
+            document = {
+                "schedules": [{"freq": "WEEKLY", "byday": byday, **span}],
+                "eligibility_description": _words(chance, 4),
+            }
             openings += [
                 {"service_id": id, "number": place, **one._asdict()}
                 for place, one in enumerate(opening_times(document))
