@@ -15,7 +15,9 @@ secret postgres_password
 for app in registry network outcomes gateway; do
   secret "${app}_password"
   printf 'postgresql://hedgerow_%s:%s@%s/hedgerow_%s' "$app" "$(cat "$folder/${app}_password")" "$host" "$app" \
-    > "$folder/hedgerow_${app}_database_url"
+    > "$folder/.new"
+  # In its place: what was made before may be read only.
+  mv -f "$folder/.new" "$folder/hedgerow_${app}_database_url"
 done
 # The containers run as a user of their own, who must be able to read what is mounted.
 chmod 0444 "$folder"/*

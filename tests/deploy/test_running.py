@@ -56,7 +56,8 @@ class Balancer:
             while True:
                 for address in self._addresses:
                     try:
-                        self._ready[address] = (await asking.get(f"{address}/readyz")).status_code == 200
+                        answer = await asking.get(f"{address}/readyz/alone")
+                        self._ready[address] = answer.status_code == 200
                     except httpx.HTTPError:
                         self._ready[address] = False
                 await asyncio.sleep(0.3)
@@ -178,6 +179,8 @@ def test_an_app_that_is_killed_takes_nobody_along_and_comes_back_by_itself(
     for other in APPS[:3]:
         answer = client.get(path[other])
         assert answer.status_code == (503 if other == app else 200), answer.text
+        # No balancer takes a gateway away for it.
+        assert client.get("/readyz/alone").status_code == 200
         if other == app:
             assert int(answer.headers["retry-after"]) >= 1
             assert answer.json()["app"] == app

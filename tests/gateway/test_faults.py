@@ -40,6 +40,7 @@ def test_a_missing_app_is_named_and_only_its_part_is_missing(tmp_path: Path) -> 
         assert made.client.get("/v1/areas").status_code == 200
         assert made.client.get("/v1/keys").status_code == 200
         assert made.client.get("/healthz").status_code == 200
+        assert made.stranger().get("/readyz/alone").json() == {"status": "ready"}
         ready = made.client.get("/readyz")
         assert ready.status_code == 503
         assert "outcomes: cannot be reached" in ready.json()["detail"]
@@ -113,6 +114,7 @@ def test_an_app_that_dies_within_its_answer_is_seen_by_the_caller(tmp_path: Path
         with pytest.raises(httpx.RemoteProtocolError):
             made.client.get("/v1/areas")
         assert made.client.get("/healthz").status_code == 200
+        assert made.stranger().get("/readyz/alone").json() == {"status": "ready"}
 
 
 def test_garbage_within_an_answer_is_seen_by_the_caller(tmp_path: Path) -> None:

@@ -81,17 +81,22 @@ def create(
     @app.get("/readyz", tags=["health"])
     def readyz() -> dict[str, str]:
         """Requests can be answered; otherwise 503 naming what is missing."""
-        checks = {"process": _is_stopping, **ready}
-        wrong = {name: reason for name, check in checks.items() if (reason := check()) is not None}
-        if wrong:
-            raise Problem(
-                UNAVAILABLE,
-                "; ".join(f"{name}: {reason}" for name, reason in wrong.items()),
-                headers={"Retry-After": "2"},
-            )
-        return {"status": "ready"}
+        return whether_ready(ready)
 
     return app
+
+
+def whether_ready(ready: Mapping[str, Check]) -> dict[str, str]:
+    """That all checks are good and nobody told the process to stop; otherwise a 503 problem with reasons."""
+    checks = {"process": _is_stopping, **ready}
+    wrong = {name: reason for name, check in checks.items() if (reason := check()) is not None}
+    if wrong:
+        raise Problem(
+            UNAVAILABLE,
+            "; ".join(f"{name}: {reason}" for name, reason in wrong.items()),
+            headers={"Retry-After": "2"},
+        )
+    return {"status": "ready"}
 
 
 def _is_stopping() -> str | None:
@@ -153,7 +158,7 @@ class Guard:
             else:
                 await self._app(scope, receive, note)
         finally:
-            if scope["path"] not in ("/healthz", "/readyz"):
+            if not scope["path"].startswith(("/healthz", "/readyz")):
                 route = scope.get("route")
                 log.info(
                     "answered",

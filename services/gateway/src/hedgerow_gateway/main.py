@@ -82,8 +82,10 @@ def create_app(
         for job in jobs:
             await to_thread.run_sync(job.stop)
 
-    ready: dict[str, serving.Check] = {"database": serving.database_answers(database)}
+    alone: dict[str, serving.Check] = {"database": serving.database_answers(database)}
+    ready = dict(alone)
     own = own_app(ready, lifespan)
+    own.state.ready_alone = alone
     own.state.database = database
     own.state.answering = Answering(database)
     own.state.verifier = Verifier(keyring.published, audience=GATEWAY)

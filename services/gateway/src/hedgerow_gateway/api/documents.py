@@ -12,6 +12,7 @@ from typing import Any
 import orjson
 import swagger_ui_bundle
 from fastapi import APIRouter, Request
+from hedgerow_kit import serving
 from hedgerow_kit.problems import NOT_FOUND, Problem
 from starlette.responses import FileResponse, HTMLResponse, JSONResponse, Response
 
@@ -161,6 +162,16 @@ class Documents:
 
 def _older(merged: bytes) -> bytes:
     return orjson.dumps(downgrade.to_3_0(orjson.loads(merged)))
+
+
+@router.get("/readyz/alone", include_in_schema=False)
+def ready_alone(request: Request) -> dict[str, str]:
+    """Whether this gateway can take requests, whatever its apps are at: for who chooses among gateways.
+
+    An app that is down costs its own answers only; a balancer that looked at `/readyz` would take all of them
+    away.
+    """
+    return serving.whether_ready(request.app.state.ready_alone)
 
 
 @router.get("/openapi.json", include_in_schema=False)
