@@ -4,8 +4,9 @@ import pytest
 from hedgerow_kit import db
 from hedgerow_kit.auth import Principal
 from hedgerow_kit.db import Database
-from hedgerow_kit.reach import EVERYTHING, Guarded, Owned, OwnedAlone, Reach, widened
-from sqlalchemy import String, delete, exists, func, select, union_all, update
+from hedgerow_kit.reach import EVERYTHING, SETTING, Guarded, Owned, OwnedAlone, Reach, widened
+from sqlalchemy import String, delete, exists, func, insert, select, text, union_all, update
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import DeclarativeBase, Mapped, aliased, mapped_column
 
 
@@ -133,6 +134,22 @@ def test_a_session_may_look_further_and_comes_back(database):
         assert len(session.scalars(select(Shed.name)).all()) == 2
 
 
+def test_what_goes_wrong_while_looking_further_is_told_as_it_is(database):
+    def taken(session):
+        with widened(session):
+            session.execute(insert(Shed).values(name="theirs", authority_code="A"))
+
+    # On PostgreSQL the transaction takes no statement any more: that must not hide why.
+    with pytest.raises(IntegrityError), database.writing(reach("A")) as session:
+        taken(session)
+    with database.writing(reach("A")) as session:
+        with pytest.raises(IntegrityError), session.begin_nested():
+            taken(session)
+        if session.get_bind().dialect.name == "postgresql":
+            assert session.scalar(text("SELECT current_setting(:name)"), {"name": SETTING}) == "shared,A"
+        assert session.scalars(select(Shed.name)).all() == ["ours", "shared"]
+
+
 def test_who_acts_for_several_stamps_with_all_of_them_together(database):
     both = Principal("p", frozenset(), frozenset({"B", "A"}))
     assert both.stamp == "A+B"
@@ -141,3 +158,15 @@ def test_who_acts_for_several_stamps_with_all_of_them_together(database):
     for authorities, sees in ((("A",), False), (("B", "A"), True), (("*",), True)):
         with database.reading(reach(*authorities)) as session:
             assert (session.get(Diary, "joint") is not None) is sees
+        principal = Principal("p", frozenset(), frozenset(authorities))
+        assert (principal.within(both.stamp), principal.owns(both.stamp)) == (sees, sees)
+    with database.reading(reach("A", "B")) as session:
+        assert sorted(session.scalars(select(Shed.name))) == ["ours", "shared", "theirs", "theirs too"]
+        assert sorted(session.scalars(select(Diary.name))) == ["joint", "ours", "theirs", "theirs too"]
+    assert [both.within(code) for code in ("A", "B", None, "A+B", "C")] == [True, True, True, True, False]
+
+
+def test_who_acts_for_nobody_owns_nothing():
+    nobody = Principal("p", frozenset(), frozenset())
+    assert [nobody.owns(code) for code in ("", None, "A")] == [False, False, False]
+    assert [nobody.within(code) for code in ("", None, "A")] == [False, True, False]

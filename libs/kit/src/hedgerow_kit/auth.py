@@ -67,15 +67,18 @@ class Principal:
         """
         return None if self.acts_for_all else "+".join(sorted(self.authorities))
 
+    @property
+    def codes(self) -> frozenset[str]:
+        """What stands on the rows that are its own: its authorities, and all of them together (its stamp)."""
+        return self.authorities | {self.stamp or ""} - {""}
+
     def owns(self, authority_code: str | None) -> bool:
         """Whether a row of this authority is its own to change; everybody's only by who acts for all."""
-        return self.acts_for_all or (
-            authority_code is not None and authority_code in self.authorities | {self.stamp}
-        )
+        return self.acts_for_all or authority_code in self.codes
 
     def within(self, authority_code: str | None) -> bool:
         """Whether a row of this authority is in reach; a row of no authority is in everybody's."""
-        return authority_code is None or self.acts_for_all or authority_code in self.authorities
+        return authority_code is None or self.owns(authority_code)
 
 
 def new_private_key() -> bytes:

@@ -7,12 +7,13 @@ same rows from statements that go past the classes, and all rows from a transact
 """
 
 from collections.abc import Iterator, Set
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Text, event, false, or_, text
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import (
     Mapped,
     ORMExecuteState,
@@ -39,7 +40,7 @@ class Reach:
     def of(cls, principal: Principal) -> "Reach":
         if principal.acts_for_all:
             return EVERYTHING
-        return cls(principal.authorities | {principal.stamp or ""} - {""})
+        return cls(principal.codes)
 
     @cached_property
     def criteria(self) -> tuple[ORMOption, ...]:
@@ -103,15 +104,22 @@ def widened(session: Session) -> Iterator[None]:
     """See everything for a while: for what has to be looked for, or be one, across authorities."""
     narrow: Reach = session.info[_KEPT]
     session.flush()
+    # A transaction that begins here begins narrow: so it is again when a savepoint within is taken back.
+    connection = session.connection()
     session.info[_KEPT] = EVERYTHING
-    say(session.connection(), EVERYTHING)
+    say(connection, EVERYTHING)
     try:
         yield
         session.flush()
-    finally:
+    except BaseException:
         session.info[_KEPT] = narrow
-        if session.is_active:
-            say(session.connection(), narrow)
+        # A transaction that the database gave up takes no statement more; what is to be told is why it did.
+        with suppress(DBAPIError):
+            if session.is_active:
+                say(session.connection(), narrow)
+        raise
+    session.info[_KEPT] = narrow
+    say(session.connection(), narrow)
 
 
 def _mapped(base: type[Guarded]) -> Iterator[type[Guarded]]:
