@@ -103,8 +103,29 @@ def test_which_contracts_owe_kpis_and_by_when(contracted: Client) -> None:
     seen = {row["contract"]: row for row in contracted.items("/v1/performance-duties", headers=reader)}
     assert seen.keys() == {"C1", "C2"}
     assert {row["owes"] for row in seen.values()} == {None}
+
+
+def test_of_another_authoritys_contract_nothing_is_told(contracted: Client, outcomes_url: str) -> None:
+    # Neither its value nor its figures are to be known, and to say that it has none would be false.
+    hear(outcomes_url, contract("C4", authority_code=None), after=5)
     stranger = identity("outcomes", role="commissioner", authorities=("E06999003",))
-    assert [row["contract"] for row in contracted.items("/v1/performance-duties", headers=stranger)] == ["C1"]
+    duties = contracted.items("/v1/performance-duties", headers=stranger)
+    assert [(row["contract"], row["owes"]) for row in duties] == [("C4", None)]
+    assert "6,000,000" not in json.dumps(duties)
+    for path in ("", "/page", "/assessments"):
+        url = f"/v1/contracts/{{}}/performance-notice{path}"
+        told, expected = (contracted.get(url.format(id), headers=stranger) for id in ("C1", "C9"))
+        assert (told.status_code, told.text) == (404, expected.text)
+    behind = contracted.get("/v1/kpis/kept/behind", headers=stranger).json()
+    assert [(one["contract"], one["title"], one["value_gbp"]) for one in behind["contracts"]] == [
+        ("C1", "Contract C1", None),
+        ("C2", None, None),
+    ]
+    assert behind["value_gbp"] == 0
+    own = identity("outcomes", role="commissioner", authorities=("E06999001",))
+    assert contracted.get("/v1/kpis/kept/behind", headers=own).json()["value_gbp"] == 6_250_000.0
+    duties = {row["contract"]: row["owes"] for row in contracted.items("/v1/performance-duties", headers=own)}
+    assert duties == {"C1": True, "C2": False, "C4": None}
 
 
 def test_a_draft_notice_carries_its_figures_and_is_ocds_shaped(contracted: Client) -> None:
@@ -159,11 +180,13 @@ def test_an_exemption_is_said_with_its_reason_and_taken_back(contracted: Client)
     assert contracted.put(url, json={"exemption": "mood"}).status_code == 422
 
 
-def test_only_the_authority_of_a_contract_speaks_for_it(contracted: Client) -> None:
+def test_only_the_authority_of_a_contract_speaks_for_it(contracted: Client, outcomes_url: str) -> None:
     other = identity("outcomes", role="commissioner", authorities=("E06999002",))
     body = {"kpi": "kept", "period": "2025/26", "rating": "Good"}
     url = "/v1/contracts/{}/performance-notice"
-    assert contracted.post(url.format("C1") + "/assessments", json=body, headers=other).status_code == 403
+    assert contracted.post(url.format("C1") + "/assessments", json=body, headers=other).status_code == 404
+    hear(outcomes_url, contract("C4", authority_code=None), after=5)
+    assert contracted.post(url.format("C4") + "/assessments", json=body, headers=other).status_code == 403
     hidden = contracted.get(url.format("C2"), headers=other)
     assert hidden.status_code == 404
     assert hidden.text == contracted.get(url.format("C9"), headers=other).text

@@ -69,7 +69,7 @@ def assess(
 
 
 def _own(session: Session, contract_id: str, by: Principal) -> None:
-    found = assessments.contract(session, contract_id, by)
+    found = assessments.judged_contract(session, contract_id, by)
     if found is None:
         raise NoSuchContract
     if not assessments.is_own(found, by):

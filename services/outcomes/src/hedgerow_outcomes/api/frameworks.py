@@ -136,7 +136,7 @@ def _contracts(
                 title=data.get("title"),
                 supplier_ids=data.get("supplier_ids") or [],
                 service_ids=data.get("service_ids") or [],
-                value_gbp=data.get("value_gbp") if principal.may("money") else None,
+                value_gbp=assessments.value_gbp(data, principal),
                 paid_gbp=pounds(paid[contract][1]) if contract in paid else None,
                 kpis=sorted(counted),
             )
@@ -148,4 +148,5 @@ def _caveats(contracts: list[ContractBehind], sees_money: bool) -> list[str]:
     if not sees_money:
         return ["Without the permission for money no pounds are shown."]
     unknown = sum(one.value_gbp is None for one in contracts)
-    return [f"{unknown} of {len(contracts)} contracts have no known value in pounds."] if unknown else []
+    said = f"{unknown} of {len(contracts)} contracts have no value in pounds that is known and yours to see."
+    return [said] if unknown else []

@@ -148,10 +148,11 @@ def list_duties(
 ) -> DutiesView:
     """Which contracts owe KPIs and an assessment of them, and by when, in the order of their ids.
 
+    Of the authorities that you act for: the KPIs and figures of others' contracts are not yours to judge by.
     A page may hold fewer contracts than asked for, and still not be the last.
     """
     on = at or today()
-    rows, marker = assessments.contract_page(session, principal, after=after, limit=limit)
+    rows, marker = assessments.judged_page(session, principal, after=after, limit=limit)
     paging.link_next(request, response, marker)
     named, reached = assessments.kpis_of(session, on), _reached(session, rows)
     items = [_duty(session, data, principal, named, reached, on) for data in rows]
@@ -191,7 +192,7 @@ def write_exemption(
 ) -> DutyView:
     """Say why a contract owes no KPIs, with a reason, or take it back."""
     actions.exempt(session, id, body.exemption, body.reason, by=principal)
-    data = assessments.contract(session, id, principal)
+    data = assessments.judged_contract(session, id, principal)
     assert data is not None
     named = assessments.kpis_of(session, today())
     return _duty(session, data, principal, named, _reached(session, [data]), today())
@@ -225,7 +226,7 @@ def list_assessments(
     limit: paging.Limit = 50,
 ) -> paging.Page[RatingView]:
     """The ratings given to a contract's KPIs, by period."""
-    if assessments.contract(session, id, principal) is None:
+    if assessments.judged_contract(session, id, principal) is None:
         raise NoSuchContract
     rows, marker = assessments.page(session, id, after=after, limit=limit)
     paging.link_next(request, response, marker)
@@ -233,7 +234,7 @@ def list_assessments(
 
 
 def _notice(session: Session, id: str, principal: Principal, asked: str | None, on: date) -> NoticeView:
-    data = assessments.contract(session, id, principal)
+    data = assessments.judged_contract(session, id, principal)
     if data is None:
         raise NoSuchContract
     period = period_named(asked) if asked is not None else _year_before(on)

@@ -9,6 +9,7 @@ from hedgerow_kit.auth import Principal
 from sqlalchemy import Row, select
 from sqlalchemy.orm import Session
 
+from hedgerow_outcomes.domain.authorities import of_contract
 from hedgerow_outcomes.domain.procurement import Agreement, Party
 from hedgerow_outcomes.store import kpis, registry
 from hedgerow_outcomes.tables import Assessment, Exemption, Record
@@ -22,13 +23,24 @@ def contract(session: Session, id: str, principal: Principal) -> dict[str, Any] 
     return found if found is not None and _is_seen(found, principal) else None
 
 
-def contract_page(
+def judged_contract(session: Session, id: str, principal: Principal) -> dict[str, Any] | None:
+    """A contract of whose performance a principal may know: see `_is_judged`."""
+    found = registry.one(session, CONTRACT, id)
+    return found if found is not None and _is_judged(found, principal) else None
+
+
+def judged_page(
     session: Session, principal: Principal, *, after: str | None, limit: int
 ) -> tuple[list[dict[str, Any]], str | None]:
-    """Contracts in the order of their ids. A page may hold fewer than asked for, and not be the last."""
+    """Such contracts in the order of their ids. A page may hold fewer than asked for, and not be the last."""
     query = select(Record.id, Record.data).where(Record.kind == CONTRACT, Record.deleted.is_(False))
     rows, marker = paging.keyset(session, query, [Record.id], after=after, limit=limit)
-    return [row.data for row in rows if _is_seen(row.data, principal)], marker
+    return [row.data for row in rows if _is_judged(row.data, principal)], marker
+
+
+def _is_judged(data: Mapping[str, Any], principal: Principal) -> bool:
+    """Whether the figures of a contract are within reach: to anybody else it would seem to have none."""
+    return principal.within(of_contract(data))
 
 
 def _is_seen(data: Mapping[str, Any], principal: Principal) -> bool:
@@ -41,11 +53,17 @@ def is_own(data: Mapping[str, Any], principal: Principal) -> bool:
     return principal.within(authority if authority is not None else "")
 
 
+def value_gbp(data: Mapping[str, Any], principal: Principal) -> float | None:
+    """What a contract costs, for those who may see money and act for its authority."""
+    value: float | None = data.get("value_gbp")
+    return value if principal.may("money") and is_own(data, principal) else None
+
+
 def agreement(session: Session, data: Mapping[str, Any], principal: Principal) -> Agreement:
-    """What the Act asks of a contract; its value only for those who may see money."""
+    """What the Act asks of a contract; its value only for those who may see what it costs."""
     held = session.get(Exemption, data["id"])
     return Agreement(
-        value_gbp=data.get("value_gbp") if principal.may("money") else None,
+        value_gbp=value_gbp(data, principal),
         start=_day(data.get("start")),
         end=_day(data.get("end")),
         terminated_on=_day(data.get("end")) if data.get("status") == "terminated" else None,
