@@ -1,7 +1,5 @@
 """Whose figures are: who may read them, and who may hand them in."""
 
-import json
-
 import pytest
 
 from tests.outcomes.knowing import area, contract, hear
@@ -158,11 +156,30 @@ def test_an_import_is_its_senders(filled):
         assert filled.get(both["receipts"], **acting("system", authority)).status_code == 404
 
 
-def test_an_average_over_authorities_is_made_of_what_one_may_see(filled):
-    answer = filled.get(
-        f"/v1/kpis/waits/aggregate?area={NATION}&level=authority&period=2026-01", **acting("reader", OURS)
-    )
-    assert THEIRS not in json.dumps(answer.json().get("parts", []))
+def test_a_sum_over_authorities_is_made_of_what_one_may_see(filled):
+    send(filled, "kpis", "id,name,aggregation\ncases,Cases,sum\n")
+    send(filled, "observations", f"{HEAD}cases,{OURS},2026-01,20\ncases,{THEIRS},2026-01,300\n")
+    for authorities, told in (((OURS,), (20, 1)), ((OURS, THEIRS), (320, 2)), (("*",), (320, 2))):
+        url = f"/v1/kpis/cases/aggregate?area={NATION}&level=authority&period=2026-01"
+        answer = filled.get(url, **acting("reader", *authorities)).json()
+        assert (answer["value"], answer["with_value"]) == told
+        assert answer["areas"] == 2
+        assert bool(answer["computed"]["caveats"]) is (told[1] == 1)
+
+
+def test_what_never_landed_is_nobodys(filled):
+    line = "organisation:Z,2026-01,1\n"
+    for authority, kpi, landed in ((OURS, "unheard", 0), (THEIRS, "waits", 1), (OURS, "waits", 0)):
+        filled.headers.update(identity("outcomes", role="system", authorities=(authority,)))
+        assert counts(filled, "observations", f"{HEAD}{kpi},{line}") == (landed, 0, 0, 1 - landed)
+
+
+def test_who_acts_for_two_hands_in_figures_of_the_kpi_of_both(filled):
+    filled.headers.update(identity("outcomes", role="system", authorities=(OURS, THEIRS)))
+    send(filled, "kpis", "id,name\njoint,Joint\n")
+    rows = f"{HEAD}joint,{OURS},2026-01,5\njoint,{THEIRS},2026-01,6\njoint,organisation:J,2026-01,7\n"
+    assert counts(filled, "observations", rows) == (3, 0, 0, 0)
+    assert set(values(filled, kpi="joint").values()) == {5, 6, 7}
 
 
 def test_a_ledger_is_kept_by_the_parties_of_its_scheme(outcomes):

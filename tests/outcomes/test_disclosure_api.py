@@ -181,3 +181,13 @@ def test_which_cells_add_up() -> None:
     ]
     circle = Tree({"A": ["B"], "B": ["A"]}, {})
     assert equations([Cell("A", year)], circle) == []
+
+
+def test_a_correction_of_what_may_be_shown_undoes_no_breach_meanwhile(protected: Client) -> None:
+    before = protected.get("/v1/outcome-events").json()
+    opened = {event["data"]["subject"]: event["type"] for event in before["items"]}
+    assert opened == dict.fromkeys((WARDS[2], WARDS[3], TOWN), "hedgerow.breach.opened")
+    send(protected, "observations", HEAD + rows("cases", **{WARDS[2]: 41}))
+    after = protected.get("/v1/outcome-events", params={"after": before["position"]}).json()
+    told = [(event["type"], event["data"] and event["data"]["worst"]) for event in after["items"]]
+    assert told == [("hedgerow.breach.changed", 41.0)]

@@ -1,6 +1,6 @@
 """Importing observations: a file read in chunks, each compared with what is known and written in one go."""
 
-from collections.abc import Iterator, Sequence, Set
+from collections.abc import Iterator, Mapping, Sequence, Set
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
@@ -48,6 +48,7 @@ class ObservationImport:
     protected: set[int] = field(default_factory=set)
     _vocabulary: Vocabulary[str] | None = None
     _of_place: Ints = field(default_factory=lambda: np.zeros(0, np.int32))
+    _owners: dict[str, str | None] = field(default_factory=dict)
 
     def write(self, session: Session, checked: Checked) -> list[Outcome]:
         """Write a chunk in the transaction of a session; gives what became of each of its rows."""
@@ -85,7 +86,7 @@ class ObservationImport:
         rows = pl.DataFrame(
             {
                 "kpi": kpi,
-                "subject": self._subject_numbers(session, checked.subject),
+                "subject": self._numbered(session, checked.subject),
                 "period_start": checked.period_start,
                 "period_end": checked.period_end,
                 "value": checked.value,
@@ -106,15 +107,18 @@ class ObservationImport:
             if result.corrected.height:
                 ledger.correct(session, _columns(result.corrected, learning), learning=learning)
             feed.record(session, "observations", self.import_id)
-            self._hold_back(session, [result.new, result.corrected])
-            judged = store.judged(session)
+            protected = thresholds.protected(session)
+            self._hold_back(session, [result.new, result.corrected], protected)
+            # What is held back is no value yet: breaches of it are followed when it is settled.
+            judged = store.judged(session) - protected.keys()
             if judged:
                 breaches.follow(session, _pairs([result.new, result.corrected], judged))
         return _outcomes(checked, result)
 
-    def _hold_back(self, session: Session, frames: Sequence[pl.DataFrame]) -> None:
+    def _hold_back(
+        self, session: Session, frames: Sequence[pl.DataFrame], protected: Mapping[int, int]
+    ) -> None:
         """Withhold what has come of KPIs with a threshold, until all of the file can be judged together."""
-        protected = thresholds.protected(session)
         if not protected:
             return
         keys = pl.concat([frame.select(comparison.KEY) for frame in frames])
@@ -127,8 +131,7 @@ class ObservationImport:
 
     def _of_own_subjects(self, session: Session, checked: Checked) -> Checked:
         """The rows of subjects that who sent them may speak for."""
-        numbers_of_rows = self._subject_numbers(session, checked.subject)
-        own = numbers_of_rows != _NOT_OURS
+        own = self._look_up(session, checked.subject) != _NOT_OURS
         if own.all():
             return checked
         faults = [
@@ -137,7 +140,8 @@ class ObservationImport:
         ]
         return _kept(checked, own, faults)
 
-    def _subject_numbers(self, session: Session, subjects: Names[str]) -> Ints:
+    def _look_up(self, session: Session, subjects: Names[str]) -> Ints:
+        """The numbers of subjects; 0 for those of the sender's own that have none yet."""
         vocabulary = subjects.vocabulary
         if vocabulary is not self._vocabulary:
             self._vocabulary, self._of_place = vocabulary, np.zeros(0, np.int32)
@@ -152,14 +156,25 @@ class ObservationImport:
         return of_place[subjects.numbers]
 
     def _own_subjects(self, session: Session, texts: Sequence[str]) -> dict[str, int]:
-        """The numbers of those of these subjects that the sender may speak for, new ones included."""
+        """The numbers of those of these subjects that the sender may speak for; of new ones 0."""
         known = numbers.of_subjects(session, texts)
         new = [text for text in texts if text not in known]
         owners = authorities.of_subjects(session, new, by=self.by.stamp)
-        own = {text: owner for text, owner in owners.items() if self.by.owns(owner)}
-        return {text: one.number for text, one in known.items() if self.by.owns(one.authority_code)} | (
-            numbers.number_subjects(session, own)
-        )
+        self._owners = {text: owner for text, owner in owners.items() if self.by.owns(owner)}
+        return {
+            text: one.number for text, one in known.items() if self.by.owns(one.authority_code)
+        } | dict.fromkeys(self._owners, 0)
+
+    def _numbered(self, session: Session, subjects: Names[str]) -> Ints:
+        """The numbers of the sender's own subjects; new ones get theirs, now that rows of them land."""
+        numbered = self._of_place[subjects.numbers]
+        new = np.unique(subjects.numbers[numbered == 0])
+        if len(new):
+            texts = [subjects.vocabulary.meanings[place] for place in new]
+            given = numbers.number_subjects(session, {text: self._owners[text] for text in texts})
+            self._of_place[new] = [given[text] for text in texts]
+            numbered = self._of_place[subjects.numbers]
+        return numbered
 
 
 def begin_import(
