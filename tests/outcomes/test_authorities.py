@@ -1,6 +1,10 @@
 """Whose figures are: who may read them, and who may hand them in."""
 
+from datetime import date
+
 import pytest
+from hedgerow_kit.db import Database
+from hedgerow_outcomes.actions.lateness import tell_late
 
 from tests.outcomes.knowing import area, contract, hear
 from tests.outcomes.sending import HEAD, counts, receipts, send, values
@@ -199,6 +203,42 @@ def test_a_ledger_is_kept_by_the_parties_of_its_scheme(outcomes):
         (THEIRS, 100.0),
         ("organisation:X", 10.0),
     }
+
+
+def test_an_authority_is_late_though_another_has_sent_its_own(outcomes, outcomes_url):
+    hear(outcomes_url, *TREE)
+    send(outcomes, "kpis", KPIS)
+    # For comparison, by who acts for all: nobody's own, in whomever they are.
+    send(outcomes, "observations", f"{HEAD}waits,{NATION},2025-09,5\nwaits,{STRAY},2025-08,5\n")
+    for authority, subject, month in ((OURS, OUR_WARD, "06"), (THEIRS, THEIRS, "08"), (OURS, OURS, "05")):
+        outcomes.headers.update(identity("outcomes", role="system", authorities=(authority,)))
+        send(outcomes, "observations", f"{HEAD}waits,{subject},2025-{month},5\n")
+    asked = {
+        (OURS,): [(OURS, "2025-06-30", "2025-08-30")],
+        (THEIRS,): [],
+        ("*",): [(OURS, "2025-06-30", "2025-08-30")],
+    }
+    for authorities, expected in asked.items():
+        items = outcomes.items("/v1/observations/late?at=2025-09-01", **acting("reader", *authorities))
+        assert [(one["authority"], one["latest_end"], one["due"]) for one in items] == expected
+    items = outcomes.items("/v1/observations/late?at=2025-12-01", **acting("reader", "*"))
+    assert [(one["authority"], one["days_late"]) for one in items] == [(None, 1), (OURS, 93), (THEIRS, 32)]
+    database = Database(outcomes_url)
+    for _ in range(2):
+        tell_late(database, today=date(2025, 9, 1))
+    tell_late(database, today=date(2025, 11, 1))
+    database.dispose()
+
+    def told(*authorities):
+        answer = outcomes.get("/v1/outcome-events?types=kpi.late", **acting("reader", *authorities)).json()
+        data = [event["data"] for event in answer["items"]]
+        return [(one["authority"], one["due"], one["areas"]) for one in data]
+
+    ours, theirs = (
+        (code, due, [code, NATION]) for code, due in ((OURS, "2025-08-30"), (THEIRS, "2025-10-30"))
+    )
+    assert told("*") == [ours, theirs]
+    assert (told(OURS), told(THEIRS), told("E06999003")) == ([ours], [theirs], [])
 
 
 def test_what_happened_to_others_is_not_told(filled):

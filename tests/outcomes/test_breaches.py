@@ -145,6 +145,7 @@ def test_a_kpi_is_late_by_its_own_frequency(outcomes: Client) -> None:
     (late,) = outcomes.items("/v1/observations/late", params={**asked, "at": "2025-09-30"})
     assert late == {
         "kpi": "seen",
+        "authority": None,
         "frequency": "monthly",
         "latest_end": "2025-06-30",
         "due": "2025-09-29",

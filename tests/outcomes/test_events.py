@@ -134,6 +134,7 @@ def test_a_late_kpi_is_told_once_for_each_day_it_was_due(outcomes: Client, outco
         "frequency": "monthly",
         "owner": None,
         "due": "2025-08-30",
+        "authority": None,
         "areas": [],
     }
     send(outcomes, "observations", HEAD + "seen,organisation:A,2025-07,99\n")

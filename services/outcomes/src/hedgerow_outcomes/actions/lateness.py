@@ -11,7 +11,9 @@ from hedgerow_outcomes.tables import feed
 
 
 def tell_late(database: Database, *, today: date) -> None:
-    """Tell of every KPI that is overdue and was not told of: once for each day by which a value was due."""
+    """Tell of every KPI that is overdue and was not told of: once for each day by which a value was due, to
+    each authority that sends its own.
+    """
     with database.reading() as session:
         if next(untold(session, at=today, grace_days=GRACE_DAYS), None) is None:
             return

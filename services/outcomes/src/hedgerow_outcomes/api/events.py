@@ -19,6 +19,7 @@ from hedgerow_outcomes.domain.subjects import parse_subject
 from hedgerow_outcomes.domain.totals import Tree
 from hedgerow_outcomes.store import breaches, kpis, observations, payments, registry
 from hedgerow_outcomes.store.areas import Areas
+from hedgerow_outcomes.store.late import named
 from hedgerow_outcomes.tables import feed
 
 router = problems.router(tags=["events"])
@@ -145,8 +146,8 @@ def _statements(session: Session, ids: Sequence[str], principal: Principal, tree
 
 
 def _late_kpis(session: Session, ids: Sequence[str], principal: Principal, tree: Tree) -> Told:
-    pairs = {id: id.rsplit("/", 1) for id in ids}
-    rows = kpis.in_force_by_id(session, [kpi for kpi, _ in pairs.values()], today())
+    late = {id: named(id) for id in ids}
+    rows = kpis.in_force_by_id(session, [kpi for kpi, _, _ in late.values()], today())
     # That a KPI is late tells that there are figures of it: only to those who see any.
     seen = observations.latest_ends(session, list(rows))
     return {
@@ -156,10 +157,11 @@ def _late_kpis(session: Session, ids: Sequence[str], principal: Principal, tree:
             "frequency": rows[kpi].frequency,
             "owner": rows[kpi].owner,
             "due": due,
-            "areas": [],
+            "authority": authority,
+            "areas": [] if authority is None else tree.around(authority),
         }
-        for id, (kpi, due) in pairs.items()
-        if kpi in seen
+        for id, (kpi, authority, due) in late.items()
+        if kpi in seen and principal.within(authority)
     }
 
 

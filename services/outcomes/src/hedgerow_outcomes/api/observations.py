@@ -69,9 +69,13 @@ class LatestView(BaseModel):
 
 
 class LateView(BaseModel):
-    """A KPI whose next value is overdue. `latest_end`: the last day of its latest period with a value."""
+    """A KPI whose next value is overdue. `latest_end`: the last day of its latest period with a value.
+
+    `authority`: whose figures are overdue, where it sends its own; null: those of all who send none.
+    """
 
     kpi: str
+    authority: str | None
     frequency: str
     latest_end: date
     due: date
@@ -151,8 +155,9 @@ def list_late(
 ) -> paging.Page[LateView]:
     """The KPIs whose next value is overdue by their own frequency, in the order of their ids.
 
-    A KPI that does not say how often it is measured, or has no value yet, cannot be late. A page may hold
-    fewer items than asked for, and still not be the last.
+    Each authority that sends figures of its own is judged by these alone: a KPI comes once for each that is
+    late. A KPI that does not say how often it is measured, or has no value yet, cannot be late. A page speaks
+    for as many KPIs as asked for: it may hold more or fewer items, and still not be the last.
     """
     on = at or today()
     rows, marker = kpis.page_in_force(session, on, after=after, limit=limit)
