@@ -38,14 +38,15 @@ class Client:
     def items(self, url: str, **options: Any) -> list[Any]:
         """All items of a list, page after page."""
         found: list[Any] = []
-        params = dict(options.pop("params", {}))
+        # Merged: parameters that are handed over, even none, would take the place of those in the address.
+        asked = httpx.URL(url).copy_merge_params(options.pop("params", {}))
         while True:
-            answer = self.get(url, params=params, **options)
+            answer = self.get(str(asked), **options)
             assert answer.status_code == 200, answer.text
             found += answer.json()["items"]
             if answer.json()["next"] is None:
                 return found
-            params["after"] = answer.json()["next"]
+            asked = asked.copy_set_param("after", answer.json()["next"])
 
 
 @contextmanager
