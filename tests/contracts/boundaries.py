@@ -1,5 +1,6 @@
 """Two authorities' records in each app: what is theirs, by the ids that an attacker of ours would try."""
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -19,13 +20,24 @@ OURS, THEIRS = "E06999001", "E06999002"
 # In each name and id of theirs that can be chosen.
 WORD = "zebra"
 
+# For the place of ours, bought by one buyer: in force beside ours, and over.
+CONTRACTS = f"""
+    id           | services | start      | end        | buyers | authority | published
+    ours         | s1       | 2025-01-01 |            | zoo    | {OURS}    | no
+    {WORD}-deal  | s1;s4    | 2025-01-01 | 2030-06-30 | zoo    | {THEIRS}  | no
+    {WORD}-ended | s2       | 2024-01-01 | 2025-03-31 | zoo    | {THEIRS}  | no
+    """
+
 
 @dataclass(frozen=True)
 class World:
-    """theirs: the ids of what is theirs · known: what stands for a parameter that has to be given."""
+    """theirs: the ids of what is theirs · known: what stands for a parameter that has to be given · public:
+    patterns of what bears their word and is everybody's to read
+    """
 
     theirs: tuple[str, ...]
     known: dict[str, str]
+    public: tuple[str, ...] = ()
 
 
 def acting(app: str, role: str, authority: str) -> dict[str, str]:
@@ -113,11 +125,15 @@ def outcomes(client: Client, url: str) -> World:
 
 
 def network(client: Client, url: str) -> World:
+    town = json.loads(json.dumps(records(**TOWN, contracts=CONTRACTS)).replace("E06000001", OURS))
+    for _, id, data in town:
+        if id.startswith(WORD):
+            data["title"] = "Zebra crossings"
     database = Database(url)
-    feed(database, records(**TOWN))
+    feed(database, town)
     database.dispose()
     send = _Sender(client, "network")
-    design = {"id": f"{WORD}-net", "name": "Zebra network", "areas": ["E06000001"], "commissioners": ["zoo"]}
+    design = {"id": f"{WORD}-net", "name": "Zebra network", "areas": [OURS], "commissioners": ["zoo"]}
     send("POST", "/v1/networks", THEIRS, json=design)
     send("POST", "/v1/networks", OURS, json=design | {"id": "ours", "name": "Ours"})
     relations = "network,from,to,type\n"
@@ -127,7 +143,7 @@ def network(client: Client, url: str) -> World:
     rules = send("POST", "/v1/adequacy-rules", THEIRS, json=standards)
     return World(
         (f"{WORD}-net", f"{WORD}-car", f"{WORD}-body", rules["id"], sent),
-        {"area": "E06000001", "id": "ours", "name": "car", "version": "1", "need": "t:food",
+        {"area": OURS, "id": "ours", "name": "car", "version": "1", "need": "t:food", "this_need": "t:food",
          "cell_area": "E05000001", "import_id": "x"},
     )  # fmt: skip
 
@@ -161,6 +177,7 @@ def registry(client: Client, url: str) -> World:
         (*ids, made["ocid"], fed["id"], pull["id"], sent),
         {"id": kitchen, "code": "E06999001", "first_id": holdings, "second_id": kitchen, "by": "sector",
          "weights": "local=1", "buyer": holdings, "import_id": "x", "pull_id": "x"},
+        (f"{WORD}-(source|feed|open)", f"{WORD}-o\\b"),
     )  # fmt: skip
 
 

@@ -155,6 +155,39 @@ def test_every_operation_tells_nothing_of_anything_of_another_authority(app, wor
     print(f"\n{app}: {len(everything)} pairs of operation and id, 0 rows, 0 hints")
 
 
+def plain_questions(app, known):
+    """Each operation as it comes, and with each word that a parameter of words takes."""
+    for method, path, operation in operations(app, reading=True):
+        named = {one["name"]: one for one in operation.get("parameters", ()) if one["in"] != "header"}
+        needed = {name: known.get(name, "x") for name, one in named.items() if one.get("required")}
+        yield question(method, path, named, needed)
+        for name, parameter in named.items():
+            if name not in SHAPES:
+                for word in words_of(parameter["schema"]):
+                    yield question(method, path, named, needed | {name: word})
+
+
+def words_of(schema):
+    kinds = [schema, *schema.get("anyOf", ())]
+    kinds += [one["items"] for one in kinds if "items" in one]
+    return [word for one in kinds for word in one.get("enum", ())]
+
+
+@pytest.mark.parametrize("app", WORLDS)
+def test_no_answer_about_what_is_ours_names_what_is_another_authoritys(app, world):
+    client, theirs, _ = world
+    nothing = twin(theirs.theirs[0])
+    named, answered = 0, 0
+    for place, one in enumerate(plain_questions(app, theirs.known)):
+        everything = asked(client, one, acting(app, "administrator", "*"), nothing)
+        told = asked(client, one, acting(app, READERS[place % len(READERS)], OURS), nothing)
+        assert WORD not in re.sub("|".join(theirs.public) or "^$", "", told["body"].lower()), one
+        named += WORD in everything["body"].lower()
+        answered += told["status"] == "200"
+    assert named > 5, "nothing of theirs is told to anybody: asking shows nothing"
+    print(f"\n{app}: {answered} answers, {named} of them name what is theirs to who acts for all")
+
+
 @pytest.mark.parametrize("app", WORLDS)
 def test_each_of_the_ids_is_one_that_its_authority_gets_an_answer_about(app, world):
     client, theirs, _ = world

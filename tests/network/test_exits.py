@@ -267,26 +267,6 @@ def test_fragility_by_site_and_contract_over_the_api(town):
     assert town.get(f"{AT}/fragility?by=building").status_code == 422
 
 
-def test_contracts_that_are_not_published_are_named_to_nobody_of_one_authority(database, network):
-    made = records(**PLACE, contracts=CONTRACTS)
-    secret = [
-        (kind, id, data | {"published": False, "title": "Secret"} if id == "k1" else data)
-        for kind, id, data in made
-    ]
-    feed(database, secret)
-    asked = {"by": "contract", "rule": "declared", "pairs": True}
-    with network(role="reader", authorities=("E06000001",)) as reader:
-        answer = reader.get(f"{AT}/fragility", params=asked)
-        assert [pair["id"] for pair in answer.json()["items"]] == ["k2,k3"]
-        assert "not published" in " ".join(answer.json()["computed"]["caveats"])
-        for path in ("fragility?by=contract", "weak-points?by=contract"):
-            assert "k1" not in reader.get(f"{AT}/{path}&rule=declared").text
-        assert reader.get(f"{AT}/fragility/k1?by=contract").status_code == 404
-    with network() as everybody:
-        pairs = everybody.items(f"{AT}/fragility", params=asked)
-        assert [pair["id"] for pair in pairs] == ["k2,k3", "k1,k3"]
-
-
 def test_weak_points_over_the_api(town):
     found = town.items(f"{AT}/weak-points", params={"by": "provider", "rule": "within:1"})
     # Ant – food in West, food in Middle; Bee – food in Middle and East, debt in Middle and East.

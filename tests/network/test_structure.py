@@ -98,8 +98,47 @@ def test_money_is_for_who_may_see_it_and_unpublished_contracts_for_who_may_know_
     for part in (seen["contracts"], seen["items"], seen["layers"]):
         for one in part:
             assert [value for name, value in one.items() if name.endswith("_gbp") and value] == []
-    assert [c["value"] for c in seen["evaluation"] if "GBP per" in c["unit"]] == [None]
     assert any("need the permission money" in caveat for caveat in seen["computed"]["caveats"])
+
+
+def test_a_commissioner_sees_what_contracts_of_its_own_authority_are_worth(database, network):
+    made = town_with_contracts(published=False)
+    for _, id, data in made:
+        if id in ("k1", "k5"):
+            data["authority_code"] = {"k1": "E06000001", "k5": "E06000002"}[id]
+    feed(database, made)
+    with network(role="commissioner", authorities=("E06000001",)) as client:
+        own = client.get(AT).json()
+    with network(role="commissioner", authorities=("E06000001", "E06000002")) as client:
+        both = client.get(AT).json()
+    # k1 is not published, and its own. k2 is nobody's in particular, k5 another authority's.
+    told = {one["contract"]: (one["value_gbp"], one["front_line_gbp"]) for one in own["contracts"]}
+    assert told == {"k1": (10_000_000, 8_096_000), "k2": (None, None), "k5": (None, None)}
+    assert (own["money"]["value_gbp"], own["money"]["front_line_gbp"]) == (10_000_000, 8_096_000)
+    by_id = {node["id"]: node["received_gbp"] for node in own["items"]}
+    assert (by_id["zoo"], by_id["fox"]) == (10_000_000, None)
+    assert [one["received_gbp"] for one in own["layers"]][1] == 10_000_000
+    assert any("2 of 3 contracts are not of your authority" in said for said in own["computed"]["caveats"])
+    assert [one["received_gbp"] for one in both["layers"]][1] == 10_000_900
+    assert any("1 of 3 contracts are not of your" in said for said in both["computed"]["caveats"])
+
+
+def test_the_cost_to_the_community_is_for_who_may_see_the_value_of_every_contract(database, network):
+    made = [
+        (kind, id, data | {"authority_code": "E06000001" if id == "k1" else "E06000002"})
+        if kind == "contract"
+        else (kind, id, data)
+        for kind, id, data in town_with_contracts()
+        if id != "k2"
+    ]
+    feed(database, made)
+    found = {}
+    for authorities in (("E06000001",), ("E06000001", "E06000002")):
+        with network(role="commissioner", authorities=authorities) as client:
+            (cost,) = [c for c in client.get(AT).json()["evaluation"] if "GBP per" in c["unit"]]
+            found[len(authorities)] = cost["value"]
+    # 10,000,900 pounds for 6,000 residents.
+    assert found == {1: None, 2: pytest.approx(10_000_900 / 6000)}
 
 
 def test_an_empty_place_is_an_answer(database, network):

@@ -194,15 +194,29 @@ def test_pairs_are_told_apart_and_each_kind_is_explained(town):
     assert kinds(by_provider[0]) == ["duplication", "same-owner", "paid-twice"]
 
 
-def test_money_is_shown_to_those_who_may_see_it(database, network):
-    feed(database, records(**DOUBLED))
+def test_money_is_shown_to_those_who_may_see_it_of_their_own_authority(database, network):
+    made = records(**DOUBLED)
+    for _, id, data in made:
+        if id in ("c1", "c2"):
+            data["authority_code"] = {"c1": "E06000001", "c2": "E06000002"}[id]
+    feed(database, made)
     found = {}
-    for role in ("reader", "commissioner"):
-        with network(role=role, authorities=("E06000001",)) as client:
+    for role, authority in (
+        ("reader", "E06000001"),
+        ("commissioner", "E06000001"),
+        ("commissioner", "*"),
+        ("reader", "*"),
+    ):
+        with network(role=role, authorities=(authority,)) as client:
             (pair,) = client.items(f"{AT}/overlaps", params={"by": "contract"})
             assert (pair["first"]["id"], pair["second"]["id"], kinds(pair)) == ("c1", "c2", ["paid-twice"])
-            found[role] = pair["paid_twice"][0]["value_gbp"]
-    assert found == {"reader": None, "commissioner": [100_000.0, 250_000.0]}
+            found[role, authority] = pair["paid_twice"][0]["value_gbp"]
+    assert found == {
+        ("reader", "E06000001"): None,
+        ("commissioner", "E06000001"): [100_000.0, None],
+        ("commissioner", "*"): [100_000.0, 250_000.0],
+        ("reader", "*"): None,
+    }
 
 
 def test_two_providers_with_the_same_back_office_capability_in_one_area_appear_as_overlap(database, network):

@@ -96,7 +96,7 @@ def records(
     sites: id | service | lon | lat | area · residents: area | count [| age_from | age_to] ·
     indices: index | area | value · demand: need | area | count | weight ·
     contracts: id | services | start | end [| status | needs | areas | buyers | suppliers | value |
-    successor | extended_to]
+    successor | extended_to | authority | published]; published: `no`, else it is
     """
     made: Records = []
     for row in rows(areas) if areas else []:
@@ -191,7 +191,8 @@ def records(
             "lots": [],
             "subcontracts": [],
             "successor_id": row.get("successor") or None,
-            "published": True,
+            "published": row.get("published") != "no",
+            "authority_code": row.get("authority") or None,
         }
         made.append(("contract", row["id"], found))
     return made

@@ -13,6 +13,7 @@ from hedgerow_kit.auth import ALL_AUTHORITIES, Principal, require
 from hedgerow_kit.problems import UNAVAILABLE, Problem
 
 from hedgerow_network.domain.asking import find_area, find_need, read_rule
+from hedgerow_network.domain.contracts import Contract
 from hedgerow_network.domain.eligibility import read_cohort
 from hedgerow_network.domain.explain_answers import ANSWERS
 from hedgerow_network.domain.locality import Assessment, Question, assess
@@ -90,12 +91,20 @@ async def fresh(
         await asyncio.sleep(_LOOK_AGAIN_SECONDS)
 
 
-def snapshot(request: Request, _fresh: Annotated[None, Depends(fresh)]) -> Snapshot:
-    """The projection of now; a problem while it was never complete."""
+Reader = Annotated[Principal, require("read")]
+
+
+def snapshot(request: Request, principal: Reader, _fresh: Annotated[None, Depends(fresh)]) -> Snapshot:
+    """The projection of now as the caller may know it; a problem while it was never complete."""
     found = cast(Snapshots, request.app.state.snapshots).current()
     if not found.settled:
         raise _later(NotFedYet.__doc__)
-    return found
+    return found.seen_by(principal.owns)
+
+
+def sees_value(principal: Principal, contract: Contract) -> bool:
+    """Whether a caller may see what a contract is worth: one of its own authorities."""
+    return principal.may("money") and principal.owns(contract.authority)
 
 
 def _later(reason: str | None) -> Problem:
@@ -103,7 +112,6 @@ def _later(reason: str | None) -> Problem:
 
 
 Now = Annotated[Snapshot, Depends(snapshot)]
-Reader = Annotated[Principal, require("read")]
 
 
 @dataclass(frozen=True)
@@ -131,8 +139,6 @@ class Asked:
     long_cells: int
     """A question about more cells than these is a long one."""
     principal: Principal
-    money: bool
-    """Whether the caller may see what contracts are worth."""
     explained: str
     """Where the services behind the answer are explained, a need's id to be put for `{need}`."""
 
@@ -267,7 +273,6 @@ def asked(
         state.answers,
         state.long_cells,
         principal,
-        money=principal.may("money"),
         explained=_explained(request, question.locality),
     )
 

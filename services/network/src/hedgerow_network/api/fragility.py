@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 import numpy as np
 from fastapi import Query, Request, Response
 from hedgerow_kit import problems
-from hedgerow_kit.auth import ALL_AUTHORITIES, Principal
+from hedgerow_kit.auth import Principal
 from hedgerow_kit.db import Reading
 from hedgerow_kit.paging import After, Limit, link_next, window
 from pydantic import BaseModel, Field
@@ -52,33 +52,13 @@ By = Annotated[
 ]
 
 
-def _exits(asked: Asked, by: Kind | None, principal: Principal) -> tuple[Asked, Exits]:
+def _exits(asked: Asked, by: Kind | None) -> tuple[Asked, Exits]:
     """The question as it is counted by whoever is to leave, and who that may be."""
     kind: Kind = by or ("owner" if asked.question.count == "owners" else "provider")
     if kind in ("provider", "owner"):
         asked = asked.about(count=f"{kind}s")
-    everything = ALL_AUTHORITIES in principal.authorities
-    found = asked.answers.get(
-        (asked.key, "exits", kind, everything),
-        lambda: exits(asked.assessment(), kind, unpublished=everything),
-    )
+    found = asked.answers.get((asked.key, "exits", kind), lambda: exits(asked.assessment(), kind))
     return asked, found
-
-
-def _computed(asked: Asked, found: Exits) -> Computed:
-    said = computed(asked, found.assessment)
-    contracts = found.assessment.facts.contracts.by_id
-    kept = sum(
-        id in contracts and not contracts[id].published
-        for id, leaves in zip(found.ids, found.leaves, strict=True)
-        if not leaves
-    )
-    if found.by != "contract" or not kept:
-        return said
-    some = "1 contract is" if kept == 1 else f"{kept} contracts are"
-    return said.model_copy(
-        update={"caveats": [*said.caveats, f"{some} not published yet and not looked at here."]}
-    )
 
 
 @router.get("/fragility")
@@ -86,7 +66,6 @@ def fragility(
     request: Request,
     response: Response,
     asked: About,
-    principal: Reader,
     by: By = None,
     pairs: Annotated[
         bool,
@@ -101,7 +80,7 @@ def fragility(
     have closed (under `sited` and `within`: all that lie in or near the area), with its contracts when all in
     force have ended; what has no site, or no contract, does not fall with any.
     """
-    page = fragile_page(asked, by, principal, pairs=pairs, after=after, limit=limit)
+    page = fragile_page(asked, by, pairs=pairs, after=after, limit=limit)
     link_next(request, response, page.next)
     return page
 
@@ -109,14 +88,13 @@ def fragility(
 def fragile_page(
     about: Asked,
     by: Kind | None,
-    principal: Principal,
     *,
     pairs: bool,
     after: str | None,
     limit: int,
 ) -> FragilePage:
     """A page of the ranked list."""
-    asked, found = _exits(about, by, principal)
+    asked, found = _exits(about, by)
     people, cells = (
         (found.pairs.people, found.pairs.cells) if pairs else (found.alone.people, found.alone.cells)
     )
@@ -135,7 +113,7 @@ def fragile_page(
     return FragilePage(
         items=[_of_pair(found, position) if pairs else _of_one(found, position) for position in page],
         next=following,
-        computed=_computed(asked, found),
+        computed=computed(asked, found.assessment),
     )
 
 
@@ -196,14 +174,13 @@ class Removed(Named):
 def removed(
     about: About,
     id: str,
-    principal: Reader,
     by: By = None,
     together_with: Annotated[
         list[str] | None, Query(alias="with", max_length=20, description="Others who leave at the same time")
     ] = None,
 ) -> Removed:
     """What if this one left (or several did): the cells newly uncovered, and those left with one."""
-    asked, found = _exits(about, by, principal)
+    asked, found = _exits(about, by)
     of = found.assessment
     place = {one: number for number, one in enumerate(found.ids) if found.leaves[number]}
     said = list(dict.fromkeys([id, *(together_with or [])]))
@@ -221,7 +198,7 @@ def removed(
         people_uncovered=whole(gone.people),
         uncovered=[cell(of, int(one)) for one in gone.uncovered],
         single=[cell(of, int(one)) for one in gone.single],
-        computed=_computed(asked, found),
+        computed=computed(asked, found.assessment),
     )
 
 
@@ -270,7 +247,7 @@ def list_weak_points(
     it, a link a bridge: without it the rest falls into more pieces. A cell that is a point is where providers
     meet who have nothing else in common.
     """
-    asked, found = _exits(about, by, principal)
+    asked, found = _exits(about, by)
     referred = _referrals(session, principal, found)
     key = (asked.key, "weak points", found.by, found.leaves.tobytes(), referred)
     items = asked.answers.get(key, lambda: _weak_points(found, referred))
@@ -294,7 +271,7 @@ def list_weak_points(
         items=[items[place] for place in page],
         next=following,
         referrals=len(referred),
-        computed=_computed(asked, found),
+        computed=computed(asked, found.assessment),
     )
 
 

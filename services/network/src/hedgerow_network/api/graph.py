@@ -155,9 +155,9 @@ def graph_of_locality(
     """
     chosen = _chosen(request, format)
     types, kinds = types_named(type), _kinds(kind)
-    found, read = locality_structure(request, asked, session, principal, types)
+    found, read = locality_structure(request, asked, session, types)
     of = asked.assessment()
-    key = (asked.key, "graph", types, kinds, read.versions, len(found.web.chains))
+    key = (asked.key, "graph", types, kinds, read.versions)
     graph = asked.answers.get(key, lambda: drawing.of_locality(of, found.web, kinds))
     computed = GraphComputed(
         at=asked.question.at,

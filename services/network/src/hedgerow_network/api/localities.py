@@ -8,7 +8,7 @@ from hedgerow_kit import problems
 from hedgerow_kit.paging import After, Limit, link_next, window
 from pydantic import BaseModel, Field
 
-from hedgerow_network.api.asking import About, AboutCell, NeedPath, Reader
+from hedgerow_network.api.asking import About, AboutCell, NeedPath
 from hedgerow_network.api.fragility import Fragile, fragile_page
 from hedgerow_network.api.gaps import Gap, Limits, gaps_page, thresholds_of
 from hedgerow_network.api.wire import (
@@ -177,7 +177,7 @@ FIRST = 5
 
 
 @router.get("/summary")
-def summarise(request: Request, response: Response, asked: About, principal: Reader) -> Summary:
+def summarise(request: Request, response: Response, asked: About) -> Summary:
     """The place in a few figures: cells by status, needs by people uncovered, the largest gaps, the most
     fragile.
     """
@@ -208,6 +208,6 @@ def summarise(request: Request, response: Response, asked: About, principal: Rea
         largest_gaps=gaps_page(
             request, asked, UNLESS_SAID, thresholds_of(asked, Limits()), after=None, limit=FIRST
         ).items,
-        most_fragile=fragile_page(asked, None, principal, pairs=False, after=None, limit=FIRST).items,
+        most_fragile=fragile_page(asked, None, pairs=False, after=None, limit=FIRST).items,
         computed=computed(asked, of),
     )

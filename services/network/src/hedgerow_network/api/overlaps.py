@@ -11,7 +11,7 @@ from hedgerow_kit.paging import After, Limit, link_next, window
 from numpy.typing import NDArray
 from pydantic import BaseModel, Field
 
-from hedgerow_network.api.asking import About, Asked, FactsBeside
+from hedgerow_network.api.asking import About, Asked, FactsBeside, sees_value
 from hedgerow_network.api.wire import Computed, Named, computed, provider_named, service_named, unit, whole
 from hedgerow_network.domain import telling_apart
 from hedgerow_network.domain.caveats import listed
@@ -57,7 +57,8 @@ class PaidTwice(BaseModel):
     contracts: list[Named]
     buyers: list[Named]
     value_gbp: list[float | None] | None = Field(
-        description="What each is worth; null unless you may see contract values"
+        description="What each is worth; null unless you may see contract values, of each that is not of an "
+        "authority of yours"
     )
 
 
@@ -412,7 +413,9 @@ def _paid_twice(asked: Asked, of: Assessment, pair: int) -> PaidTwice:
     return PaidTwice(
         contracts=[Named(id=one.id, name=one.title) for one in two],
         buyers=[Named(id=id, name=of.facts.directory.organisation_name(id)) for id in buyers],
-        value_gbp=[one.value_gbp for one in two] if asked.money else None,
+        value_gbp=[one.value_gbp if sees_value(asked.principal, one) else None for one in two]
+        if asked.principal.may("money")
+        else None,
     )
 
 

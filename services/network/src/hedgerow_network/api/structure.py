@@ -9,17 +9,16 @@ from typing import Annotated
 import numpy as np
 from fastapi import Query, Request, Response
 from hedgerow_kit import problems
-from hedgerow_kit.auth import ALL_AUTHORITIES, Principal, require
+from hedgerow_kit.auth import Principal, require
 from hedgerow_kit.db import Reading
 from hedgerow_kit.paging import After, Limit, link_next, window
 from pydantic import BaseModel, Field
 from sqlalchemy.orm import Session
 
-from hedgerow_network.api.asking import About, Asked, Now, may_read
+from hedgerow_network.api.asking import About, Asked, Now, may_read, sees_value
 from hedgerow_network.api.relations import RelationType
 from hedgerow_network.domain import web as domain
-from hedgerow_network.domain.chains import Money, together
-from hedgerow_network.domain.contracts import Contract
+from hedgerow_network.domain.chains import Chain, Money, together
 from hedgerow_network.domain.designs import Design, read_design
 from hedgerow_network.domain.evaluation import Criterion, evaluate
 from hedgerow_network.domain.governance import LEVELS, Fit, governance_fit
@@ -37,6 +36,8 @@ router = problems.router(prefix="/v1", tags=["structure"])
 
 LONG_RELATIONS = 5_000
 """A network of more relations than these is a long question."""
+
+_NOT_TOLD = "For the permission money only, and where all contracts are of your authority."
 
 Reader = Annotated[Principal, require("read")]
 Types = Annotated[
@@ -70,7 +71,9 @@ class Node(BaseModel):
     component: int = Field(description="Parts that no tie joins have different numbers")
     community: int = Field(description="Groups with more ties within than between them")
     is_cut_point: bool = Field(description="Without it the web falls apart")
-    received_gbp: float | None = Field(description="What reaches it under contracts; for `money` only")
+    received_gbp: float | None = Field(
+        description="What reaches it under contracts of your authority; for `money` only"
+    )
     delivers_gbp: float | None = Field(description="What of it is for its own delivery; for `money` only")
 
 
@@ -102,7 +105,7 @@ class Layer(BaseModel):
 
 
 class ContractChain(BaseModel):
-    """One contract followed to the front line."""
+    """One contract followed to the front line; amounts only of contracts of your authority."""
 
     contract: str
     title: str
@@ -115,7 +118,9 @@ class ContractChain(BaseModel):
 
 
 class MoneyToTheFrontLine(BaseModel):
-    """What the commissioners pay and what of it comes through, over all contracts of known value."""
+    """What the commissioners pay and what of it comes through, over contracts of your authority (for who acts
+    for all: over all) of known value.
+    """
 
     value_gbp: float
     front_line_gbp: float
@@ -215,23 +220,17 @@ class Structure:
     fit: Fit
 
 
-def contracts_seen(now: Snapshot, principal: Principal) -> tuple[Contract, ...]:
-    """The contracts that may count for a caller: unpublished ones only for who reads for all authorities."""
-    everything = ALL_AUTHORITIES in principal.authorities
-    return tuple(one for one in now.facts.contracts.all if one.published or everything)
-
-
 def types_named(types: Sequence[str] | None) -> tuple[str, ...]:
     return tuple(sorted(types)) if types else tuple(TYPES)
 
 
 def locality_structure(
-    request: Request, asked: Asked, session: Session, principal: Principal, types: tuple[str, ...]
+    request: Request, asked: Asked, session: Session, types: tuple[str, ...]
 ) -> tuple[Structure, Read]:
     """The web of a locality, measured."""
     read = read_networks(request, session, held.all_within_reach(session))
     of = asked.assessment()
-    contracts = contracts_seen(asked.snapshot, principal)
+    contracts = asked.snapshot.facts.contracts.all
 
     def work() -> Structure:
         web = domain.of_locality(of, list(zip(read.designs, read.relations, strict=True)), contracts, types)
@@ -239,7 +238,7 @@ def locality_structure(
         design = together_designed(of.question.locality, [one for one in read.designs if here & {*one.areas}])
         return _measured(design, web, of.question.at, [of])
 
-    key = (asked.key, "structure", types, read.versions, len(contracts))
+    key = (asked.key, "structure", types, read.versions)
     return asked.answers.get(key, work), read
 
 
@@ -265,12 +264,11 @@ def network_structure(
 ) -> tuple[Structure, Read]:  # fmt: skip
     """The web of one network, measured."""
     read = read_networks(request, session, [row])
-    contracts = contracts_seen(now, principal)
     assessments, notes = assessments_of(request, now, read.designs[0], day, principal)
 
     def work() -> Structure:
         [design], [relations] = read.designs, read.relations
-        web = domain.of_network(now.facts, design, relations, contracts, day, types)
+        web = domain.of_network(now.facts, design, relations, now.facts.contracts.all, day, types)
         return _measured(design, replace(web, notes=(*web.notes, *notes)), day, assessments)
 
     key: tuple[Hashable, ...] = (
@@ -279,7 +277,6 @@ def network_structure(
         day,
         types,
         read.versions,
-        len(contracts),
         tuple(of.question.locality for of in assessments),
     )
     kept: Answers = request.app.state.answers
@@ -340,7 +337,7 @@ def structure_of_locality(
     the relations among them.
     """
     types = types_named(type)
-    found, read = locality_structure(request, asked, session, principal, types)
+    found, read = locality_structure(request, asked, session, types)
     page = _page(found, read, asked.snapshot, principal, asked.question.at, types, after, limit)
     link_next(request, response, page.next)
     return page
@@ -395,10 +392,12 @@ def _page(
         order.tolist(), lambda node: (-int(degree[node]), web.ids[node]), after=after, limit=limit
     )
     sees_money = principal.may("money")
-    received, delivers = _received(web)
+    own = [chain for chain in web.chains if sees_value(principal, chain.contract)]
+    sees_all = len(own) == len(web.chains)
+    received, delivers = _received(own)
     whole = web.measures.whole
     return StructurePage(
-        items=[_node(web, node, received, delivers, sees_money=sees_money) for node in page],
+        items=[_node(web, node, received, delivers) for node in page],
         next=following,
         whole=WholeWeb(
             organisations=whole.nodes,
@@ -417,28 +416,16 @@ def _page(
             modularity=whole.modularity,
         ),
         depth=max((chain.depth for chain in web.chains), default=0),
-        layers=_layers(web, received, sees_money=sees_money),
-        money=_money(together(web.chains)) if sees_money else None,
-        contracts=[
-            ContractChain(
-                contract=chain.contract.id,
-                title=chain.contract.title,
-                depth=chain.depth,
-                value_gbp=_pounds(chain.value) if sees_money else None,
-                front_line_gbp=_pounds(chain.front_line) if sees_money else None,
-                fees_gbp=_pounds(chain.fees) if sees_money else None,
-                untraced_gbp=_pounds(chain.untraced) if sees_money else None,
-                unclear=list(chain.unclear),
-            )
-            for chain in web.chains
-        ],
+        layers=_layers(web, received),
+        money=_money(together(own)) if sees_money else None,
+        contracts=[_chain(chain, is_told=sees_value(principal, chain.contract)) for chain in web.chains],
         evaluation=[
             CriterionView(
                 level=one.level,
                 name=one.name,
-                value=one.value if sees_money or not one.is_money else None,
+                value=one.value if sees_all or not one.is_money else None,
                 unit=one.unit,
-                says=one.says if sees_money or not one.is_money else "For the permission money only.",
+                says=one.says if sees_all or not one.is_money else _NOT_TOLD,
             )
             for one in found.criteria
         ],
@@ -450,24 +437,35 @@ def _page(
             thresholds={factor: {name: least for least, name in levels} for factor, levels in LEVELS.items()},
             networks={id: version + relations for id, version, relations in read.versions},
             registry_seq=now.registry_seq,
-            caveats=_caveats(web, now, sees_money=sees_money),
+            caveats=structure_caveats(found, now, principal),
         ),
     )
 
 
-def _received(web: Web) -> tuple[dict[str, float], dict[str, float]]:
+def _chain(chain: Chain, *, is_told: bool) -> ContractChain:
+    return ContractChain(
+        contract=chain.contract.id,
+        title=chain.contract.title,
+        depth=chain.depth,
+        value_gbp=_pounds(chain.value) if is_told else None,
+        front_line_gbp=_pounds(chain.front_line) if is_told else None,
+        fees_gbp=_pounds(chain.fees) if is_told else None,
+        untraced_gbp=_pounds(chain.untraced) if is_told else None,
+        unclear=list(chain.unclear),
+    )
+
+
+def _received(chains: Sequence[Chain]) -> tuple[dict[str, float], dict[str, float]]:
     received: dict[str, float] = {}
     delivers: dict[str, float] = {}
-    for chain in web.chains:
+    for chain in chains:
         for sums, amounts in ((received, chain.received), (delivers, chain.delivers)):
             for id, amount in amounts.items():
                 sums[id] = sums.get(id, 0.0) + amount
     return received, delivers
 
 
-def _node(
-    web: Web, node: int, received: dict[str, float], delivers: dict[str, float], *, sees_money: bool
-) -> Node:
+def _node(web: Web, node: int, received: dict[str, float], delivers: dict[str, float]) -> Node:
     of, id = web.measures, web.ids[node]
     return Node(
         id=id,
@@ -482,8 +480,8 @@ def _node(
         component=int(of.component[node]),
         community=int(of.community[node]),
         is_cut_point=bool(of.cut[node]),
-        received_gbp=_pounds(received.get(id)) if sees_money else None,
-        delivers_gbp=_pounds(delivers.get(id)) if sees_money else None,
+        received_gbp=_pounds(received.get(id)),
+        delivers_gbp=_pounds(delivers.get(id)),
     )
 
 
@@ -495,7 +493,7 @@ def _pounds(amount: float | None) -> float | None:
     return None if amount is None else round(amount, 2)
 
 
-def _layers(web: Web, received: dict[str, float], *, sees_money: bool) -> list[Layer]:
+def _layers(web: Web, received: dict[str, float]) -> list[Layer]:
     by_layer: dict[int, list[str]] = {}
     for id, layer in web.layers.items():
         by_layer.setdefault(layer, []).append(id)
@@ -505,7 +503,7 @@ def _layers(web: Web, received: dict[str, float], *, sees_money: bool) -> list[L
             organisations=sorted(by_layer[layer]),
             received_gbp=(
                 _pounds(sum(received[id] for id in sorted(by_layer[layer]) if id in received))
-                if sees_money and layer and any(id in received for id in by_layer[layer])
+                if layer and any(id in received for id in by_layer[layer])
                 else None
             ),
         )
@@ -549,10 +547,7 @@ def _governance(fit: Fit) -> GovernanceView:
 
 def structure_caveats(found: Structure, now: Snapshot, principal: Principal) -> list[str]:
     """What to know before relying on a web."""
-    return _caveats(found.web, now, sees_money=principal.may("money"))
-
-
-def _caveats(web: Web, now: Snapshot, *, sees_money: bool) -> list[str]:
+    web = found.web
     said = list(web.notes)
     strangers = len(web.strangers)
     if strangers:
@@ -570,8 +565,14 @@ def _caveats(web: Web, now: Snapshot, *, sees_money: bool) -> list[str]:
         said.append(f"Money could not be followed through {unclear} of {len(web.chains)} contracts.")
     if not web.chains:
         said.append("No contract in force is known: there are no layers and no money to follow.")
-    if web.chains and not sees_money:
+    foreign = sum(1 for chain in web.chains if not sees_value(principal, chain.contract))
+    if foreign and not principal.may("money"):
         said.append("Contract values need the permission money.")
+    elif foreign:
+        said.append(
+            f"{foreign} of {len(web.chains)} contracts are not of your authority: their values are not told, "
+            "and no sum holds them."
+        )
     if now.rebuilding:
         said.append("The projection of the registry is being rebuilt: the answer may mix old and new states.")
     elif now.behind:

@@ -1,6 +1,6 @@
 """Contracts: when they are in force, and which services stand or fall with them."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from functools import cached_property
@@ -53,7 +53,8 @@ class Contract:
 
     start, end: first and last day, None = not stated · extended_to: last day if every option to extend is
     used · value_gbp: None = not known · successor: the contract that follows it · former: suppliers that
-    are none any more · published: whether everybody may know of it
+    are none any more · published: whether everybody may know of it · authority: whose it is, None = only
+    theirs who act for all
     """
 
     id: str
@@ -73,6 +74,7 @@ class Contract:
     lots: tuple[Lot, ...] = ()
     subcontracts: tuple[Subcontract, ...] = ()
     published: bool = True
+    authority: str | None = None
 
     @property
     def may_run(self) -> bool:
@@ -101,6 +103,15 @@ class Contracts:
     def __init__(self, contracts: Iterable[Contract] = ()) -> None:
         self.all: tuple[Contract, ...] = tuple(sorted(contracts, key=lambda contract: contract.id))
         self.by_id: dict[str, Contract] = {contract.id: contract for contract in self.all}
+
+    @cached_property
+    def unpublished_of(self) -> frozenset[str | None]:
+        """The authorities with contracts that are not published."""
+        return frozenset(contract.authority for contract in self.all if not contract.published)
+
+    def without_unpublished(self, authorities: Collection[str | None]) -> "Contracts":
+        """The contracts without those of some authorities that are not published."""
+        return Contracts(one for one in self.all if one.published or one.authority not in authorities)
 
     def under(self, service: str, provider: str | None) -> tuple[Contract, ...]:
         """The contracts of a service as they are to its provider: one that it has left carries it no more."""

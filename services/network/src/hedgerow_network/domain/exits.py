@@ -1,7 +1,7 @@
 """Who may leave a locality, and what stands on whom: providers, owners, sites, contracts."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal
 
@@ -72,14 +72,14 @@ class Exits:
         return int(np.unique(self.service[theirs]).size)
 
 
-def exits(of: Assessment, by: Kind, *, unpublished: bool = True) -> Exits:
+def exits(of: Assessment, by: Kind) -> Exits:
     """See a locality by who may leave.
 
     provider, owner: with all its services · site: a place closes, for all services delivered there. Under
     `sited` and `within` a service covers an area through the sites in it or near it; under `declared`
     a service goes when all its sites have closed. Sites at the same coordinates (else of the same postcode)
     with the same address are one place · contract: a contract ends; a service goes when all its contracts in
-    force have ended. unpublished: whether contracts that are not published may be named; else they stay.
+    force have ended.
     """
     if by in ("provider", "owner"):
         counting = of.counted_by(PROVIDERS if by == "provider" else OWNERS)
@@ -88,10 +88,7 @@ def exits(of: Assessment, by: Kind, *, unpublished: bool = True) -> Exits:
         return Exits(by, of, counting.incidence, units.ids, units.names, np.ones(len(units.ids), bool), rows)
     if by == "site":
         return _exits(of, by, _through_sites(of))
-    found = _exits(of, by, _under_contracts(of))
-    contracts = of.facts.contracts.by_id
-    secret = [id in contracts and not contracts[id].published for id in found.ids]
-    return found if unpublished else replace(found, leaves=found.leaves & ~np.array(secret, dtype=bool))
+    return _exits(of, by, _under_contracts(of))
 
 
 @dataclass(frozen=True)

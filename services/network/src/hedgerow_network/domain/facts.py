@@ -1,7 +1,7 @@
 """What network knows: the registry's records as the values that the analyses work on."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, time
 from functools import cached_property
 from sys import intern
@@ -84,6 +84,7 @@ def _column(hierarchy: Hierarchy, values: Mapping[str, float | None]) -> Floats:
 
 
 _DATES_KEPT = 8
+_SIGHTS_KEPT = 8
 
 
 @dataclass(frozen=True)
@@ -101,6 +102,9 @@ class Facts:
     contracts: Contracts = field(default_factory=Contracts)
     _figures: dict[date, Figures] = field(default_factory=dict, init=False, repr=False, compare=False)
     _placed: dict[str, Placed] = field(default_factory=dict, init=False, repr=False, compare=False)
+    _sights: dict[frozenset[str | None], "Facts"] = field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )
 
     @property
     def stated_areas(self) -> csr_array:
@@ -167,6 +171,19 @@ class Facts:
         below = np.where(place < 0, stated.shape[0] + np.cumsum(place < 0) - 1, place)
         joined = csr_array(vstack([stated, rest[0]], format="csr"))
         return csr_array(joined[below]), np.concatenate([unheld, rest[1]])[below]
+
+    def without_unpublished(self, authorities: frozenset[str | None]) -> "Facts":
+        """The same as if some authorities had no contracts that are not published."""
+        found = self._sights.get(authorities)
+        if found is None:
+            found = replace(self, contracts=self.contracts.without_unpublished(authorities))
+            # All that is worked out here rests on the other records, and is shared.
+            shared = {"_figures": self._figures, "_placed": self._placed, "_stated": self._stated}
+            found.__dict__.update(shared)
+            if len(self._sights) >= _SIGHTS_KEPT:
+                self._sights.clear()
+            self._sights[authorities] = found
+        return found
 
     def figures(self, day: date) -> Figures:
         """What is known about people on a date."""
@@ -330,6 +347,7 @@ def read_contracts(records: Iterable[Record]) -> Contracts:
                 if one.get("to_id")
             ),
             published=record.get("published") is not False,
+            authority=record.get("authority_code"),
         )
         for record in records
     )
@@ -370,7 +388,7 @@ def _number(value: Any) -> float | None:
     return None if value is None else float(value)
 
 
-EDITION = 1
+EDITION = 2
 """One higher whenever more is read of a record than before: every database then reads the feed anew."""
 
 _REQUIRED: Mapping[str, Mapping[str, type | tuple[type, ...]]] = {

@@ -1,7 +1,7 @@
 """The projection in memory: read once, then kept up with what is newer."""
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Hashable, Mapping
+from dataclasses import dataclass, replace
 from datetime import datetime
 from threading import Lock
 from typing import Any, TypeVar
@@ -32,18 +32,25 @@ _PEOPLE = {"residents", "index", "demand"}
 
 @dataclass(frozen=True)
 class Snapshot:
-    """One state of the projection. version: equal for equal states · registry_seq: the registry state it
-    shows · behind: changes of the registry that were known and not applied · rebuilding: a new round is
-    being read
+    """One state of the projection. version: equal for equal states seen alike · registry_seq: the registry
+    state it shows · behind: changes of the registry that were known and not applied · rebuilding: a new round
+    is being read
     """
 
     facts: Facts
-    version: tuple[int, int]
+    version: tuple[Hashable, ...]
     registry_seq: int
     behind: int
     settled: bool
     rebuilding: bool
     heard_at: datetime | None
+
+    def seen_by(self, owns: Callable[[str | None], bool]) -> "Snapshot":
+        """The same without what others have not published. owns: whether an authority is the reader's own."""
+        hidden = frozenset(code for code in self.facts.contracts.unpublished_of if not owns(code))
+        if not hidden:
+            return self
+        return replace(self, facts=self.facts.without_unpublished(hidden), version=(*self.version, hidden))
 
 
 class Snapshots:
