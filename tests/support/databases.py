@@ -47,6 +47,19 @@ class Databases:
             return self._sqlite(Path(address.database))
         return self._postgresql(address.database)
 
+    def owned(self) -> str:
+        """The URL of a new, empty database for the role that owns it and may nothing else, as deployed."""
+        if self.dialect == "sqlite":
+            return self._sqlite(None)
+        role = f"owner_{uuid.uuid4().hex}"
+        _admin(self._server, f"CREATE ROLE {role} LOGIN PASSWORD '{role}'")
+        self._roles.append(role)
+        name = f"test_{uuid.uuid4().hex}"
+        _admin(self._server, f'CREATE DATABASE "{name}" OWNER {role}')
+        self._made.append(name)
+        address = make_url(_named(self._server, name)).set(username=role, password=role)
+        return address.render_as_string(hide_password=False)
+
     def as_app(self, url: str) -> str:
         """The URL of the same database for a role that owns nothing in it, as an app is deployed."""
         if self.dialect == "sqlite":

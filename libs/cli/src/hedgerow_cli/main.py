@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from hedgerow_cli import answers, doctor, feeds, imports, keys, up
+from hedgerow_cli.backup.command import backup, restore
 from hedgerow_cli.errors import CommandError
 from hedgerow_cli.load import load
 from hedgerow_cli.report.command import report
@@ -79,6 +80,8 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "adequacy": answers.adequacy,
     "report": report,
     "kpis": answers.kpis,
+    "backup": backup,
+    "restore": restore,
     "doctor": doctor.doctor,
 }
 for name, command in COMMANDS.items():

@@ -21,6 +21,7 @@ APPS = ("registry", "network", "outcomes", "gateway")
 OLDEST_PYTHON = (3, 11)
 LOCK_FILE = "up.lock"
 MIGRATED_FILE = "migrated.json"
+RESTORING_FILE = "restoring.json"
 
 # The apps' own ports are taken from below the range that outgoing connections are given theirs from
 # (32768 upwards on Linux), so that none of those can slip in between choosing a port and listening on it.
@@ -101,6 +102,21 @@ def _at(data_dir: Path) -> str:
         return ""
 
 
+def check_restored(data_dir: Path) -> None:
+    """Raise DatabaseUnusable if a restore broke off here: some databases may be of then, some of before."""
+    path = data_dir / RESTORING_FILE
+    try:
+        source = json.loads(path.read_text(encoding="utf-8"))["source"]
+    except FileNotFoundError:
+        return
+    except (OSError, ValueError, KeyError, TypeError):
+        source = "the backup"
+    raise DatabaseUnusable(
+        "A restore broke off, and the databases do not belong together:"
+        f" run `hedgerow restore {source} --force` again. To start all the same, delete {path}."
+    )
+
+
 def check_port(host: str, port: int) -> int:
     """The port, if it can be listened on (0: any free one); raises PortTaken."""
     try:
@@ -144,12 +160,31 @@ def free_ports(count: int, *, start: int) -> list[int]:
 
 
 def database_urls(data_dir: Path, environment: Mapping[str, str]) -> dict[str, str]:
-    """Each app's database: as its environment variable says, else a SQLite file in the data directory."""
+    """Each app's database: as its environment variable says, or the file for it in HEDGEROW_SECRETS_DIR; else
+    a SQLite file in the data directory.
+    """
     return {
-        app: environment.get(f"HEDGEROW_{app.upper()}_DATABASE_URL")
+        app: _said(f"HEDGEROW_{app.upper()}_DATABASE_URL", environment)
         or f"sqlite:///{data_dir.resolve() / app / app}.db"
         for app in APPS
     }
+
+
+def owner_urls(environment: Mapping[str, str]) -> dict[str, str]:
+    """The databases as their owners connect, for the apps that work as a role that owns nothing."""
+    said = {app: _said(f"HEDGEROW_{app.upper()}_MIGRATION_DATABASE_URL", environment) for app in APPS}
+    return {app: url for app, url in said.items() if url}
+
+
+def _said(name: str, environment: Mapping[str, str]) -> str | None:
+    """A setting as the apps read it: from the environment, else from a file of its name in small letters."""
+    if name in environment:
+        return environment[name]
+    folder = environment.get("HEDGEROW_SECRETS_DIR")
+    try:
+        return (Path(folder) / name.lower()).read_text(encoding="utf-8").strip() if folder else None
+    except OSError:
+        return None
 
 
 def schemas(databases: Mapping[str, str]) -> dict[str, list[str]]:

@@ -58,6 +58,7 @@ def up(
     preflight.check_python()
     preflight.prepare_data_dir(settings.data_dir)
     with preflight.locked(settings.data_dir):
+        preflight.check_restored(settings.data_dir)
         port = preflight.check_port(host, port)
         databases = preflight.database_urls(settings.data_dir, os.environ)
         for name, url in databases.items():

@@ -5,6 +5,7 @@ from typing import Any
 
 from alembic import command, context, op
 from alembic.config import Config
+from alembic.script import ScriptDirectory
 from sqlalchemy import MetaData, make_url, text
 
 from hedgerow_kit.db import Database
@@ -30,6 +31,11 @@ def upgrade(database: Database, package: str, revision: str = "head") -> None:
 def downgrade(database: Database, package: str, revision: str) -> None:
     """Take the database back to a revision of the package."""
     _run(database, package, command.downgrade, revision)
+
+
+def revisions(package: str) -> tuple[str, ...]:
+    """All revisions of the schema that the package brings, the newest first."""
+    return tuple(script.revision for script in ScriptDirectory.from_config(config(package)).walk_revisions())
 
 
 def check(database: Database, package: str) -> None:
