@@ -241,6 +241,77 @@ def test_an_authority_is_late_though_another_has_sent_its_own(outcomes, outcomes
     assert (told(OURS), told(THEIRS), told("E06999003")) == ([ours], [theirs], [])
 
 
+def told_to(client, types):
+    """Who the follower of all events passes each on to, by what it is about."""
+    answer = client.get(f"/v1/outcome-events?types={types}", **acting("follower", "*"))
+    data = [event["data"] for event in answer.json()["items"]]
+    return {one.get("subject") or one["kpi"]: one["authorities"] for one in data}
+
+
+def test_a_breach_says_who_may_be_told_of_it(filled, outcomes_url):
+    hear(
+        outcomes_url,
+        contract("C1", authority_code=THEIRS),
+        contract("C2", authority_code=None),
+        contract("C3", authority_code=None, published=False),
+        after=len(TREE),
+    )
+    send(filled, "observations", lines("contract:C1", "contract:C2", "contract:C3", "contract:C4"))
+    for authorities, subject in (((OURS,), "organisation:Y"), ((OURS, THEIRS), "organisation:Z")):
+        filled.headers.update(identity("outcomes", role="system", authorities=authorities))
+        send(filled, "observations", lines(subject))
+    filled.headers.update(identity("outcomes"))
+    both = f"{OURS}+{THEIRS}"
+    expected = {
+        **{NATION: [], OURS: [OURS], OUR_WARD: [OURS], THEIRS: [THEIRS], THEIR_WARD: [THEIRS]},
+        **{STRAY: [STRAY], "organisation:X": [], "organisation:Y": [OURS], "organisation:Z": [both]},
+        **{"contract:C1": [THEIRS], "contract:C2": [], "contract:C3": ["-"], "contract:C4": []},
+    }
+    assert told_to(filled, "breach.opened") == expected
+    # It is what each of them may read for itself.
+    for who, acts_for in (({OURS}, (OURS,)), ({THEIRS}, (THEIRS,)), ({OURS, THEIRS, both}, (OURS, THEIRS))):
+        within = {subject for subject, told in expected.items() if not told or not who.isdisjoint(told)}
+        assert within == subjects_seen(filled, "reader", *acts_for, path="/v1/breaches")
+
+
+def test_a_breach_of_a_kpi_of_an_authority_is_told_to_no_other(filled):
+    head = KPIS.partition("\n")[0]
+    filled.headers.update(identity("outcomes", role="system", authorities=(OURS,)))
+    send(filled, "kpis", f"{head}\nown,Own,lower,monthly,10\n")
+    filled.headers.update(identity("outcomes"))
+    rows = "".join(f"own,{subject},2026-01,20\n" for subject in (OURS, THEIRS, "organisation:X"))
+    send(filled, "observations", HEAD + rows)
+    items = filled.get("/v1/outcome-events", **acting("follower", "*")).json()["items"]
+    told = {
+        one["data"]["subject"]: one["data"]["authorities"] for one in items if one["data"]["kpi"] == "own"
+    }
+    assert told == {OURS: [OURS], THEIRS: ["-"], "organisation:X": [OURS]}
+
+
+def test_a_late_kpi_says_who_may_be_told_of_it(outcomes, outcomes_url):
+    hear(outcomes_url, *TREE)
+    for id, authorities, subjects in (
+        ("mine", (OURS,), (OUR_WARD,)),
+        ("both", (OURS, THEIRS), (OURS, THEIRS)),
+        ("shared", ("*",), (OURS, THEIRS)),
+        ("everybodys", ("*",), (OURS, NATION)),
+    ):
+        outcomes.headers.update(identity("outcomes", role="administrator", authorities=authorities))
+        assert counts(outcomes, "kpis", f"id,name,frequency\n{id},Late,monthly\n") == (1, 0, 0, 0)
+        rows = "".join(f"{id},{subject},2025-01,5\n" for subject in subjects)
+        assert counts(outcomes, "observations", HEAD + rows) == (len(subjects), 0, 0, 0)
+    outcomes.headers.update(identity("outcomes"))
+    database = Database(outcomes_url)
+    tell_late(database, today=date(2025, 9, 1))
+    database.dispose()
+    assert told_to(outcomes, "kpi.late") == {
+        "mine": [OURS],
+        "both": [f"{OURS}+{THEIRS}"],
+        "shared": [OURS, THEIRS],
+        "everybodys": [],
+    }
+
+
 def test_what_happened_to_others_is_not_told(filled):
     def told(*authorities):
         answer = filled.get("/v1/outcome-events", **acting("reader", *authorities)).json()

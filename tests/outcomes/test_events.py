@@ -48,7 +48,10 @@ def test_a_breach_is_told_when_it_opens_when_it_changes_and_when_it_closes(outco
     assert len({event["subject"] for event in found}) == 2
     assert [int(event["id"]) for event in found] == sorted(int(event["id"]) for event in found)
     first = found[0]
-    assert first["data"] == outcomes.get(f"/v1/breaches/{first['subject']}").json() | {"areas": []}
+    assert first["data"] == outcomes.get(f"/v1/breaches/{first['subject']}").json() | {
+        "areas": [],
+        "authorities": [],
+    }
     assert (first["specversion"], first["source"], first["data"]["status"]) == ("1.0", "/outcomes", "closed")
     send(outcomes, "observations", SENT)
     assert events(outcomes) == found, "sending the file again happens nothing"
@@ -136,6 +139,7 @@ def test_a_late_kpi_is_told_once_for_each_day_it_was_due(outcomes: Client, outco
         "due": "2025-08-30",
         "authority": None,
         "areas": [],
+        "authorities": [],
     }
     send(outcomes, "observations", HEAD + "seen,organisation:A,2025-07,99\n")
     tell_late(database, today=date(2025, 10, 15))

@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session
 from hedgerow_outcomes.api.breaches import breach_view
 from hedgerow_outcomes.api.kpis import today
 from hedgerow_outcomes.api.statements import statement_item
+from hedgerow_outcomes.domain.authorities import of_both, told_to
 from hedgerow_outcomes.domain.subjects import parse_subject
 from hedgerow_outcomes.domain.totals import Tree
 from hedgerow_outcomes.store import breaches, kpis, observations, payments, registry
@@ -31,8 +32,8 @@ Told = Mapping[str, dict[str, Any] | None]
 class OutcomeEvent(BaseModel):
     """Something that happened, as a CloudEvent; `data` is the thing as it is now, null if it is no more.
 
-    `data.areas`: the areas it concerns, each followed by those that it lies in. `data.authorities`, of a
-    statement: who pays.
+    `data.areas`: the areas it concerns, each followed by those that it lies in. `data.authorities`: who may
+    be told of it; of a statement, who pays. None: everybody; `-`: nobody but who acts for all.
     """
 
     specversion: str = "1.0"
@@ -113,7 +114,11 @@ def _breaches(session: Session, ids: Sequence[str], principal: Principal, tree: 
     views = {id: breach_view(row) for id, row in held.items()}
     contracts = _authorities_of_contracts(session, [view.subject for view in views.values()])
     return dict.fromkeys(breaches.withdrawn(session, ids)) | {
-        id: view.model_dump(mode="json") | {"areas": _around(tree, _places(view.subject, contracts))}
+        id: view.model_dump(mode="json")
+        | {
+            "areas": _around(tree, _places(view.subject, contracts)),
+            "authorities": told_to([of_both(held[id].kpi_authority, held[id].subject_authority)]),
+        }
         for id, view in views.items()
     }
 
@@ -149,7 +154,7 @@ def _late_kpis(session: Session, ids: Sequence[str], principal: Principal, tree:
     late = {id: named(id) for id in ids}
     rows = kpis.in_force_by_id(session, [kpi for kpi, _, _ in late.values()], today())
     # That a KPI is late tells that there are figures of it: only to those who see any.
-    seen = observations.latest_ends(session, list(rows))
+    owners = observations.owners(session, list(rows))
     return {
         id: {
             "kpi": kpi,
@@ -159,9 +164,12 @@ def _late_kpis(session: Session, ids: Sequence[str], principal: Principal, tree:
             "due": due,
             "authority": authority,
             "areas": [] if authority is None else tree.around(authority),
+            "authorities": told_to(
+                of_both(of_kpi, authority or of_subject) for of_kpi, of_subject in owners[kpi]
+            ),
         }
         for id, (kpi, authority, due) in late.items()
-        if kpi in seen and principal.within(authority)
+        if kpi in owners and principal.within(authority)
     }
 
 

@@ -1,6 +1,6 @@
 """Whose what is known of a subject is."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from hedgerow_outcomes.domain.totals import Tree
@@ -34,3 +34,28 @@ def of_contract(contract: Mapping[str, Any]) -> str | None:
     if isinstance(code, str):
         return code
     return None if contract.get("published") else NOBODY
+
+
+def of_both(one: str | None, other: str | None) -> str | None:
+    """Whose that is which only who may see both of two things may know.
+
+    Authorities written together are those of whoever acts for all of them, and so for each. What belongs to
+    two that nobody is together is nobody's.
+
+    >>> of_both("A1", None), of_both("A1", "A1+A2"), of_both("A1", "A2"), of_both(None, None)
+    ('A1', 'A1+A2', '', None)
+    """
+    owners = {owner for owner in (one, other) if owner is not None}
+    if not owners:
+        return None
+    return next((owner for owner in sorted(owners) if owners <= {owner, *owner.split("+")}), NOBODY)
+
+
+def told_to(owners: Iterable[str | None]) -> list[str]:
+    """The authorities that may be told of what belongs to each of these; none: everybody may.
+
+    >>> told_to(["A2", "A1"]), told_to(["A1", None]), told_to([NOBODY])
+    (['A1', 'A2'], [], ['-'])
+    """
+    found = set(owners)
+    return [] if None in found else sorted(owner or "-" for owner in found if owner is not None)

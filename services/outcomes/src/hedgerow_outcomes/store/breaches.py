@@ -120,7 +120,7 @@ def page(
     after: str | None,
     limit: int,
 ) -> tuple[Sequence[Row[Any]], str | None]:
-    """Breaches with the ids of their KPI and subject, in the order of their ids."""
+    """Breaches with the ids of their KPI and subject, and whose these are, in the order of their ids."""
     query = _named()
     if kpi is not None:
         query = query.where(Breach.kpi == kpi)
@@ -150,7 +150,13 @@ def withdrawn(session: Session, ids: Sequence[str]) -> set[str]:
 
 def _named() -> Any:
     return (
-        select(Breach, Kpi.id.label("kpi_id"), Subject.text.label("subject_text"))
+        select(
+            Breach,
+            Kpi.id.label("kpi_id"),
+            Kpi.authority_code.label("kpi_authority"),
+            Subject.text.label("subject_text"),
+            Subject.authority_code.label("subject_authority"),
+        )
         .join(Kpi, Kpi.number == Breach.kpi)
         .join(Subject, Subject.number == Breach.subject)
     )

@@ -102,6 +102,22 @@ def latest_ends(session: Session, kpis: Sequence[str]) -> dict[str, date]:
     return {id: end for id, end in session.execute(query)}
 
 
+def owners(session: Session, kpis: Sequence[str]) -> dict[str, set[tuple[str | None, str | None]]]:
+    """Whose each of these KPIs is that has a value, with whose the subjects are that it has values of."""
+    query = (
+        select(Kpi.id, Kpi.authority_code, Subject.authority_code)
+        .select_from(Observation)
+        .join(Kpi, Kpi.number == Observation.kpi)
+        .join(Subject, Subject.number == Observation.subject)
+        .where(Kpi.id.in_(kpis), Observation.value.is_not(None))
+        .distinct()
+    )
+    found: dict[str, set[tuple[str | None, str | None]]] = {}
+    for id, of_kpi, of_subject in session.execute(query):
+        found.setdefault(id, set()).add((of_kpi, of_subject))
+    return found
+
+
 def series(session: Session, asked: Asked, as_of: datetime | None, *, unmasked: bool = False) -> Rows:
     """All observations asked for in the order of time; for one KPI and one subject.
 
