@@ -1,17 +1,22 @@
 """What happens in the apps becomes events: told in order, each once, to those who may know."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
-from hedgerow_gateway.actions.events import Intake
+from hedgerow_gateway.actions.events import Intake, sight_of
 from hedgerow_gateway.domain import events as domain
 from hedgerow_gateway.store import events as store
+from hedgerow_gateway.tables import Event, Place
+from hedgerow_kit import migrations
+from hedgerow_kit.auth import Principal
 from hedgerow_kit.db import Database
 from hedgerow_kit.following import Change, Changes
+from sqlalchemy import update
 
 from tests.gateway.eventful import AREAS, eventful, events, key, send, subscribe, wait_for
 from tests.gateway.receivers import receiving
@@ -150,6 +155,8 @@ def contract(seq: int, *, published: bool, authority: str | None = "E06999001") 
         "title": "Care",
         "area_codes": [],
         "value_gbp": "100.00",
+        "lots": [{"id": "1", "value_gbp": "60.00"}],
+        "subcontracts": [{"to_id": "o1", "value_gbp": "10.00"}],
         "published": published,
         "authority_code": authority,
     }
@@ -186,12 +193,28 @@ def test_a_contract_that_is_published_no_more_ends_for_all_others(database: Data
     assert len(set(ids)) == 3
 
 
-def test_amounts_are_told_to_who_may_see_money(database: Database) -> None:
-    take(database, "registry", contract(1, published=True))
+@pytest.mark.parametrize("kind", ["contract", "process"])
+def test_amounts_are_told_to_who_may_see_money_of_that_authority(database: Database, kind: str) -> None:
+    take(database, "registry", replace(contract(1, published=True), kind=kind))
     (event,) = held(database)
-    poor = domain.Sight(None, money=False)
+    known = contract(1, published=True).data
+    assert known is not None
+    assert ALL.told(event)["data"] == OWN.told(event)["data"] == known
+    unpriced = known | {
+        "value_gbp": None,
+        "lots": [{"id": "1", "value_gbp": None}],
+        "subcontracts": [{"to_id": "o1", "value_gbp": None}],
+    }
+    for sight in (OTHER, domain.Sight(None, money=False), OWN._replace(money=False)):
+        assert sight.sees(event)
+        assert sight.told(event)["data"] == unpriced
+
+
+def test_amounts_of_no_authority_are_told_to_who_sees_all(database: Database) -> None:
+    take(database, "registry", contract(1, published=True, authority=None))
+    (event,) = held(database)
     assert ALL.told(event)["data"]["value_gbp"] == "100.00"
-    assert poor.told(event)["data"] == ALL.told(event)["data"] | {"value_gbp": None}
+    assert OWN.told(event)["data"]["value_gbp"] is None
 
 
 def test_a_statement_is_told_to_its_payers_and_only_with_money(database: Database) -> None:
@@ -203,13 +226,94 @@ def test_a_statement_is_told_to_its_payers_and_only_with_money(database: Databas
     assert seen(database, OWN._replace(money=False)) == []
 
 
-def test_a_breach_is_told_within_its_area_also_when_it_turns_out_to_be_none(database: Database) -> None:
-    data = {"kpi": "wait", "areas": ["E05999001", "E06999001"]}
-    take(database, "outcomes", Change(1, "breach", "b1", data, "opened", NOW))
-    take(database, "outcomes", Change(2, "breach", "b1", None, "withdrawn", NOW))
+def outcome(seq: int, kind: str, what: str, *authorities: str, areas: Sequence[str] = ()) -> Change:
+    data = {"kpi": "wait", "areas": list(areas), "authorities": list(authorities)}
+    return Change(seq, kind, f"{kind}1", data, what, NOW)
+
+
+def test_a_breach_is_told_to_its_authority_also_when_it_turns_out_to_be_none(database: Database) -> None:
+    take(
+        database,
+        "outcomes",
+        outcome(1, "breach", "opened", "E06999001", areas=["E05999001", "E06999001", "E12999001"]),
+    )
+    take(database, "outcomes", Change(2, "breach", "breach1", None, "withdrawn", NOW))
     assert seen(database, OWN) == ["opened", "withdrawn"]
-    assert seen(database, OTHER) == []
+    assert seen(database, OTHER) == seen(database, domain.Sight(frozenset({"E12999001"}), money=True)) == []
     assert all("E05999001" in event.areas for event in held(database))
+
+
+def test_a_breach_of_no_area_is_told_to_its_authority_and_a_countrys_to_everybody(database: Database) -> None:
+    take(database, "outcomes", outcome(1, "breach", "opened", "E06999001"))
+    assert [seen(database, sight) for sight in (OWN, OTHER, ALL)] == [["opened"], [], ["opened"]]
+    take(database, "outcomes", outcome(2, "breach", "changed", areas=["E92999999"]))
+    assert seen(database, OTHER) == ["changed"]
+    # Whose it is can change: to the others it ends there.
+    take(database, "outcomes", outcome(3, "breach", "changed", "E06999001"))
+    assert [seen(database, sight)[1:] for sight in (OWN, ALL)] == [["changed", "changed"]] * 2
+    assert seen(database, OTHER) == ["changed", "withdrawn"]
+    assert {event.type for event in held(database)} <= set(domain.TYPES)
+
+
+@pytest.mark.parametrize("kind", ["breach", "kpi"])
+def test_what_does_not_say_whose_it_is_is_told_to_who_sees_all(database: Database, kind: str) -> None:
+    for seq, said in enumerate(({}, {"authorities": None}, {"authorities": [7]}), start=1):
+        take(
+            database, "outcomes", Change(seq, kind, f"x{seq}", {"areas": ["E06999001"], **said}, "late", NOW)
+        )
+    assert [len(seen(database, sight)) for sight in (OWN, OTHER, ALL)] == [0, 0, 3]
+
+
+def test_a_late_kpi_is_told_to_those_whose_it_is_and_names_no_others(database: Database) -> None:
+    take(database, "outcomes", outcome(1, "kpi", "late", "E06999001", "E06999003"))
+    assert [len(seen(database, sight)) for sight in (OWN, OTHER, ALL)] == [1, 0, 1]
+    assert "E06999003" not in repr(OWN.told(held(database)[0]))
+
+
+@pytest.mark.parametrize(
+    ("kind", "what", "told"),
+    [
+        *((kind, "deleted", False) for kind in ("contract", "process")),
+        *(("breach", "withdrawn", False), ("statement", "withdrawn", False), ("kpi", "late", False)),
+        *((kind, "deleted", True) for kind in ("area", "organisation", "service", "site", "need")),
+    ],
+)
+def test_the_end_of_what_nothing_is_known_of_is_told_to_those_who_may_know_of_it_anyway(
+    database: Database, kind: str, what: str, told: bool
+) -> None:
+    take(database, "registry", Change(1, kind, "x", None, what, NOW))
+    assert [seen(database, sight) for sight in (OWN, OTHER, ALL)] == [[what] * told] * 2 + [[what]]
+
+
+def test_what_an_earlier_version_took_for_everybodys_is_hidden_and_learned_anew(database: Database) -> None:
+    told = (outcome(1, "breach", "opened", "E06999001"), outcome(2, "kpi", "late", "E06999001"))
+    take(database, "outcomes", *told)
+    take(database, "registry", contract(1, published=True))
+    migrations.downgrade(database, "hedgerow_gateway", "0004")
+    with database.writing() as session:
+        for table in (Event, Place):
+            session.execute(update(table).values(authorities=[]))
+    migrations.upgrade(database, "hedgerow_gateway")
+    assert [len(seen(database, sight)) for sight in (OWN, OTHER, ALL)] == [1, 1, 3]
+    assert Intake("registry", heard=lambda: None).position(database) == (1, "m1")
+    take(database, "outcomes", *told, Change(3, "breach", "breach1", None, "withdrawn", NOW))
+    assert [seen(database, sight)[1:] for sight in (OWN, OTHER)] == [["withdrawn"], []]
+    assert len(held(database)) == 4
+
+
+def test_what_belongs_to_several_together_is_told_to_who_acts_for_just_these() -> None:
+    def sight(*authorities: str) -> domain.Sight:
+        return sight_of(Principal("key:1", frozenset({"reader"}), frozenset(authorities)))
+
+    event = domain.Event(
+        *(1, "e", "outcomes", "hedgerow.breach.opened", "b", NOW, {}, (), ("E06999001+E06999002",), ()),
+        permission=domain.READ,
+        webhook_id=None,
+    )
+    assert sight("E06999002", "E06999001").sees(event)
+    assert not sight("E06999001").sees(event)
+    assert not sight("E06999001", "E06999002", "E06999003").sees(event)
+    assert sight("*").sees(event)
 
 
 def test_a_page_is_taken_once_whoever_brings_it(database: Database) -> None:
@@ -265,7 +369,7 @@ def test_a_reader_sees_what_its_key_may_see_and_a_webhook_what_its_maker_saw(mad
         assert client.post("/v1/webhooks", json=asked, headers=other).status_code == 201
         subscribe(client, poor.url, roles=["reader"])
         send(client, "kpis", KPIS)
-        send(client, "observations", "kpi,subject,period,value\nwait,E05999001,2025-01,19\n")
+        send(client, "observations", "kpi,subject,period,value\nwait,E06999001,2025-01,19\n")
         wait_until(lambda: bool(mine.received and poor.received))
         assert [message.event["type"] for message in mine.received] == ["hedgerow.breach.opened"]
         read = [
@@ -273,9 +377,21 @@ def test_a_reader_sees_what_its_key_may_see_and_a_webhook_what_its_maker_saw(mad
             for who in (own, other)
         ]
         assert [len(items) for items in read] == [1, 0]
-        send(client, "observations", "kpi,subject,period,value\nwait,E05999009,2025-01,19\n")
+        send(client, "observations", "kpi,subject,period,value\nwait,E06999002,2025-01,19\n")
         wait_until(lambda: bool(theirs.received))
-        assert [message.event["data"]["subject"] for message in theirs.received] == ["E05999009"]
+        assert [message.event["data"]["subject"] for message in theirs.received] == ["E06999002"]
+        # A breach of what is no area is the authority's that hands in its figures.
+        rows = "kpi,subject,period,value\nwait,organisation:harbour,2025-01,19\n"
+        sent = client.post(
+            "/v1/imports/observations", content=rows, headers=own | {"Content-Type": "text/csv"}
+        )
+        assert sent.json()["counts"]["accepted"] == 1, sent.text
+        send(client, "observations", "kpi,subject,period,value\nwait,E06999002,2025-02,20\n")
+        wait_until(lambda: len(theirs.received) == 2 and len(mine.received) == 2)
+        assert mine.received[1].event["data"]["authorities"] == ["E06999001"]
+        read = client.get("/v1/events", params={"types": "hedgerow.breach.*"}, headers=other).json()["items"]
+        assert {event["data"]["subject"] for event in read} == {"E06999002"}
+        assert {message.event["data"]["subject"] for message in theirs.received} == {"E06999002"}
     stranger = httpx.get(f"{made.url}/v1/events")
     assert stranger.status_code == 401
 

@@ -6,10 +6,11 @@ from datetime import datetime
 from hedgerow_kit.auth import ALL_AUTHORITIES, Principal
 from hedgerow_kit.db import Database
 from hedgerow_kit.following import Change, Changes, Position
+from hedgerow_kit.reach import Reach
 from sqlalchemy.orm import Session
 
 from hedgerow_gateway.domain.events import (
-    OF_THEIR_AREAS,
+    ENDS,
     REPLACED,
     Event,
     Interest,
@@ -18,6 +19,8 @@ from hedgerow_gateway.domain.events import (
     around,
     permission,
     place,
+    told_of,
+    unknown_place,
 )
 from hedgerow_gateway.store import events, webhooks
 from hedgerow_gateway.tables import EventSource, Webhook
@@ -29,9 +32,8 @@ _UNKNOWN = -1
 
 
 def sight_of(principal: Principal) -> Sight:
-    """What somebody may be told."""
-    everywhere = ALL_AUTHORITIES in principal.authorities
-    return Sight(None if everywhere else principal.authorities, principal.may("money"))
+    """What somebody may be told: as far as the apps let them see."""
+    return Sight(Reach.of(principal).authorities, principal.may("money"))
 
 
 def eyes_of(webhook: Webhook) -> Principal:
@@ -158,8 +160,7 @@ def _events(
     parents = events.parents(session, set().union(*codes))
     found = []
     for (change, before, after), mentioned in zip(moved, codes, strict=True):
-        whose = before if after is None else after
-        areas = around(mentioned, parents)
+        whose = after or before or unknown_place(change.kind)
         event = Event(
             seq=0,
             id=f"{held.name}-{held.round}-{change.seq}",
@@ -167,15 +168,16 @@ def _events(
             type=f"hedgerow.{change.kind}.{change.what}",
             subject=change.id,
             time=change.at or now,
-            data=change.data,
-            areas=areas,
-            authorities=areas if change.kind in OF_THEIR_AREAS else whose.authorities if whose else (),
+            data=told_of(change.kind, change.data),
+            areas=around(mentioned, parents),
+            authorities=whose.authorities,
             not_to=(),
             permission=permission(change.kind),
             webhook_id=None,
         )
         found.append((change, event))
-        if after is not None and after.authorities and before is not None and not before.authorities:
+        is_closed = after is not None and after.authorities and before is not None and not before.authorities
+        if is_closed and change.kind in ENDS:
             found.append((change, _closed(event, change)))
     return found
 
@@ -184,7 +186,7 @@ def _closed(event: Event, change: Change) -> Event:
     """For all who saw a record until now, and from now on may not: to them it is no more."""
     return event._replace(
         id=f"{event.id}-closed",
-        type=f"hedgerow.{change.kind}.deleted",
+        type=f"hedgerow.{change.kind}.{ENDS[change.kind]}",
         data=None,
         authorities=(),
         not_to=event.authorities,

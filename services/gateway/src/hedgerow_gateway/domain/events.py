@@ -83,9 +83,15 @@ class Sight(NamedTuple):
     def _within(self, authorities: Sequence[str]) -> bool:
         return self.authorities is None or not self.authorities.isdisjoint(authorities)
 
+    def _sees_amounts(self, data: Mapping[str, Any]) -> bool:
+        # As the registry tells them: what a record costs is its own authority's to know, published or not.
+        return self.money and (self.authorities is None or data.get("authority_code") in self.authorities)
+
     def told(self, event: Event) -> dict[str, Any]:
-        """The event as a CloudEvent, without amounts for who may not see money."""
-        data = event.data if self.money or event.data is None else without_money(event.data)
+        """The event as a CloudEvent, without amounts for who may not see them."""
+        data = event.data
+        if data is not None and not self._sees_amounts(data):
+            data = without_money(data)
         return {
             "specversion": "1.0",
             "id": event.id,
@@ -137,8 +143,9 @@ def without_money(value: Any) -> Any:
 NOBODY = "-"
 # What is told of only to who may see money.
 _ABOUT_MONEY = frozenset({"statement"})
-# What belongs to whoever the areas belong to that it concerns.
-OF_THEIR_AREAS = frozenset({"breach"})
+# What it is called when something is no more that may have been everybody's, and now is somebody's.
+ENDS = {"contract": "deleted", "process": "deleted", "breach": "withdrawn"}
+_PERHAPS_SOMEBODYS = frozenset({"contract", "process", *OUTCOME_KINDS})
 
 
 def permission(kind: str) -> str:
@@ -175,11 +182,33 @@ def place(kind: str, data: Mapping[str, Any]) -> Place:
     if kind in ("contract", "process"):
         whose = () if data.get("published") is True else (data.get("authority_code") or NOBODY,)
         return Place(_strings(data.get("area_codes")), _strings(whose))
-    if kind == "breach":
-        return Place(_strings(data.get("areas")))
+    if kind in ("breach", "kpi"):
+        return Place(_strings(data.get("areas")), _said(data.get("authorities")))
     if kind == "statement":
         return Place(_strings(data.get("areas")), _strings(data.get("authorities")) or (NOBODY,))
     return Place(_strings(data.get("area_codes")))
+
+
+def unknown_place(kind: str) -> Place:
+    """Where a record was of which nothing is known: told of to everybody only if such a one always is.
+
+    >>> unknown_place("site").authorities, unknown_place("contract").authorities
+    ((), ('-',))
+    """
+    return Place(authorities=(NOBODY,) if kind in _PERHAPS_SOMEBODYS else ())
+
+
+def told_of(kind: str, data: dict[str, Any] | None) -> dict[str, Any] | None:
+    """What is kept of a record to be told: of a late KPI not who else has figures of it."""
+    if kind != "kpi" or data is None:
+        return data
+    return {name: value for name, value in data.items() if name != "authorities"}
+
+
+def _said(authorities: Any) -> tuple[str, ...]:
+    """The authorities that a record says it is for, none meaning everybody; nobody's if it does not say."""
+    whose = _strings(authorities)
+    return whose if isinstance(authorities, list) and len(whose) == len(authorities) else (NOBODY,)
 
 
 def _strings(values: Any) -> tuple[str, ...]:
