@@ -5,6 +5,8 @@ from collections.abc import Hashable, Mapping, Sequence
 import numpy as np
 import pytest
 from hedgerow_outcomes.domain.disclosure import Equation, is_small, withheld
+from hedgerow_outcomes.domain.periods import months
+from hedgerow_outcomes.domain.totals import Cell, Tree, apart, equations
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.optimize import linprog
@@ -143,6 +145,32 @@ def test_nor_from_a_table_before_a_correction_and_after(values, data):
     # What was read before and has not changed is known for good.
     certain = attack(after, equations, second - published)
     assert [key for key in certain if key in second and is_small(after[key], THRESHOLD)] == []
+
+
+# Calendar and financial years share quarters, so that what holds together may reach beyond a year.
+PERIODS = [months(2021 + place // 12, place % 12 + 1, 3) for place in range(0, 36, 3)]
+PERIODS += [months(2021, 1, 12), months(2022, 4, 12), months(2023, 1, 12), months(2023, 7, 6)]
+GRID = [Cell(subject, period) for subject in ("T", "A", "B") for period in PERIODS]
+AMOUNTS = st.lists(st.sampled_from([0, 1, 2, 4, 5, 7, 12, 40]), min_size=len(GRID), max_size=len(GRID))
+SOME = st.sets(st.sampled_from(GRID), max_size=8)
+
+
+@given(AMOUNTS, SOME, SOME)
+@settings(max_examples=60, deadline=None)
+def test_stretches_of_time_are_judged_apart_as_they_are_together(amounts, absent, marked):
+    tree = Tree({"A": ["T"], "B": ["T"]}, {})
+    cells = {cell: [amount] for cell, amount in zip(GRID, amounts, strict=True) if cell not in absent}
+
+    def judged(some, **marks):
+        among = {name: mark & some.keys() for name, mark in marks.items()}
+        return withheld(some, equations(some, tree), threshold=THRESHOLD, **among)
+
+    stretches = apart(sorted(cells, key=lambda cell: cell.period), lambda cell: cell.period)
+    parts = [{cell: cells[cell] for cell in stretch} for stretch in stretches]
+    assert sum(map(len, parts)) == len(cells)
+    for mark in ("already", "published"):
+        together = judged(cells, **{mark: marked})
+        assert together == set().union(*(judged(part, **{mark: marked}) for part in parts))
 
 
 @given(TABLES)

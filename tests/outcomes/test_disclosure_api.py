@@ -154,7 +154,7 @@ def test_what_an_import_that_was_cut_off_left_is_withheld_and_then_judged(
             session.delete(row)
         session.flush()
     with database.writing() as session:
-        _, keys = counts(session, 1)
+        ((_, keys),) = counts(session, 1)
         hold_back(session, 1, keys.values())
     assert set(shown(protected).values()) == {None}
     settle_left_over(database)

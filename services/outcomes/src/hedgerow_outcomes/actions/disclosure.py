@@ -28,18 +28,20 @@ def settle(session: Session, kpi: int, threshold: int, *, anew: bool = False) ->
     What is shown already counts as read, and protects nothing any more; with `anew`, as for a threshold that
     is set for the first time, it does not count.
     """
-    amounts, keys = store.counts(session, kpi)
     before = store.held(session, kpi)
-    already = {cell for cell, key in keys.items() if before.get(key) is False}
-    shown = {cell for cell, key in keys.items() if key not in before}
-    found = withheld(
-        amounts,
-        equations(amounts, store.tree(session)),
-        threshold=threshold,
-        already=already,
-        published=() if anew else shown,
-    )
-    wanted = {keys[cell] for cell in found}
+    tree = store.tree(session)
+    wanted: set[Numbered] = set()
+    for amounts, keys in store.counts(session, kpi):
+        already = {cell for cell, key in keys.items() if before.get(key) is False}
+        shown = {cell for cell, key in keys.items() if key not in before}
+        found = withheld(
+            amounts,
+            equations(amounts, tree),
+            threshold=threshold,
+            already=already,
+            published=() if anew else shown,
+        )
+        wanted |= {keys[cell] for cell in found}
     session.execute(delete(Withheld).where(Withheld.kpi == kpi, Withheld.pending.is_(True)))
     new = sorted(wanted - {key for key, is_pending in before.items() if not is_pending})
     rows = [dict(zip((*_KEY, "pending"), (kpi, *key, False), strict=True)) for key in new]

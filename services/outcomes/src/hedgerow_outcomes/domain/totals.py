@@ -2,14 +2,16 @@
 
 from bisect import bisect_left
 from collections import defaultdict
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from datetime import timedelta
-from typing import NamedTuple
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from datetime import date, timedelta
+from typing import NamedTuple, TypeVar
 
 from hedgerow_outcomes.domain.disclosure import Equation
 from hedgerow_outcomes.domain.periods import Period
 
 AREA = "area"
+
+Row = TypeVar("Row")
 
 
 class Cell(NamedTuple):
@@ -89,6 +91,30 @@ class Tree:
             parent in observed or (parent not in seen and self._has_above(parent, observed, seen))
             for parent in self._parents.get(code, ())
         )
+
+
+def apart(rows: Iterable[Row], period: Callable[[Row], Period]) -> Iterator[list[Row]]:
+    """Rows in stretches of time that do not overlap, each to be judged without the others.
+
+    rows: in the order of their periods. Only cells of one period add up, or of a period and of others within
+    it: no equation joins cells of two stretches.
+
+    >>> days = ((1, 9), (2, 3), (9, 9), (10, 12))
+    >>> periods = [Period(date(2024, 1, start), date(2024, 1, end)) for start, end in days]
+    >>> [len(stretch) for stretch in apart(periods, lambda period: period)]
+    [3, 1]
+    """
+    stretch: list[Row] = []
+    end = date.min
+    for row in rows:
+        start, last = period(row)
+        if stretch and start > end:
+            yield stretch
+            stretch = []
+        stretch.append(row)
+        end = max(end, last)
+    if stretch:
+        yield stretch
 
 
 def equations(cells: Collection[Cell], tree: Tree) -> list[Equation]:

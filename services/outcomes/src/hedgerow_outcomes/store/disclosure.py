@@ -1,16 +1,21 @@
 """Reading what disclosure control rests on: thresholds, counts, the tree of areas, what is withheld."""
 
+from collections.abc import Iterator, Sequence
 from datetime import date
 
-from sqlalchemy import func, select
+from sqlalchemy import Row, func, select
 from sqlalchemy.orm import Session
 
 from hedgerow_outcomes.domain.periods import Period
-from hedgerow_outcomes.domain.totals import Cell, Tree
+from hedgerow_outcomes.domain.totals import Cell, Tree, apart
 from hedgerow_outcomes.store.registry import PROJECTION
 from hedgerow_outcomes.tables import KpiVersion, Observation, Subject, Withheld
 
 Numbered = tuple[int, date, date]
+
+_Counted = Row[str, int, date, date, float | None, float | None, float | None]
+
+_AT_ONCE = 10_000
 
 
 def protected(session: Session) -> dict[int, int]:
@@ -39,9 +44,10 @@ def is_sum(session: Session, kpi: int) -> bool:
     return session.scalars(query.limit(1)).one() in (None, "sum", "none")
 
 
-def counts(session: Session, kpi: int) -> tuple[dict[Cell, list[float]], dict[Cell, Numbered]]:
+def counts(session: Session, kpi: int) -> Iterator[tuple[dict[Cell, list[float]], dict[Cell, Numbered]]]:
     """The additive counts of every observation of a KPI, and the key it is stored by.
 
+    One stretch of time after the other (see `domain.totals.apart`), so that no more is held at once.
     Counts: the value where it is one, numerator, denominator, and what the numerator leaves of it.
     """
     adds_up = is_sum(session, kpi)
@@ -57,7 +63,16 @@ def counts(session: Session, kpi: int) -> tuple[dict[Cell, list[float]], dict[Ce
         )
         .join(Subject, Subject.number == Observation.subject)
         .where(Observation.kpi == kpi)
+        .order_by(Observation.period_start, Observation.period_end),
+        execution_options={"yield_per": _AT_ONCE},
     )
+    for stretch in apart(rows, lambda row: Period(row.period_start, row.period_end)):
+        yield _amounts(stretch, adds_up=adds_up)
+
+
+def _amounts(
+    rows: Sequence[_Counted], *, adds_up: bool
+) -> tuple[dict[Cell, list[float]], dict[Cell, Numbered]]:
     amounts: dict[Cell, list[float]] = {}
     keys: dict[Cell, Numbered] = {}
     for text, subject, start, end, value, numerator, denominator in rows:
