@@ -323,6 +323,30 @@ def test_what_is_not_to_be_kept_each_asks_for_alone(behind: Gateway, app: Tellin
     assert {answer.status_code for answer in answers} == {404}
 
 
+def test_who_reads_a_stream_slowly_holds_up_nobody_who_asks_for_the_same(
+    behind: Gateway, app: Telling
+) -> None:
+    go_on = asyncio.Event()
+    loops: list[asyncio.AbstractEventLoop] = []
+
+    async def lines(scope: Any, receive: Any, send: Any) -> None:
+        loops.append(asyncio.get_running_loop())
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": b"first\n", "more_body": True})
+        if len(loops) == 1:
+            await go_on.wait()
+        await send({"type": "http.response.body", "body": b"second\n"})
+
+    app.answers["services"] = lines
+    path = "/hsds/services?format=ndjson"
+    with behind.stranger() as slow, behind.stranger() as quick, slow.stream("GET", path) as first:
+        parts = first.iter_raw()
+        assert next(parts) == b"first\n"
+        assert quick.get(path, timeout=5).content == b"first\nsecond\n"
+        loops[0].call_soon_threadsafe(go_on.set)
+        assert b"".join(parts) == b"second\n"
+
+
 def test_when_the_one_who_asked_leaves_another_asks_for_those_who_wait(behind: Gateway, app: Telling) -> None:
     async def slow(scope: Any, receive: Any, send: Any) -> None:
         await asyncio.sleep(1.0)

@@ -215,7 +215,10 @@ def test_open_now_and_open_at_go_by_the_schedules(registry: Client) -> None:
     assert open_at("2026-11-29T01:00", "sites") == ["22"]
     assert open_at("2026-11-23T10:00", "sites") == ["44"], "the other has times of its own"
     assert open_at("2026-11-23T10:00", text="advice") == ["11"]
-    assert registry.get("/v1/services", params={"open_at": "now"}).status_code == 200
+    for path in ("/v1/services", "/v1/sites"):
+        for more in ({}, {"format": "csv"}):
+            now = registry.get(path, params={"open_at": " Now", **more})
+            assert (now.status_code, now.headers["cache-control"]) == (200, "no-store"), "it passes by itself"
     assert refused(registry, "/v1/services", open_at="soon") == (422, "open_at")
     assert refused(registry, "/v1/services", open_at="0001-01-01T00:00") == (422, "open_at")
 

@@ -178,7 +178,13 @@ class Polling:
             return
         self._number += 1
         question = self._being_asked[key] = _Question(self._number)
-        collecting = _Collecting(state, asked, send)
+
+        def settle(outcome: _Answer | _Left) -> None:
+            if not question.found.done():
+                del self._being_asked[key]
+                question.found.set_result(outcome)
+
+        collecting = _Collecting(state, asked, send, settle)
         try:
             try:
                 await ask(_only_what_it_rests_on(scope, asked), receive, collecting.take)
@@ -187,8 +193,7 @@ class Polling:
             except Problem as problem:
                 await problem.response()(scope, receive, collecting.take)
         finally:
-            del self._being_asked[key]
-            question.found.set_result(collecting.outcome())
+            settle(collecting.outcome())
         if collecting.answer is not None:
             if not collecting.answer.is_trouble:
                 self._keep(key, collecting.answer)
@@ -335,10 +340,13 @@ class _Answer:
 class _Collecting:
     """Holds an answer back that can be kept, or shared, until it is whole; passes others on as they come."""
 
-    def __init__(self, state: State, asked: _Asked, send: Send) -> None:
+    def __init__(
+        self, state: State, asked: _Asked, send: Send, settle: "Callable[[_Answer | _Left], None]"
+    ) -> None:
         self._state = state
         self._asked = asked
         self._send = send
+        self._settle = settle
         self._start: Message | None = None
         self._parts: list[bytes] = []
         self._passing = False
@@ -373,6 +381,8 @@ class _Collecting:
             self._start, self._parts = start, []
             return
         self._passing = True
+        # From now on it goes at the pace of whoever reads it, for whom the others do not wait.
+        self._settle(self.outcome())
         tag = said.get(b"etag", b"")
         # The app was not told what the caller has: only here is it known whether that still holds.
         if start["status"] == 200 and tag and variants.names(self._asked.if_none_match, tag):

@@ -180,7 +180,7 @@ def list_services(
         need_ids=_need_ids(session, known_need(session, need), narrower=narrower),
         area=known_area(session, area, "area"),
         near=around,
-        open_at=opening(open_at),
+        open_at=opening(open_at, response),
         age=age,
         eligibility=searched(eligible, "eligible"),
         organisation=organisation,

@@ -127,7 +127,7 @@ def list_sites(
         area=known_area(session, area, "area"),
         source=source,
         near=around,
-        open_at=opening(open_at),
+        open_at=opening(open_at, response),
         need_ids=None if known is None else finding.narrower(session, known),
     )
     rows, marker = finding.sites(session, wanted, after=after, limit=limit)

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from datetime import UTC, date, datetime
 from typing import Annotated, Any, Literal, TypeVar
 
-from fastapi import Depends, Path, Query, Request
+from fastapi import Depends, Path, Query, Request, Response
 from hedgerow_kit.conditional import etag, require_match
 from hedgerow_kit.db import Reading
 from hedgerow_kit.problems import PRECONDITION_FAILED, UNPROCESSABLE, Problem, ProblemType
@@ -156,11 +156,13 @@ def near(session: Session, postcode: str | None, within_km: float | None) -> Nea
     return Near(lon, lat, (DEFAULT_KM if within_km is None else within_km) * 1000)
 
 
-def opening(said: str | None) -> Moment | None:
+def opening(said: str | None, response: Response) -> Moment | None:
     """The moment at which something is to be open; one without an offset is of the clock in London."""
     if said is None:
         return None
     if said.strip().casefold() == "now":
+        # Another answer a minute later, though nothing was written: nobody may keep it.
+        response.headers["Cache-Control"] = "no-store"
         return moment(datetime.now(UTC))
     # A plus sign that was not escaped in the address arrives as a space.
     text = _LOST_PLUS.sub(r"\1+\2", said.strip())
