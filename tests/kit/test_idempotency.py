@@ -3,14 +3,17 @@
 import asyncio
 from collections import Counter
 from datetime import UTC, datetime, timedelta
+from typing import Annotated
 
 import httpx
 import pytest
-from hedgerow_kit.auth import Principal
-from hedgerow_kit.db import Database
+from hedgerow_kit import problems, serving
+from hedgerow_kit.auth import Principal, Verifier, require
+from hedgerow_kit.db import Database, Writing
 from hedgerow_kit.idempotency import Answering
 from sqlalchemy import text
 
+from tests.outcomes.paying import document
 from tests.support.apps import made
 from tests.support.databases import on_postgresql
 from tests.support.http import running
@@ -79,6 +82,18 @@ def test_each_caller_has_keys_of_their_own(client):
     other = {"Authorization": f"Bearer {SIGNER.token(principal, audience='network')}"}
     assert design(client, "a", headers=other).status_code == 201
     assert len(networks(client)) == 2
+
+
+def test_who_shows_less_of_their_rights_is_not_given_what_came_of_more(client):
+    """An access token may be good for fewer authorities than the key it was given out for."""
+
+    def acting_for(*codes):
+        return identity("network", role="coordinator", authorities=codes)
+
+    wide = design(client, "b", headers=acting_for("*"))
+    narrow = design(client, "b", headers=acting_for("E06999001"))
+    assert (wide.status_code, narrow.status_code) == (201, 422)
+    assert narrow.json()["type"] == "urn:hedgerow:problem:idempotency-key-reused"
 
 
 def test_what_is_refused_leaves_the_key_free(client):
@@ -155,6 +170,94 @@ def test_of_fifty_at_once_one_is_done(app):
 @pytest.mark.slow
 def test_of_fifty_at_once_one_is_done_a_thousand_times(app):
     one_effect_each(*at_once(app, rounds=1000))
+
+
+def over(app, work):
+    """What comes of some work with a client of the app, all within one loop."""
+
+    async def run():
+        transport = httpx.ASGITransport(app, raise_app_exceptions=False)
+        base = {"base_url": "http://hedgerow.test", "timeout": 60, "headers": identity("network")}
+        async with app.router.lifespan_context(app), httpx.AsyncClient(transport=transport, **base) as client:
+            return await work(client)
+
+    return asyncio.run(run())
+
+
+def test_bodies_that_do_not_come_hold_nothing_that_others_need(app):
+    """The one writer of SQLite, the connections to PostgreSQL: nobody has them who is waited for."""
+
+    async def work(client):
+        comes = asyncio.Event()
+
+        async def late():
+            await comes.wait()
+            yield b'{"name": "Food"}'
+
+        def sent(number, path):
+            headers = {"Idempotency-Key": f"late {number}", "Content-Type": "application/json"}
+            return asyncio.create_task(client.post(path, content=late(), headers=headers))
+
+        waiting = [sent(number, f"{NETWORKS[:3]}/projection/rebuild") for number in range(40)]
+        waiting += [sent(f"design {number}", NETWORKS) for number in range(40)]
+        await asyncio.sleep(0.5)
+        async with asyncio.timeout(10):
+            others = [await client.post(NETWORKS, json={"name": "Food"}), await client.get(NETWORKS)]
+        comes.set()
+        return [answer.status_code for answer in (*others, *await asyncio.gather(*waiting))]
+
+    assert over(app, work) == [201, 200, *[202] * 40, *[201] * 40]
+
+
+def test_many_keys_at_once_find_connections_for_all(app):
+    async def work(client):
+        async with asyncio.timeout(25):
+            return await asyncio.gather(
+                *(
+                    client.post(NETWORKS, json={"name": "Food"}, headers={"Idempotency-Key": f"{n}"})
+                    for n in range(120)
+                )
+            )
+
+    assert Counter(answer.status_code for answer in over(app, work)) == {201: 120}
+
+
+def test_many_keyed_questions_that_read_at_once_find_connections_for_all(made_databases):
+    app = made("outcomes", made_databases.migrated("hedgerow_outcomes"))
+    rule = document({"id": "core", "kind": "block", "monthly": "1000"})
+
+    async def work(client):
+        client.headers = identity("outcomes")
+        async with asyncio.timeout(25):
+            return await asyncio.gather(
+                *(
+                    client.post("/v1/payment-rules/lint", json=rule, headers={"Idempotency-Key": f"{n}"})
+                    for n in range(120)
+                )
+            )
+
+    assert Counter(answer.status_code for answer in over(app, work)) == {200: 120}
+
+
+def test_a_long_answer_is_kept_as_well(url):
+    """Whatever came of a request, sent again it is not done again."""
+    app, done = serving.create("Long", summary="", errors={}, ready={}), []
+    router = problems.router()
+
+    @router.post("/long")
+    def long(session: Writing, principal: Annotated[Principal, require("write")]) -> dict[str, str]:
+        done.append(principal.subject)
+        return {"text": "x" * 3_000_000}
+
+    app.include_router(router)
+    app.state.database = Database(url)
+    app.state.answering = Answering(app.state.database)
+    app.state.verifier = Verifier(SIGNER.jwks, audience="network")
+    with running(app, headers=identity("network")) as client:
+        first, second = (client.post("/long", headers={"Idempotency-Key": "a"}) for _ in range(2))
+    assert (first.status_code, first.content) == (200, second.content)
+    assert second.headers["idempotency-replayed"] == "true"
+    assert done == ["tester"]
 
 
 @on_postgresql

@@ -6,6 +6,7 @@ from hedgerow_kit import problems, serving
 from hedgerow_kit.problems import ProblemType
 from pydantic import BaseModel
 from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from tests.support.http import running
 
@@ -41,6 +42,10 @@ def app() -> FastAPI:
     @router.get("/broken")
     def broken() -> None:
         raise RuntimeError("secret words")
+
+    @router.get("/crowded")
+    def crowded() -> None:
+        raise PoolTimeoutError("QueuePool limit reached")
 
     @router.get("/down")
     def down() -> None:
@@ -150,6 +155,12 @@ def test_an_unexpected_error_says_nothing_of_itself(client):
 def test_a_database_that_is_away_is_not_an_error_of_ours(client):
     answer = client.get("/down")
     assert "secret" not in json.dumps(is_problem(answer, 503))
+    assert answer.headers["retry-after"] == "2"
+
+
+def test_no_connection_left_is_not_an_error_of_ours(client):
+    answer = client.get("/crowded")
+    assert "QueuePool" not in json.dumps(is_problem(answer, 503))
     assert answer.headers["retry-after"] == "2"
 
 

@@ -326,6 +326,7 @@ class Importer:
 
                 return await to_thread.run_sync(work, limiter=limiter)
 
+        endpoint.streams = True  # type: ignore[attr-defined]
         positional = inspect.Parameter.POSITIONAL_OR_KEYWORD
         endpoint.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
             [

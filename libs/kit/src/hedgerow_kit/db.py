@@ -142,12 +142,13 @@ class Database:
         self.dialect = address.get_backend_name()
         if self.dialect == "sqlite" and not address.database:
             raise ValueError("an SQLite database needs a file: sqlite:///path/of/file.db")
+        self.most_connections = 3 * pool_size
         self.engine = create_engine(
             address,
             json_serializer=lambda value: orjson.dumps(value).decode(),
             json_deserializer=orjson.loads,
             pool_size=pool_size,
-            max_overflow=2 * pool_size,
+            max_overflow=self.most_connections - pool_size,
             pool_pre_ping=self.dialect == "postgresql",
         )
         self._read: Engine

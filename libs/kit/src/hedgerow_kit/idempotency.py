@@ -4,10 +4,14 @@ The answer is kept in the transaction of what was done: after a crash both are t
 which commit batch by batch, keep theirs after the last; sent again after a crash they double nothing anyway.
 
 What is kept can be read only with the key that was sent: answers may hold a secret that is shown once.
+
+Nothing is held while a caller is waited for: a body is read before anything begins, but for those of files,
+which hold no writer.
 """
 
 import hashlib
 from base64 import urlsafe_b64encode
+from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
@@ -23,14 +27,14 @@ from starlette.responses import Response
 from starlette.types import Message, Receive
 
 from hedgerow_kit import db
+from hedgerow_kit.auth import Principal
 from hedgerow_kit.db import Database, Instant
-from hedgerow_kit.problems import BAD_REQUEST, Problem, ProblemType
+from hedgerow_kit.problems import BAD_REQUEST, LONGEST_JSON_BODY, TOO_LARGE, Problem, ProblemType
 
 HEADER = "Idempotency-Key"
 REPLAYED = "Idempotency-Replayed"
 LONGEST_KEY = 255
 KEPT_FOR = timedelta(hours=24)
-LONGEST_ANSWER_BYTES = 1_000_000
 # Which headers of the first answer are given again; the others are made anew for each.
 KEPT_HEADERS = frozenset({"content-type", "location", "etag", "link", "cache-control"})
 
@@ -90,40 +94,48 @@ class Answering:
         self._now = now
         self._under_way: set[str] = set()
         self._threads = CapacityLimiter(40)
+        # On PostgreSQL each holds a connection, and may want another to read: some are left for that.
+        self._room = CapacityLimiter(database.most_connections * 2 // 3)
 
-    async def answer(self, request: Request, handle: Handle, *, who: str) -> Response:
+    async def answer(
+        self, request: Request, handle: Handle, *, who: Principal, streams: bool = False
+    ) -> Response:
         """The answer to a request: the first one's if its key was used before, and then nothing is done.
 
         A request without a key is answered as it comes. A refusal is not kept: nothing was done. Raises a
         422 problem if the key was used for another request, 409 if that is under way, 400 if it is no key.
+        streams: the body is a file of any length, which `handle` puts on disk
         """
         key = _key_of(request)
         if key is None:
             return await handle(request.receive)
-        secret = f"{who}\0{key}".encode()
+        asked = _Asked(request, who)
+        if not streams:
+            await asked.hold()
+        secret = f"{who.subject}\0{key}".encode()
         id = hashlib.sha256(b"which" + secret).hexdigest()
         if id in self._under_way:
             raise _still_under_way()
         self._under_way.add(id)
         try:
             cipher = Fernet(urlsafe_b64encode(hashlib.sha256(b"what" + secret).digest()))
-            async with self._held(request) as held:
-                return await self._answer(request, handle, held, id, cipher)
+            async with self._room, self._held(request) as held:
+                return await self._answer(asked, handle, held, id, cipher)
         finally:
             self._under_way.discard(id)
 
     async def _answer(
-        self, request: Request, handle: Handle, held: db.Held, id: str, cipher: Fernet
+        self, asked: "_Asked", handle: Handle, held: db.Held, id: str, cipher: Fernet
     ) -> Response:
-        asked = _Asked(request)
         kept = await self._in_thread(self._kept, held, id)
         if kept is not None:
-            return _again(kept, await asked.digest(), cipher)
+            before: Response = await self._in_thread(_again, kept, await asked.digest(), cipher)
+            return before
         answer = await handle(asked.receive)
         body = getattr(answer, "body", None)
-        if answer.status_code < 400 and body is not None and len(body) <= LONGEST_ANSWER_BYTES:
-            sealed = cipher.encrypt(_packed(answer, bytes(body)))
-            await self._in_thread(self._keep, held, id, await asked.digest(), sealed)
+        if answer.status_code < 400 and body is not None:
+            packed = _packed(answer, bytes(body))
+            await self._in_thread(self._keep, held, id, await asked.digest(), packed, cipher)
         return answer
 
     @asynccontextmanager
@@ -146,18 +158,21 @@ class Answering:
         return await to_thread.run_sync(do, *arguments, limiter=self._threads)
 
     def _kept(self, held: db.Held, id: str) -> Any:
+        recent = _ANSWERS.c.kept_at > self._now() - KEPT_FOR
+        found = select(_ANSWERS.c.request, _ANSWERS.c.answer).where(_ANSWERS.c.id == id, recent)
         if self._database.dialect == "postgresql":
             number = int.from_bytes(bytes.fromhex(id)[:8], "big", signed=True)
             taken = select(func.pg_try_advisory_xact_lock(number))
             if not held.session().execute(taken).scalar():
                 raise _still_under_way()
+            # A statement of its own: it sees what was committed before the lock was given.
+            return held.session().execute(found).one_or_none()
         # Not in what is held: on SQLite that keeps every other writer out, an import's own among them.
         with self._database.reading() as before:
-            found = select(_ANSWERS.c.request, _ANSWERS.c.answer)
-            recent = _ANSWERS.c.kept_at > self._now() - KEPT_FOR
-            return before.execute(found.where(_ANSWERS.c.id == id, recent)).one_or_none()
+            return before.execute(found).one_or_none()
 
-    def _keep(self, held: db.Held, id: str, request: str, answer: bytes) -> None:
+    def _keep(self, held: db.Held, id: str, request: str, packed: bytes, cipher: Fernet) -> None:
+        answer = cipher.encrypt(packed)
         now, session = self._now(), held.session()
         session.execute(delete(_ANSWERS).where(_ANSWERS.c.kept_at <= now - KEPT_FOR))
         session.execute(insert(_ANSWERS).values(id=id, request=request, answer=answer, kept_at=now))
@@ -189,19 +204,38 @@ def _again(kept: Any, request: str, cipher: Fernet) -> Response:
 
 
 class _Asked:
-    """What was asked, digested as it is read, however long it is."""
+    """What was asked and with which rights, digested as it is read, however long it is."""
 
-    def __init__(self, request: Request) -> None:
+    def __init__(self, request: Request, who: Principal) -> None:
         self._receive = request.receive
+        self._held: deque[Message] = deque()
         scope = request.scope
         self._seen = hashlib.sha256()
         media = request.headers.get("content-type", "")
         coding = request.headers.get("content-encoding", "")
-        for part in (scope["method"], scope["path"], scope["query_string"].decode("latin-1"), media, coding):
+        query = scope["query_string"].decode("latin-1")
+        rights = (" ".join(sorted(who.roles)), " ".join(sorted(who.authorities)))
+        for part in (scope["method"], scope["path"], query, media, coding, *rights):
             self._seen.update(part.encode() + b"\0")
         self._at_end = False
 
+    async def hold(self) -> None:
+        """Read all of the body, to be received afterwards; a problem if it is too long or ends too early."""
+        messages: list[Message] = []
+        length = 0
+        while not self._at_end:
+            message = await self.receive()
+            if message["type"] == "http.disconnect":
+                raise Problem(BAD_REQUEST, "The body ended before it was whole.")
+            length += len(message.get("body", b""))
+            if length > LONGEST_JSON_BODY:
+                raise Problem(TOO_LARGE, f"More than {LONGEST_JSON_BODY:,} bytes.")
+            messages.append(message)
+        self._held.extend(messages)
+
     async def receive(self) -> Message:
+        if self._held:
+            return self._held.popleft()
         message = await self._receive()
         if message["type"] == "http.request":
             self._seen.update(message.get("body", b""))

@@ -14,6 +14,7 @@ from fastapi.dependencies.utils import get_flat_params
 from fastapi.exceptions import RequestValidationError, ResponseValidationError
 from fastapi.routing import APIRoute
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, OperationalError
+from sqlalchemy.exc import TimeoutError as NoConnection
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
@@ -136,10 +137,14 @@ def _of_database(error: DBAPIError) -> Problem:
     if isinstance(error, DataError):
         return Problem(UNPROCESSABLE, "A value does not fit its column.")
     if isinstance(error, OperationalError):
-        log.error("database unavailable", extra={"reason": type(error.orig).__name__})
-        return Problem(UNAVAILABLE, "The database cannot answer at the moment.", headers={"Retry-After": "2"})
+        return _without_database(error.orig)
     log.error("database error", exc_info=error)
     return Problem(INTERNAL)
+
+
+def _without_database(reason: BaseException | None) -> Problem:
+    log.error("database unavailable", extra={"reason": type(reason).__name__})
+    return Problem(UNAVAILABLE, "The database cannot answer at the moment.", headers={"Retry-After": "2"})
 
 
 def _internal(error: Exception) -> Problem:
@@ -174,6 +179,7 @@ def install(app: FastAPI, mapping: Mapped) -> None:
     app.add_exception_handler(RequestValidationError, handler(_of_validation))
     app.add_exception_handler(ResponseValidationError, handler(_internal))
     app.add_exception_handler(DBAPIError, handler(_of_database))
+    app.add_exception_handler(NoConnection, handler(_without_database))
     app.add_exception_handler(Exception, handler(_internal))
     for error, kind in mapping.items():
         app.add_exception_handler(error, handler(of_app(kind)))
@@ -264,6 +270,7 @@ class StrictRoute(APIRoute):
             known |= {formats.PARAMETER}
         gives_json = self._gives_json_alone()
         once = self.methods == {"POST"}
+        streams = getattr(self.endpoint, "streams", False)
 
         async def strict(request: Request) -> Response:
             # Who is not known, or may not, learns nothing, not even what is wrong with the request.
@@ -292,7 +299,7 @@ class StrictRoute(APIRoute):
 
             answering = getattr(request.app.state, "answering", None) if once else None
             if answering is not None and caller is not None:
-                kept: Response = await answering.answer(request, ask, who=caller.subject)
+                kept: Response = await answering.answer(request, ask, who=caller, streams=streams)
                 return kept
             answer = await ask(request.receive)
             if listing is not None:
