@@ -221,3 +221,20 @@ def test_a_draft_is_linted_without_being_kept(outcomes: Client) -> None:
     assert [finding["rule"] for finding in linted.json()["items"]] == ["no-user-voice", "no-limit"]
     assert all(finding["reason"] and finding["mend"] for finding in linted.json()["items"])
     assert outcomes.get("/v1/payment-rules").json()["items"] == []
+
+
+def test_a_state_that_comes_back_is_another_one(ruled: Client) -> None:
+    """Who read the first dispute has not read why it is disputed again."""
+    address = f"/v1/statements/{issue(ruled).json()['id']}"
+
+    def move(state: str, tag: str) -> Any:
+        sent = {"state": state, "reason": "as agreed"}
+        return ruled.post(f"{address}/state", json=sent, headers={"If-Match": tag})
+
+    disputed = move("disputed", "*").headers["etag"]
+    approved = move("approved", disputed).headers["etag"]
+    again = move("disputed", approved)
+    assert again.status_code == 200, again.text
+    assert ruled.get(address, headers={"If-None-Match": disputed}).status_code == 200
+    assert move("withdrawn", disputed).status_code == 412
+    assert move("withdrawn", again.headers["etag"]).status_code == 200

@@ -1,7 +1,12 @@
-"""Conditional requests: strong entity tags on reads, `If-Match` on writes (RFC 9110)."""
+"""Conditional requests: strong entity tags on reads, `If-Match` on writes (RFC 9110).
 
+A route gives the tag of the state that a write is to meet; the middleware adds the digest of the body, behind
+a dot. What was read is thus known by both, also where it shows more than that state: names of others, what
+the caller may see, how old something is. A write looks at the state alone.
+"""
+
+import re
 from hashlib import blake2b
-from typing import Any
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import Request
@@ -12,9 +17,11 @@ from hedgerow_kit.problems import PRECONDITION_FAILED, PRECONDITION_REQUIRED, Pr
 # A longer answer is streamed on without a tag rather than held in memory.
 LONGEST_TAGGED = 8_000_000
 
+_STATE = re.compile(r'("[0-9a-f]+)\.[0-9a-f]+"')
+
 
 def etag(*parts: object) -> str:
-    """The strong entity tag of a representation that is a function of these parts."""
+    """The entity tag of a state that is a function of these parts."""
     digest = blake2b(digest_size=16)
     for part in parts:
         digest.update(part if isinstance(part, bytes) else str(part).encode())
@@ -37,41 +44,51 @@ def require_match(request: Request, tag: str) -> None:
             PRECONDITION_REQUIRED,
             "Send the ETag of the version you have read in If-Match, so that no other change is lost.",
         )
-    if not _names(named, tag):
+    if not _names(_STATE.sub(r'\1"', named), tag):
         raise Problem(PRECONDITION_FAILED, "It has changed since you read it: read it again.")
 
 
 class ETagMiddleware:
-    """Tag every successful GET answer of bounded length and answer 304 to who has it."""
+    """Tag every successful GET answer of bounded length and answer 304 to who has it.
+
+    What a write answers is tagged if its route says of which state it is, as a GET would tag it.
+    """
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or scope["method"] not in ("GET", "HEAD"):
+        if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        answer = _Answer(Headers(scope=scope).get("if-none-match"), send)
+        is_read = scope["method"] in ("GET", "HEAD")
+        answer = _Answer(Headers(scope=scope).get("if-none-match") if is_read else None, send, is_read)
         await self._app(scope, receive, answer.take)
 
 
 class _Answer:
     """Holds one answer back until it is whole, or too long to hold."""
 
-    def __init__(self, if_none_match: str | None, send: Send) -> None:
+    def __init__(self, if_none_match: str | None, send: Send, is_read: bool) -> None:
         self._if_none_match = if_none_match
         self._send = send
+        self._is_read = is_read
         self._start: Message | None = None
         self._body: list[bytes] = []
         self._length = 0
 
     async def take(self, message: Message) -> None:
-        if message["type"] == "http.response.start" and message["status"] == 200:
+        if message["type"] == "http.response.start" and self._is_tagged(message):
             self._start = message
         elif message["type"] == "http.response.body" and self._start is not None:
             await self._take_body(message)
         else:
             await self._send(message)
+
+    def _is_tagged(self, start: Message) -> bool:
+        if self._is_read:
+            return bool(start["status"] == 200)
+        return start["status"] in (200, 201) and "etag" in Headers(raw=start["headers"])
 
     async def _take_body(self, message: Message) -> None:
         self._body.append(message.get("body", b""))
@@ -98,18 +115,19 @@ class _Answer:
         start, self._start = self._start, None
         body = b"".join(self._body)
         headers = MutableHeaders(raw=start["headers"])
-        tag = headers.get("etag") or etag(body)
+        tag = _with(etag(body), headers.get("etag"))
         headers["etag"] = tag
-        headers.setdefault("cache-control", "private, no-cache")
+        if self._is_read:
+            headers.setdefault("cache-control", "private, no-cache")
         if _names(self._if_none_match, tag):
             for name in ("content-length", "content-type"):
                 del headers[name]
-            await self._send(_start(304, headers))
+            await self._send({**start, "status": 304, "headers": headers.raw})
             await self._send({"type": "http.response.body", "body": b""})
             return
-        await self._send(_start(200, headers))
+        await self._send({**start, "headers": headers.raw})
         await self._send({"type": "http.response.body", "body": body})
 
 
-def _start(status: int, headers: MutableHeaders) -> dict[str, Any]:
-    return {"type": "http.response.start", "status": status, "headers": headers.raw}
+def _with(body: str, state: str | None) -> str:
+    return body if state is None else f"{state[:-1]}.{body[1:]}"

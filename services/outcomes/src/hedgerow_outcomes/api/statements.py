@@ -207,7 +207,7 @@ def move_statement(
     def unchanged(held: Statement | None) -> None:
         if held is None:
             raise NoSuchStatement
-        require_match(request, _tag(held))
+        require_match(request, _tag(session, held))
 
     statement = actions.move(session, id, State(body.state), reason=body.reason, by=principal, when=unchanged)
     return _one(session, statement, response)
@@ -220,8 +220,9 @@ def _held(session: Session, id: str, authorities: frozenset[str]) -> Statement:
     return statement
 
 
-def _tag(row: Statement) -> str:
-    return etag(row.id, row.state)
+def _tag(session: Session, row: Statement) -> str:
+    # Not by its state, which may come back: disputed, approved, disputed.
+    return etag(row.id, len(payments.events(session, row.id)))
 
 
 def statement_item(row: Statement) -> StatementItem:
@@ -260,7 +261,7 @@ def _line(row: StatementLine) -> LineView:
 
 
 def _one(session: Session, row: Statement, response: Response) -> StatementView:
-    response.headers["ETag"] = _tag(row)
+    response.headers["ETag"] = _tag(session, row)
     together = payments.of_period(session, row.rule_id, row.period_start)
     standing = sum(one.pence for one in together if one.state != State.WITHDRAWN)
     return StatementView(

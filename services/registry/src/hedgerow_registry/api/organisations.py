@@ -1,7 +1,7 @@
 """`/v1/organisations`: the bodies that provide services, or are paid for them."""
 
 from collections.abc import Callable
-from datetime import date, timedelta
+from datetime import date
 from typing import Annotated, Any, Literal
 
 from fastapi import Query, Request, Response
@@ -307,23 +307,16 @@ def _one(session: Session, id: str, response: Response) -> OrganisationItem:
     if row is None:
         raise UnknownRecord("organisation")
     item = _items(session, [row])[0]
-    response.headers["ETag"] = _tag(item, quality.today())
+    response.headers["ETag"] = _tag(item)
     return item
 
 
-def _tag(item: OrganisationItem, on: date) -> str:
-    # Of all that is shown: others' records have a part in it, and merges, and the day.
+def _tag(item: OrganisationItem) -> str:
+    # Of all that is shown but its age: others' records have a part in it, and merges.
     assured = None if item.freshness is None else item.freshness.assured_on
-    return etag(item.model_dump_json(exclude={"freshness"}), assured, None if assured is None else on)
+    return etag(item.model_dump_json(exclude={"freshness"}), assured)
 
 
 def unchanged(session: Session, request: Request) -> Callable[[Any], None]:
     """Lets a write through if the organisation is what `If-Match` or `If-None-Match` says it is."""
-
-    def tag(held: Any) -> str:
-        item = _items(session, [held])[0]
-        # What was read before midnight is still the same record.
-        tags = [_tag(item, quality.today() - timedelta(days=days)) for days in (0, 1)]
-        return tags[1] if tags[1] in request.headers.get("if-match", "") else tags[0]
-
-    return if_unchanged(request, tag)
+    return if_unchanged(request, lambda held: _tag(_items(session, [held])[0]))

@@ -279,27 +279,22 @@ def _filled(
     return item.model_copy(update={**update, **told})
 
 
-def _tag(session: Session, row: Any, on: date) -> str:
-    """The tag of a service, which names the organisation that answers for its own and tells how old it is."""
+def _tag(session: Session, row: Any) -> str:
+    """The tag of a service, which names the organisation that answers for its own."""
     answering = merges.canonical(session, [row.organisation_id]).values()
     says = qualities.of_services(session, [row.id]).get(row.id)
-    return etag(tag_of(row), *answering, says, None if row.assured_on is None else on)
+    return etag(tag_of(row), *answering, says)
 
 
 def _if_unchanged(session: Session, request: Request) -> Callable[[Any], None]:
-    def tag(held: Any) -> str:
-        # What was read before midnight is still the same record.
-        tags = [_tag(session, held, quality.today() - timedelta(days=days)) for days in (0, 1)]
-        return tags[1] if tags[1] in request.headers.get("if-match", "") else tags[0]
-
-    return if_unchanged(request, tag)
+    return if_unchanged(request, lambda held: _tag(session, held))
 
 
 def _one(session: Session, id: str, response: Response) -> ServiceView:
     row = directory.service(session, id)
     if row is None:
         raise UnknownRecord("service")
-    response.headers["ETag"] = _tag(session, row, quality.today())
+    response.headers["ETag"] = _tag(session, row)
     answering = merges.canonical(session, [row.organisation_id])
     parts = directory.service_parts(session, [id])
     told = quality.of_services(session, [row])[id]
