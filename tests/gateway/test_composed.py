@@ -2,13 +2,16 @@
 
 import asyncio
 import json
+import socket
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hedgerow_gateway.domain.routes import ANALYSIS
 
-from tests.gateway.servers import App, Gateway, gateway, reply, serving
+from tests.gateway.servers import App, Gateway, gateway, raw_server, reply, serving
 
 OVERVIEW = "/v1/localities/E06999001/overview"
 OF_NETWORK = {"summary", "gaps", "overlaps", "fragility", "networks"}
@@ -61,6 +64,45 @@ def test_the_parts_are_asked_for_side_by_side(behind: Gateway, app: App) -> None
     began = time.monotonic()
     assert behind.client.get(OVERVIEW).status_code == 200
     assert time.monotonic() - began < 2.5
+
+
+def test_many_overviews_leave_an_app_room_for_others(tmp_path: Path, app: App) -> None:
+    under_way = most = 0
+
+    async def slow(scope: Any, receive: Any, send: Any) -> None:
+        nonlocal under_way, most
+        under_way += 1
+        most = max(most, under_way)
+        await asyncio.sleep(0.3)
+        under_way -= 1
+        await reply(send, 200, b"{}")
+
+    for word in ("summary", "gaps", "overlaps", "fragility", "networks"):
+        app.answers[word] = slow
+    other = App()
+    with (
+        serving(app) as network,
+        serving(other) as rest,
+        gateway(tmp_path, registry_url=rest, network_url=network, outcomes_url=rest) as made,
+        ThreadPoolExecutor(10) as pool,
+    ):
+        answered = list(pool.map(lambda _: made.client.get(OVERVIEW), range(10)))
+    assert [answer.json()["missing"] for answer in answered] == [[]] * 10
+    assert ANALYSIS.at_once / 2 <= most <= ANALYSIS.at_once
+
+
+def test_an_app_that_does_not_answer_is_left_alone_by_the_overview_too(tmp_path: Path, app: App) -> None:
+    with (
+        raw_server(lambda connection: connection.shutdown(socket.SHUT_RDWR)) as (network, heads),
+        serving(app) as rest,
+        gateway(tmp_path, registry_url=rest, network_url=network, outcomes_url=rest) as made,
+    ):
+        assert len(made.client.get(OVERVIEW).json()["missing"]) == len(OF_NETWORK)
+        heads.clear()
+        missing = made.client.get(OVERVIEW).json()["missing"]
+        assert {part["reason"] for part in missing} == {"The network app does not answer at the moment."}
+        assert not [head for head in heads if b"/v1/" in head]
+        assert made.client.get("/v1/relations").status_code == 503
 
 
 def test_what_the_question_gets_wrong_is_told_as_the_app_told_it(behind: Gateway, app: App) -> None:

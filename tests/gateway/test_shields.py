@@ -179,6 +179,12 @@ def test_the_slow_lanes_together_leave_an_app_threads_for_the_quick() -> None:
     assert ANALYSIS.at_once + EXPORT.at_once + IMPORT.at_once <= 32 < 40 <= QUICK.at_once
 
 
+def test_an_identity_outlives_the_wait_for_anothers_analysis() -> None:
+    from hedgerow_gateway.api.identity import SPARE_SECONDS
+
+    assert ANALYSIS.read_seconds + 2 * ANALYSIS.wait_seconds < SPARE_SECONDS
+
+
 @pytest.mark.parametrize("sent_length", [True, False])
 @pytest.mark.parametrize(("path", "most"), [("/v1/networks", 10_000_000), ("/v1/spend/x/decide", 10_000_000)])
 def test_a_body_longer_than_the_route_takes_is_a_413(

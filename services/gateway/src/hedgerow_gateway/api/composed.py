@@ -137,7 +137,9 @@ async def _answer(request: Request, part: Part, asked: Mapping[str, str | list[s
     token = await identities.token(request.scope["hedgerow.authorization"], app=part.app)
     path, query = part.question(asked)
     try:
-        return await apps.answer(part.app, path, query, token=token, seconds=ANALYSIS.read_seconds)
+        return await apps.answer(
+            part.app, path, query, token=token, lane=ANALYSIS, seconds=ANALYSIS.read_seconds
+        )
     except AppDown as down:
         return Missing(part=part.name, app=part.app, reason=str(down))
     except AppRefused as refusal:

@@ -23,8 +23,9 @@ log = logging.getLogger(__name__)
 TRUST_SECONDS = 4.0
 # For so long a caller who comes again is not looked at again; it adds to the time above.
 READY_SECONDS = 0.5
-# A handed-on identity has at least this much of its life before it.
-SPARE_SECONDS = 60.0
+# A handed-on identity has at least this much of its life before it: who waits for another's analysis, which
+# then is too old for them, asks with it afterwards.
+SPARE_SECONDS = 150.0
 MOST_REMEMBERED = 10_000
 
 

@@ -17,7 +17,7 @@ from pydantic import BaseModel, Field
 from starlette.responses import Response
 
 from hedgerow_gateway.api.identity import Identities
-from hedgerow_gateway.domain.routes import IMPORT_KINDS
+from hedgerow_gateway.domain.routes import IMPORT_KINDS, QUICK
 from hedgerow_gateway.upstream.apps import AppDown, AppRefused, Apps
 
 router = problems.router(tags=["imports"])
@@ -112,7 +112,8 @@ async def _part(request: Request, app: str, mark: str | None, limit: int) -> _Pa
     token = await identities.token(request.scope["hedgerow.authorization"], app=app)
     query = urlencode({"limit": limit} | ({"after": mark} if mark else {}))
     try:
-        return _Part.model_validate(await apps.answer(app, "/v1/imports", query, token=token))
+        answer = await apps.answer(app, "/v1/imports", query, token=token, lane=QUICK)
+        return _Part.model_validate(answer)
     except (AppDown, ValueError):
         return None
     except AppRefused as refusal:

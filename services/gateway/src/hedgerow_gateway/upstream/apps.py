@@ -6,7 +6,9 @@ from typing import Any
 
 import aiohttp
 import orjson
+from hedgerow_kit.problems import Problem
 
+from hedgerow_gateway.domain.routes import Lane
 from hedgerow_gateway.upstream.passthrough import Upstream
 
 log = logging.getLogger(__name__)
@@ -70,10 +72,21 @@ class Apps:
         return document
 
     async def answer(
-        self, app: str, path: str, query: str, *, token: str, seconds: float = ASK_SECONDS
+        self, app: str, path: str, query: str, *, token: str, lane: Lane, seconds: float = ASK_SECONDS
     ) -> dict[str, Any]:
-        """The JSON object an app answers to a GET under the caller's identity; otherwise `AppRefused`."""
-        status, body, location = await self._ask(app, path, query, token=token, seconds=seconds)
+        """The JSON object an app answers to a GET under the caller's identity; otherwise `AppRefused`.
+
+        It takes a place as what is passed on does, and counts as that for whether the app is well.
+        """
+        try:
+            async with self._upstream.room(app, lane):
+                status, body, location = await self._ask(app, path, query, token=token, seconds=seconds)
+        except Problem as problem:
+            raise AppDown(problem.detail) from None
+        except AppDown:
+            self._upstream.note(app, good=False)
+            raise
+        self._upstream.note(app, good=True)
         try:
             value = orjson.loads(body)
         except ValueError:

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
 from functools import lru_cache, partial
 from types import TracebackType
 from typing import Any, Self
@@ -212,6 +213,16 @@ class Upstream:
             await exchange.run(token)
         finally:
             self._under_way.discard(exchange)
+            place.release()
+
+    @asynccontextmanager
+    async def room(self, app: str, lane: Lane) -> AsyncIterator[None]:
+        """A place on the way to an app; a problem if it does not answer now, or has no place in time."""
+        self._breakers[app].refuse_if_open()
+        place = await self._lanes[app].place(lane)
+        try:
+            yield
+        finally:
             place.release()
 
     def note(self, app: str, *, good: bool) -> None:
