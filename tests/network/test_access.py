@@ -229,6 +229,58 @@ def test_people_who_choose_pay_by_way_and_crowding_and_the_dearest_come_first(co
     assert west == pytest.approx(150 / 131.25, rel=0.01)
 
 
+# Five wards in a row, each within reach of the next one's site, each an authority; all in one county.
+ROW = {
+    **COAST,
+    "areas": "code | name | level | parents | lon | lat\nE10000001 | County | region | | |\n"
+    + "".join(
+        f"E0600000{n} | Town {n} | authority | E10000001 | |\n"
+        f"E0500000{n} | Ward {n} | ward | E0600000{n} | {0.02 * n:.2f} | 0\n"
+        for n in range(1, 6)
+    ),
+    "services": "id | provider | needs | areas | capacity\n"
+    + "".join(f"s{n} | ant | t:food | | {5 * n}\n" for n in range(1, 6)),
+    "sites": "id | service | lon | lat | area\n"
+    + "".join(f"p{n} | s{n} | {0.02 * n:.2f} | 0 |\n" for n in range(1, 6)),
+    "residents": "area | count\n" + "".join(f"E0500000{n} | {900 - 100 * n}\n" for n in range(1, 6)),
+}
+
+
+def test_an_area_has_one_figure_whichever_locality_is_asked_about():
+    known = facts(**ROW)
+    asked = access_question(method="raam", limit=3, travel=Travel(detour=1))
+
+    def figures(locality):
+        of = ask(known, locality=locality, needs=("t:food",))
+        found = access(of, asked)
+        codes = [known.hierarchy.codes[place] for place in of.areas]
+        return dict(zip(codes, found.ratio[0].tolist(), strict=True)), access_caveats(of, found)
+
+    whole, said = figures("E10000001")
+    assert len(set(whole.values())) == 5
+    assert not any("another locality" in one for one in said)
+    for n in range(1, 6):
+        of_one, _ = figures(f"E0600000{n}")
+        assert of_one == pytest.approx({f"E0500000{n}": whole[f"E0500000{n}"]}, abs=1e-12)
+
+
+def test_where_too_many_hang_together_a_caveat_says_that_the_figure_is_the_localitys():
+    # West – site – Middle – site – 2,100 wards at one spot.
+    crowd = "".join(f"E05{n:06} | Ward {n} | ward | E06000002 | 0.08 | 0\n" for n in range(100, 2200))
+    place = COAST | {
+        "areas": "code | name | level | parents | lon | lat\nE06000001 | Town | authority | | |\n"
+        "E06000002 | Next | authority | | |\nE05000001 | West | ward | E06000001 | 0.00 | 0\n"
+        f"E05000002 | Middle | ward | E06000002 | 0.04 | 0\n{crowd}",
+        "services": "id | provider | needs | areas | capacity\na | ant | t:food | | 12\nb | bee | t:food | |",
+        "sites": "id | service | lon | lat | area\na1 | a | 0.02 | 0 |\nb1 | b | 0.06 | 0 |",
+    }
+    of = ask(facts(**place), needs=("t:food",))
+    found = access(of, access_question(method="raam", limit=3, travel=Travel(detour=1)))
+    assert any("another locality" in one for one in access_caveats(of, found))
+    shared = access(of, access_question(limit=3, travel=Travel(detour=1)))
+    assert not any("another locality" in one for one in access_caveats(of, shared))
+
+
 ASKED = [
     ("method=4sfca", 422, "method"),
     ("decay=slow", 422, "A decay is"),
@@ -247,6 +299,7 @@ ASKED = [
     ("decay=gravity:999999999,-10&method=3sfca", 200, ""),
     ("decay=gaussian:0.000000001&method=3sfca", 200, ""),
     ("method=raam&tau=0", 422, "tau"),
+    ("method=raam&tau=1e-310", 422, "tau"),
     ("method=raam&decay=step", 422, "tau="),
     ("method=raam&at_least=1", 422, "tau="),
     ("tau=60", 422, "tau="),

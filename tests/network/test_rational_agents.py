@@ -82,6 +82,14 @@ def test_as_many_times_the_places_everywhere_change_nothing(place, times):
     assert np.isfinite(more).all()
 
 
+def test_what_no_way_joins_changes_nothing_for_one_another():
+    together = asked([1, 1, 5], [100, 30, 0], [[6, 12, None], [None, None, 9], [None, None, 30]])
+    apart = asked([1, 1], [100], [[6, 12]]) + asked([5], [30, 0], [[9], [30]])
+    assert together == pytest.approx(apart, abs=1e-12)
+    # Where nobody lives the way alone counts, whoever lives elsewhere.
+    assert asked([4, 4], [10, 0], [[6, None], [None, 30]]) == pytest.approx([1.1, 0.5])
+
+
 def test_nobody_no_site_and_no_way():
     assert asked([0], [10], [[5]]) == [np.inf]
     assert asked([4], [10, 20], [[None], [61]]) == [np.inf, np.inf]

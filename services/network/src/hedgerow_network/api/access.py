@@ -140,6 +140,10 @@ Reaching = Annotated[
         "see `rows`); 30 minutes or 5 km unless said",
     ),
 ]
+Supply = Annotated[
+    Literal["capacity", "sites"] | None,
+    Query(description="Places of services, or one for each site; capacity where any is stated unless said"),
+]
 Whom = Annotated[
     Literal["need", "residents"], Query(description="Who is counted: people with the need, or residents")
 ]
@@ -159,12 +163,7 @@ def asked_access(
         ),
     ] = None,
     limit: Reaching = None,
-    supply: Annotated[
-        Literal["capacity", "sites"] | None,
-        Query(
-            description="Places of services, or one for each site; capacity where any is stated unless said"
-        ),
-    ] = None,
+    supply: Supply = None,
     people: Whom = "need",
     at_least: Annotated[
         float | None,
@@ -173,7 +172,7 @@ def asked_access(
     tau: Annotated[
         float | None,
         Query(
-            gt=0,
+            ge=1e-6,
             le=1_000_000,
             allow_inf_nan=False,
             description="Of `raam`: how far people go to avoid the mean crowding, in the unit; an hour or "

@@ -30,6 +30,9 @@ USUAL_LIMIT = {"minutes": 30.0, "km": 5.0}
 RAAM = "raam"
 """The method by which people choose where to go; see `rational_agents`."""
 
+MOST_COMPETING = 2_000
+"""So many areas at the most take part where people choose: a conurbation, seconds of work for each need."""
+
 USUAL_TAU = {"minutes": 60.0, "km": 10.0}
 """How far people are taken to go to avoid the mean crowding unless said: an hour (as in PySAL's `access`)."""
 
@@ -94,7 +97,8 @@ class Access:
     and inf where no way to any is known · known: (n_areas,) whether anything is known about ways from the
     area · supply: per need, what counts as supply · unstated: per need, services left out because they state
     no capacity (rows of the directory) · unplaced: (n_sites,) sites of those services that no way leads to:
-    they have no coordinates, or the matrix does not name them
+    they have no coordinates, or the matrix does not name them · closed: whether all took part on whom the
+    figures depend
     """
 
     question: AccessQuestion
@@ -106,6 +110,7 @@ class Access:
     supply: tuple[str, ...]
     unstated: tuple[tuple[int, ...], ...]
     unplaced: NDArray[np.bool_]
+    closed: bool
 
     def out_of_reach(self, *, at_least: float | None = None) -> NDArray[np.bool_]:
         """(n_needs, n_areas) where no site lies within the limit, or the ratio is below `at_least`.
@@ -125,7 +130,8 @@ def access(of: Assessment, asked: AccessQuestion) -> Access:
     that counts for it), whatever the rule of the assessment. A service that states areas is open to the
     people of those areas only, also of those it serves in part. Demand are the people of all areas of the
     level, inside the locality or not: who lives across the border competes for the same places; people who
-    are not known count 0.
+    are not known count 0. For `raam` those too who compete with these elsewhere, and so on, as long as they
+    are no more than `MOST_COMPETING` areas.
 
     Edges: no service, no site, an area without people: 0.0 and nothing in reach, never an error or NaN.
     """
@@ -137,7 +143,7 @@ def access(of: Assessment, asked: AccessQuestion) -> Access:
     offered = np.diff(addressing.indptr) > 0
     sites = offered[directory.site_service] if directory.sites else np.zeros(0, bool)
     everywhere = np.flatnonzero((hierarchy.level == of.level) & ~hierarchy.superseded).astype(np.int32)
-    rows = _concerned(reach, of.areas, everywhere, sites, asked.decay.limit)
+    rows, closed = _concerned(of, asked, reach, everywhere, sites)
     costs = open_to(of, rows, reach.costs(rows, sites, limit=asked.decay.limit))
     here = np.searchsorted(rows, of.areas)
     demand = _demand(of, rows, asked)
@@ -169,6 +175,7 @@ def access(of: Assessment, asked: AccessQuestion) -> Access:
         supply=tuple(bases),
         unstated=tuple(unstated),
         unplaced=sites & ~reach.named,
+        closed=closed,
     )
 
 
@@ -189,14 +196,50 @@ def candidates(of: Assessment, asked: AccessQuestion) -> tuple[csr_array, Floats
     return open_to(of, of.areas, costs), _demand(of, of.areas, asked)[0]
 
 
-def _concerned(reach: Reach, areas: Ints, everywhere: Ints, sites: NDArray[np.bool_], limit: float) -> Ints:
-    """The areas that share a site with the locality's: only they compete for its places. Ascending."""
-    near = reach.costs(areas, sites, limit=limit)
+def _concerned(
+    of: Assessment, asked: AccessQuestion, reach: Reach, everywhere: Ints, sites: NDArray[np.bool_]
+) -> tuple[Ints, bool]:
+    """The areas that compete for places with the locality's, ascending, and whether these are all.
+
+    Who shares a site with them competes directly, and where places are shared out by a rule nobody else does.
+    Where people choose, who shares a site with those competes as well, and so on.
+    """
+    direct = rows = _sharing(of, asked, reach, of.areas, everywhere, sites)
+    while asked.method == RAAM:
+        wider = _sharing(of, asked, reach, rows, everywhere, sites)
+        if wider.size == rows.size:
+            break
+        if wider.size > MOST_COMPETING:
+            return direct, False
+        rows = wider
+    return rows, True
+
+
+def _sharing(
+    of: Assessment,
+    asked: AccessQuestion,
+    reach: Reach,
+    areas: Ints,
+    everywhere: Ints,
+    sites: NDArray[np.bool_],
+) -> Ints:
+    """The areas, and those that share a site with one of them. Ascending."""
+
+    def near(rows: Ints, chosen: NDArray[np.bool_]) -> csr_array:
+        return reach.costs(rows, chosen, limit=asked.decay.limit)
+
+    def open_there(rows: Ints, chosen: NDArray[np.bool_]) -> csr_array:
+        costs = open_to(of, rows, near(rows, chosen))
+        return _only(costs, costs.data <= asked.decay.limit)
+
+    # Who takes part without need costs time; in a chain of them it costs a country.
+    steps = (near, open_there) if asked.method == RAAM else (near,)
     shared = np.zeros(sites.size, bool)
-    shared[near.indices] = True
-    others = np.setdiff1d(everywhere, areas)
-    sharing = np.diff(reach.costs(others, shared, limit=limit).indptr) > 0
-    return np.asarray(np.union1d(areas, others[sharing]), np.int32)
+    shared[steps[-1](areas, sites).indices] = True
+    others = np.setdiff1d(everywhere, areas).astype(np.int32)
+    for ways in steps:
+        others = others[np.diff(ways(others, shared).indptr) > 0]
+    return np.asarray(np.union1d(areas, others), np.int32)
 
 
 def open_to(of: Assessment, rows: Ints, costs: csr_array) -> csr_array:
@@ -232,7 +275,10 @@ def open_to(of: Assessment, rows: Ints, costs: csr_array) -> csr_array:
 
 def _columns(costs: csr_array, chosen: NDArray[np.bool_]) -> csr_array:
     """The same matrix with the entries of the other columns dropped."""
-    keep = chosen[costs.indices] if costs.indices.size else np.zeros(0, bool)
+    return _only(costs, chosen[costs.indices] if costs.indices.size else np.zeros(0, bool))
+
+
+def _only(costs: csr_array, keep: NDArray[np.bool_]) -> csr_array:
     row = np.repeat(np.arange(costs.shape[0]), np.diff(costs.indptr))
     bounds = np.concatenate([[0], np.cumsum(np.bincount(row[keep], minlength=costs.shape[0]))])
     return csr_array((costs.data[keep], costs.indices[keep], bounds), shape=costs.shape)
@@ -279,6 +325,12 @@ def access_caveats(of: Assessment, found: Access) -> list[str]:
         said.append(
             f"Access cannot be told for {unknown.size} of {of.areas.size} areas, {why}: "
             f"{listed([hierarchy.areas[place].name for place in unknown])}."
+        )
+    if not found.closed:
+        said.append(
+            "Only areas that share a site with an area here take part, not whoever competes with those "
+            f"elsewhere: more than {MOST_COMPETING:,} areas hang together. Asked about another locality the "
+            "same area may have another figure."
         )
     silent = sorted({row for rows in found.unstated for row in rows})
     if silent:

@@ -3,24 +3,25 @@
 import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
+from scipy.sparse.csgraph import connected_components
 
 from hedgerow_network.domain.cover import Floats
 from hedgerow_network.errors import NegativePeople
 
 Whole = NDArray[np.integer]
 
-ROUNDS = 150
+_ROUNDS = 150
 """How often people think again: with the steps below, enough for everybody to have settled."""
 
-_FIRST_STEP, _LEAST_STEP, _HALF_LIFE = 0.2, 0.005, 50
-"""The share of an area's people who may move in one round, halved every so many rounds, down to the least."""
+_FIRST_STEP, _HALF_LIFE = 0.2, 50
+"""The share of an area's people who may move in one round, halved every so many rounds."""
 
 _CAUTIOUS_ROUNDS = 20
 """As many rounds nobody lets more people come to a site at once than it has room for."""
 
 
 def rational_agents(
-    capacity: Floats, people: Floats, costs: csr_array, *, limit: float, tau: float, rounds: int = ROUNDS
+    capacity: Floats, people: Floats, costs: csr_array, *, limit: float, tau: float
 ) -> Floats:
     r"""What it costs the people of each area to be served, way and crowding together (RAAM).
 
@@ -29,6 +30,8 @@ def rational_agents(
 
     where x are the people of area i who go to site j, chosen so that hardly anybody would be better off
     elsewhere. 1.0 is a way that costs tau without any crowding, or crowding like the mean without any way.
+    The mean is over the areas and sites that hang together by ways within the limit: what no way joins
+    changes nothing for one another.
 
     All start at their nearest site. In each round whole people of each area move from the dearest site they
     use to the cheapest, as many as would make the two equal, but no larger a share than the round's step; in
@@ -56,13 +59,24 @@ def rational_agents(
     order = np.lexsort((costs.indices[open_], row[open_]))
     areas, row = np.unique(row[open_][order], return_inverse=True)
     sites, column = np.unique(costs.indices[open_][order], return_inverse=True)
-    lived, room = people[areas], capacity[sites] * people[areas].sum() / capacity[sites].sum()
+    lived, places = people[areas], capacity[sites]
+    of_area, of_site = _hanging_together(row, column, areas.size, sites.size)
+    all_people, all_places = np.bincount(of_area, lived), np.bincount(of_site, places)
+    # Where nobody lives nobody crowds, whatever the room.
+    room = places * np.where(all_people > 0, all_people / all_places, 1.0)[of_site]
     choice = _Choice(row, column, costs.data[open_][order] / tau, room)
-    going = choice.settled(lived, rounds) if lived.any() else np.zeros(row.size)
+    going = choice.settled(lived)
     cost = choice.cost(going)
     paid = np.add.reduceat(going * cost, choice.start)
     found[areas] = np.divide(paid, lived, out=np.minimum.reduceat(cost, choice.start), where=lived > 0)
     return found
+
+
+def _hanging_together(row: Whole, column: Whole, n_areas: int, n_sites: int) -> tuple[Whole, Whole]:
+    """(n_areas,) and (n_sites,) the number of the part that each is in; every part has both."""
+    pairs = csr_array((np.ones(row.size), (row, n_areas + column)), shape=(n_areas + n_sites,) * 2)
+    _, part = connected_components(pairs, directed=False)
+    return part[:n_areas], part[n_areas:]
 
 
 class _Choice:
@@ -75,22 +89,21 @@ class _Choice:
     def cost(self, going: Floats) -> Floats:
         """What each pair costs with so many people going: the way, and how crowded the site is."""
         coming = np.bincount(self._column, going, self._room.size)
-        crowding = np.divide(coming, self._room, out=np.zeros_like(coming), where=self._room > 0)
-        return np.asarray(self._way + crowding[self._column])
+        return np.asarray(self._way + (coming / self._room)[self._column])
 
     def _least(self, figure: Floats) -> Whole:
         """The first pair of each area with its least figure."""
         is_least = np.flatnonzero(figure == np.minimum.reduceat(figure, self.start)[self._row])
         return np.asarray(is_least[np.flatnonzero(np.diff(self._row[is_least], prepend=-1))])
 
-    def settled(self, lived: Floats, rounds: int) -> Floats:
-        """How many people go each way when they have thought again so many times."""
+    def settled(self, lived: Floats) -> Floats:
+        """How many people go each way when they have thought again often enough."""
         going = np.zeros(self._row.size)
         going[self._least(self._way)] = lived
-        for number in range(rounds):
+        for number in range(_ROUNDS):
             cost = self.cost(going)
             cheapest, dearest = self._least(cost), self._least(np.where(going > 0, -cost, np.inf))
-            step = max(_FIRST_STEP * 0.5 ** (number / _HALF_LIFE), _LEAST_STEP)
+            step = _FIRST_STEP * 0.5 ** (number / _HALF_LIFE)
             moving = np.minimum(self._evening_out(cost, cheapest, dearest), step * lived)
             moving = np.floor(np.minimum(moving, going[dearest]))
             if number < _CAUTIOUS_ROUNDS:
