@@ -162,6 +162,30 @@ def test_every_answer_leads_to_what_it_left_out_and_why(place):
         assert explained["counted"] or left["whole"] == "capacity", answer
 
 
+@pytest.mark.parametrize(
+    ("answer", "asked", "service", "why", "says"),
+    [
+        ("access", {}, "silent", "capacity", "counts as no supply beside those that do"),
+        ("access", {"supply": "sites"}, "silent", None, "Each site counts one"),
+        ("access", {"supply": "capacity"}, "silent", "capacity", "none of the places"),
+        ("access", {"unit": "minutes", "speed_kmh": "20", "detour": "2"}, "whole", None, "Open to people"),
+        ("contestability", {}, "whole", None, "could reach, North, East, with"),
+        ("contestability", {"reach": "400"}, "whole", None, "could reach, North, East, South, with"),
+        ("siting", {"unit": "minutes", "speed_kmh": "20"}, "whole", None, "Open to people"),
+    ],
+)
+def test_the_ways_that_were_asked_for_are_explained(place, answer, asked, service, why, says):
+    found = place.get(f"{AT}/{answer}", params={"need": "meal", **asked})
+    assert found.status_code == 200, found.text
+    address = found.json()["computed"]["explained"]
+    assert all(f"{name}={value}" in address for name, value in asked.items())
+    explained = place.get(address.replace("{need}", "t:meal"))
+    assert explained.status_code == 200, explained.text
+    told = explained.json()
+    (one,) = [one for one in told["counted"] + told["excluded"] if one["service"]["id"] == service]
+    assert (one.get("why"), says in one["reason"]) == (why, True), one
+
+
 def test_an_answer_that_does_not_exist_cannot_be_explained(place):
     assert place.get(f"{AT}/explained/t:meal?answer=nothing").status_code == 422
     assert place.get(f"{AT}/explained/t:nothing").status_code == 404

@@ -281,6 +281,10 @@ WHICH = ("at", "count", "rule", "costs", "index", "cohort", "open_at")
 """The parameters that decide which services count in a cell."""
 
 
+_WAYS = ("unit", "detour", "speed_kmh", "supply", "reach")
+"""Those that decide it too, in answers that go by ways."""
+
+
 def as_asked(request: Request, names: Collection[str]) -> list[tuple[str, str]]:
     """Those of the request's parameters, as they were given."""
     return [(name, value) for name, value in request.query_params.multi_items() if name in names]
@@ -289,7 +293,7 @@ def as_asked(request: Request, names: Collection[str]) -> list[tuple[str, str]]:
 def _explained(request: Request, locality: str) -> str:
     answer = request.scope["route"].path.removeprefix("/v1/localities/{area}/").split("/")[0]
     query = [("answer", answer)] if answer in ANSWERS else as_asked(request, ["answer"])
-    query += as_asked(request, (*WHICH, "level", "need"))
+    query += as_asked(request, (*WHICH, *_WAYS, "level", "need"))
     said = f"?{urlencode(query)}" if query else ""
     return f"/v1/localities/{quote(locality, safe='')}/explained/{{need}}{said}"
 

@@ -163,6 +163,18 @@ class ContestPage(BaseModel):
     computed: ContestComputed
 
 
+ContestReach = Annotated[
+    float | None,
+    Query(
+        gt=0,
+        le=500,
+        allow_inf_nan=False,
+        description="How far the site of an alternative may be from the area: kilometres in a straight "
+        "line (5 unless said), or with `costs` in the unit of that matrix",
+    ),
+]
+
+
 @router.get("/contestability")
 def list_contestability(
     request: Request,
@@ -172,16 +184,7 @@ def list_contestability(
         list[Contestable] | None,
         Query(description="Only cells with this answer (may be repeated); all of them unless said"),
     ] = None,
-    reach: Annotated[
-        float | None,
-        Query(
-            gt=0,
-            le=500,
-            allow_inf_nan=False,
-            description="How far the site of an alternative may be from the area: kilometres in a straight "
-            "line (5 unless said), or with `costs` in the unit of that matrix",
-        ),
-    ] = None,
+    reach: ContestReach = None,
     after: After = None,
     limit: Limit = 50,
 ) -> ContestPage:

@@ -2,14 +2,17 @@
 
 from typing import Annotated, Literal
 
-from fastapi import Query
+from fastapi import Depends, Query
 from hedgerow_kit import problems
 from pydantic import BaseModel, Field
 
+from hedgerow_network.api.access import Supply, travel
 from hedgerow_network.api.asking import About, NeedPath
+from hedgerow_network.api.concentration import ContestReach
 from hedgerow_network.api.wire import Computed, Named, computed, need_name, provider_named, service_named
-from hedgerow_network.domain.explain_answers import AnswerName, Considered, account
+from hedgerow_network.domain.explain_answers import AnswerName, Considered, Ways, account
 from hedgerow_network.domain.locality import Assessment
+from hedgerow_network.domain.travel import Travel
 
 router = problems.router(prefix="/v1/localities/{area}", tags=["localities"])
 
@@ -42,7 +45,10 @@ class AnswerExplained(BaseModel):
 def explain_answer(
     base: About,
     this_need: NeedPath,
+    way: Annotated[Travel, Depends(travel)],
     answer: Annotated[AnswerName, Query(description="Which answer about the place to explain")] = "cover",
+    supply: Supply = None,
+    reach: ContestReach = None,
 ) -> AnswerExplained:
     """Which services an answer counted for a need, and which not and why not.
 
@@ -51,7 +57,8 @@ def explain_answer(
     need = base.need(this_need)
     asked = base if need in base.assessment().needs else base.about(needs=(need,))
     of = asked.assessment()
-    found = account(of, of.needs.index(need), answer)
+    ways = Ways(None if way.matrix is None else way.unit, reach, supply)
+    found = account(of, of.needs.index(need), answer, ways)
     return AnswerExplained(
         need=need,
         need_name=need_name(of, need),

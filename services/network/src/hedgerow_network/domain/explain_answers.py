@@ -6,7 +6,7 @@ from typing import Literal
 
 import numpy as np
 
-from hedgerow_network.domain.access import USUAL_LIMIT
+from hedgerow_network.domain.access import CAPACITY, SITES, USUAL_LIMIT
 from hedgerow_network.domain.caveats import listed
 from hedgerow_network.domain.concentration import Contest, contest
 from hedgerow_network.domain.eligibility import PART
@@ -18,6 +18,7 @@ from hedgerow_network.domain.explain import (
     why_not_here,
 )
 from hedgerow_network.domain.locality import Assessment
+from hedgerow_network.domain.matrices import Unit
 from hedgerow_network.domain.standing import not_for
 from hedgerow_network.domain.travel import Reach, Travel
 
@@ -60,8 +61,19 @@ class Account:
     elsewhere: int
 
 
+@dataclass(frozen=True)
+class Ways:
+    """What an answer that goes by ways was asked besides. unit: of a matrix, None = as it has them ·
+    reach: how far an alternative may be, None = as far as usual · supply: as in `AccessQuestion`
+    """
+
+    unit: Unit | None = None
+    reach: float | None = None
+    supply: str | None = None
+
+
 Said = tuple[WhyLeft | None, str]
-Rule = Callable[[Assessment, int, int], Said | None]
+Rule = Callable[[Assessment, int, int, Ways], Said | None]
 """What an answer makes of a service that counts on the date: why it leaves it out, or None, and a sentence;
 nothing at all where it has to do with other places only.
 """
@@ -69,7 +81,7 @@ nothing at all where it has to do with other places only.
 _FIRST = ("not active", "contract", "opening", "cohort", "need", "capacity", "site", "part", "reach", "area")
 
 
-def account(of: Assessment, need: int, answer: AnswerName) -> Account:
+def account(of: Assessment, need: int, answer: AnswerName, ways: Ways = Ways()) -> Account:
     """Say of each service for a need whether an answer of this name counted it, and why.
 
     answer: a key of `ANSWERS`. Left out by all answers is what does not count on the date (not active, no
@@ -80,7 +92,7 @@ def account(of: Assessment, need: int, answer: AnswerName) -> Account:
     rule, found, elsewhere = ANSWERS[answer], [], 0
     addressing = np.unique(of.held[:, [need]].tocoo().row).tolist()
     for row in addressing:
-        said = rule(of, need, row)
+        said = rule(of, need, row, ways)
         if said is None:
             elsewhere += 1
         else:
@@ -100,7 +112,7 @@ def account(of: Assessment, need: int, answer: AnswerName) -> Account:
     return Account(sorted(counted, key=order), sorted(excluded, key=order), elsewhere)
 
 
-def _serving(of: Assessment, need: int, row: int) -> Said | None:
+def _serving(of: Assessment, need: int, row: int, ways: Ways) -> Said | None:
     """Counted is who serves the whole of an area here, for the whole of the cohort."""
     whole, part = of.serving.whole[[row]].indices, of.serving.partial()[[row]].indices
     if not whole.size and not part.size:
@@ -114,9 +126,9 @@ def _serving(of: Assessment, need: int, row: int) -> Said | None:
     return "part", f"It serves no area here whole, only parts of {_names(of, part)}."
 
 
-def _with_places(of: Assessment, need: int, row: int) -> Said | None:
+def _with_places(of: Assessment, need: int, row: int, ways: Ways) -> Said | None:
     """Counted is who serves an area or a part of one, and states how many people it can take."""
-    said = _serving(of, need, row)
+    said = _serving(of, need, row, ways)
     if said is None or said[0] not in (None, "part"):
         return said
     if of.facts.directory.services[row].capacity is None:
@@ -124,7 +136,7 @@ def _with_places(of: Assessment, need: int, row: int) -> Said | None:
     return None, said[1]
 
 
-def _at_sites(of: Assessment, need: int, row: int) -> Said | None:
+def _at_sites(of: Assessment, need: int, row: int, ways: Ways) -> Said | None:
     """Counted is who has a site to which a way is known, open to people of an area here."""
     directory = of.facts.directory
     sites = directory.sites_of.get(row, [])
@@ -134,7 +146,7 @@ def _at_sites(of: Assessment, need: int, row: int) -> Said | None:
         return None
     if not sites:
         return "site", "It has no site: nobody has a way to it."
-    named = of.once("sites with a way", lambda: _sites_with_a_way(of))
+    named = of.once(f"sites with a way in {ways.unit}", lambda: _sites_with_a_way(of, ways.unit))
     known = [directory.sites[site].name for site in sites if named[site]]
     if not known:
         return "site", "No way leads to its sites: without coordinates, or not named by the matrix."
@@ -142,33 +154,37 @@ def _at_sites(of: Assessment, need: int, row: int) -> Said | None:
     return None, f"Open to {whom} at {listed(known)}."
 
 
-def _sites_with_a_way(of: Assessment) -> np.ndarray[tuple[int, ...], np.dtype[np.bool_]]:
-    return Reach(of.facts.hierarchy, of.facts.boundaries, of.facts.directory, _travel(of)).named
+def _sites_with_a_way(of: Assessment, unit: Unit | None) -> np.ndarray[tuple[int, ...], np.dtype[np.bool_]]:
+    return Reach(of.facts.hierarchy, of.facts.boundaries, of.facts.directory, _travel(of, unit)).named
 
 
-def _travel(of: Assessment) -> Travel:
+def _travel(of: Assessment, unit: Unit | None = None) -> Travel:
     matrix = of.question.costs
-    return Travel(None, "km", 1.0) if matrix is None else Travel(matrix, matrix.unit(None))
+    return Travel(None, "km", 1.0) if matrix is None else Travel(matrix, matrix.unit(unit))
 
 
-def _supplying(of: Assessment, need: int, row: int) -> Said | None:
+def _supplying(of: Assessment, need: int, row: int, ways: Ways) -> Said | None:
     """As at sites, with places: one that states none is no supply beside those that do."""
-    said = _at_sites(of, need, row)
+    said = _at_sites(of, need, row, ways)
     services = of.facts.directory.services
     if said is None or said[0] is not None or services[row].capacity is not None:
         return said
+    if ways.supply == SITES:
+        return None, f"{said[1]} Each site counts one, as was asked."
+    if ways.supply == CAPACITY:
+        return "capacity", "It states no capacity: it has none of the places that were asked for."
     beside = of.held[:, [need]].tocoo().row
     if any(services[other].capacity is not None and of.standing.some[other] for other in beside):
         return "capacity", "It states no capacity, and counts as no supply beside those that do."
     return None, f"{said[1]} Nobody states a capacity: each site counts one."
 
 
-def _able_to_take_over(of: Assessment, need: int, row: int) -> Said | None:
+def _able_to_take_over(of: Assessment, need: int, row: int, ways: Ways) -> Said | None:
     """Counted is who serves an area here or could, and has places left."""
-    found: Contest = of.once("contest within the usual reach", lambda: _contest(of))
+    found: Contest = of.once(f"contest within {ways.reach}", lambda: _contest(of, ways.reach))
     areas = found.reach[[row]].indices
     if not areas.size:
-        said = _serving(of, need, row)
+        said = _serving(of, need, row, ways)
         return None if said is None else (said[0] or "reach", said[1])
     spare = float(found.spare[row])
     there = f"It serves, or could reach, {_names(of, areas)}"
@@ -179,9 +195,9 @@ def _able_to_take_over(of: Assessment, need: int, row: int) -> Said | None:
     return None, f"{there}, with {spare:,.0f} places left when everybody goes to the nearest."
 
 
-def _contest(of: Assessment) -> Contest:
+def _contest(of: Assessment, reach: float | None) -> Contest:
     travel = _travel(of)
-    return contest(of, travel, USUAL_LIMIT[travel.unit])
+    return contest(of, travel, reach or USUAL_LIMIT[travel.unit])
 
 
 def _names(of: Assessment, areas: np.ndarray[tuple[int, ...], np.dtype[np.int32]]) -> str:
