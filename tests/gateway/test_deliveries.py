@@ -11,6 +11,7 @@ import pytest
 from hedgerow_gateway.actions import webhooks as actions
 from hedgerow_gateway.actions.events import Intake
 from hedgerow_gateway.domain import retries
+from hedgerow_gateway.domain.retries import Outcome
 from hedgerow_gateway.jobs.delivering import Delivering
 from hedgerow_gateway.store import events
 from hedgerow_gateway.tables import Delivery, Webhook
@@ -287,6 +288,72 @@ def test_what_a_process_had_in_hand_when_it_died_is_sent_by_the_next(
         late = [actions.Done(one.seq, retries.Outcome(500, "late")) for one in load.messages]
         assert actions.go_on(session, id, lane="dead", done=late, now=place.now, chance=lambda: 0.5) is None
     assert place.statuses(id) == ["delivered"] * 3, "what a worker taken for dead says later does not count"
+
+
+def test_what_was_delivered_counts_although_it_took_longer_than_a_lane_is_held(place: Place) -> None:
+    id = place.subscribe("http://127.0.0.1:9/hook")
+    place.happen(3)
+
+    def go_on(lane: str, *done: tuple[int, Outcome]) -> list[int]:
+        with place.database.writing() as session:
+            said = [actions.Done(*one) for one in done]
+            load = actions.go_on(session, id, lane=lane, done=said, now=place.now, chance=lambda: 0.5)
+            return [] if load is None else [message.seq for message in load.messages]
+
+    good, bad = Outcome(204, None), Outcome(500, "the receiver answered 500")
+    assert go_on("slow") == [1, 2, 3]
+    place.now += actions.LANE_LIFE
+    assert go_on("next") == [1, 2, 3]
+    assert go_on("slow", (1, good), (2, good), (3, bad)) == [], "another is at it now"
+    assert place.statuses(id) == ["delivered", "delivered", "waiting"]
+    assert [one.attempts for one in place.deliveries(id)] == [1, 1, 1]
+    go_on("next", (1, bad), (2, good), (3, bad))
+    assert place.statuses(id) == ["delivered", "delivered", "waiting"]
+    assert place.deliveries(id)[0].last_reason is None
+    assert place.deliveries(id)[2].attempts == 2
+
+
+def test_slow_attempts_of_two_processes_come_to_an_end(place: Place) -> None:
+    """Each attempt takes longer than a lane is held, and two processes take it from each other."""
+    id = place.subscribe("http://127.0.0.1:9/hook")
+    place.happen()
+    in_hand: dict[str, list[actions.Done]] = {"one": [], "other": []}
+    for number in range(40):
+        lane = ("one", "other")[number % 2]
+        with place.database.writing() as session:
+            load = actions.go_on(
+                session, id, lane=lane, done=in_hand[lane], now=place.now, chance=lambda: 0.5
+            )
+        failed = Outcome(None, "no answer within the time limit")
+        in_hand[lane] = [] if load is None else [actions.Done(one.seq, failed) for one in load.messages]
+        place.now += timedelta(hours=13)
+    assert place.statuses(id) == ["dead"]
+
+
+def test_a_process_that_prunes_late_does_not_move_the_border_back(place: Place) -> None:
+    """Two processes prune at the same time: what the slower has read of the border is old by then."""
+    place.happen(4)
+    moment = place.now + timedelta(seconds=1)
+    ready, done = threading.Event(), threading.Event()
+
+    def hold() -> None:
+        with place.database.writing() as session:
+            assert events.prune(session, before=moment, most=2) == 2
+            ready.set()
+            time.sleep(0.3)
+            assert events.prune(session, before=moment, most=1) == 1
+        done.set()
+
+    quicker = threading.Thread(target=hold)
+    quicker.start()
+    assert ready.wait(10)
+    with place.database.writing() as session:
+        events.prune(session, before=moment, most=2)
+    quicker.join()
+    assert done.is_set()
+    with place.database.reading() as session:
+        assert events.after(session, 0, limit=10) == []
+        assert events.clock(session).pruned == 4
 
 
 def drip(seconds: float) -> Any:

@@ -1,5 +1,6 @@
 """What happens in the apps becomes events: told in order, each once, to those who may know."""
 
+import tracemalloc
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -9,6 +10,7 @@ from typing import Any
 import httpx
 import pytest
 from hedgerow_gateway.actions.events import Intake, sight_of
+from hedgerow_gateway.api.events import LOOKED_THROUGH
 from hedgerow_gateway.domain import events as domain
 from hedgerow_gateway.store import events as store
 from hedgerow_gateway.tables import Event, Place
@@ -20,7 +22,7 @@ from sqlalchemy import update
 
 from tests.gateway.eventful import AREAS, eventful, events, key, send, subscribe, wait_for
 from tests.gateway.receivers import receiving
-from tests.gateway.servers import Gateway, wait_until
+from tests.gateway.servers import Gateway, gateway, wait_until
 from tests.support.databases import Databases
 from tests.support.platform import ROOT
 
@@ -116,6 +118,53 @@ def test_events_that_are_too_old_are_gone_and_whoever_needs_them_is_told_what_to
     left = client.get("/v1/events", params={"after": fourth}).json()["items"]
     assert left == client.get("/v1/events").json()["items"]
     assert len(left) == 2
+
+
+def happen(database: Database, kind: str, number: int, **data: Any) -> None:
+    with database.writing() as session:
+        first = store.clock(session).seq + 1
+        found = [
+            domain.Event(
+                *(0, f"e{seq}", "registry", f"hedgerow.{kind}.updated", f"{seq}", NOW),
+                *(data, (), (), (), domain.READ, None),
+            )
+            for seq in range(first, first + number)
+        ]
+        store.append(session, found, taken_at=NOW)
+
+
+def test_a_page_looks_through_so_many_events_and_no_further(
+    made_databases: Databases, tmp_path: Path
+) -> None:
+    with gateway(tmp_path, database_url=made_databases.migrated("hedgerow_gateway")) as made:
+        happen(made.database, "need", LOOKED_THROUGH)
+        happen(made.database, "site", 3)
+        page = made.client.get("/v1/events", params={"types": "hedgerow.site.*"}).json()
+        assert page["items"] == []
+        assert page["next"] == page["position"]
+        assert page["next"].startswith(f"{LOOKED_THROUGH}-")
+        after = {"types": "hedgerow.site.*", "after": page["next"], "limit": 2}
+        assert [one["subject"] for one in made.client.get("/v1/events", params=after).json()["items"]] == [
+            f"{LOOKED_THROUGH + 1}",
+            f"{LOOKED_THROUGH + 2}",
+        ]
+        all_of_them = events(made.client, limit=333)
+        assert [int(one["subject"]) for one in all_of_them] == list(range(1, LOOKED_THROUGH + 4))
+
+
+def test_a_short_page_reads_few_events(made_databases: Databases, tmp_path: Path) -> None:
+    with gateway(tmp_path, database_url=made_databases.migrated("hedgerow_gateway")) as made:
+        happen(made.database, "need", 1000, name="x" * 20_000)
+        assert made.client.get("/v1/events", params={"types": "hedgerow.site.*"}).status_code == 200
+        tracemalloc.start()
+        try:
+            page = made.client.get("/v1/events", params={"limit": 1}).json()
+            _, peak = tracemalloc.get_traced_memory()
+        finally:
+            tracemalloc.stop()
+    assert [one["subject"] for one in page["items"]] == ["1"]
+    print(f"a page of one event of 20 kB among 1,000: {peak / 1e6:.1f} MB at most")
+    assert peak < 10e6
 
 
 def test_breaches_become_events_with_their_areas_and_statements_need_the_right_to_see_money(

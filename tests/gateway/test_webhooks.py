@@ -62,6 +62,24 @@ def test_a_ping_arrives_signed_as_standard_webhooks_says_and_its_fate_can_be_rea
         assert health["deliveries"] == {"waiting": 0, "delivered": 1, "dead": 0}
 
 
+def test_what_is_asked_for_is_sent_at_once(made_databases: Databases, tmp_path: Path) -> None:
+    url = made_databases.migrated("hedgerow_gateway")
+    # Who is woken before there is anything to be found looks again after a minute.
+    with (
+        gateway(tmp_path, database_url=url, events=True, event_seconds=60, webhook_hosts=HOSTS) as running,
+        receiving() as receiver,
+    ):
+        hook = subscribe(running.client, receiver.url)
+        for number in range(1, 6):
+            pinged = running.client.post(f"/v1/webhooks/{hook['id']}/ping")
+            wait_until(lambda number=number: len(receiver.received) == number)
+            wait_until(
+                lambda place=pinged.headers["location"]: (
+                    running.client.get(place).json()["status"] == "delivered"
+                )
+            )
+
+
 def test_the_signature_is_the_one_of_the_specification() -> None:
     # The example message of the specification, with HMAC-SHA256 by hand.
     secret = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"

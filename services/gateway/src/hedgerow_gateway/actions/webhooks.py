@@ -264,7 +264,7 @@ def go_on(
     None: there is nothing to do, or not for us; the webhook is left to whoever comes next.
     """
     if done:
-        _note(session, id, lane, done, now, chance)
+        _note(session, id, done, now, chance)
     webhook = webhooks.take_lane(session, id, lane=lane, now=now, life=LANE_LIFE)
     waiting = [] if webhook is None else webhooks.due(session, id, now=now, limit=AT_ONCE)
     if webhook is None or not waiting:
@@ -282,19 +282,25 @@ def go_on(
 def _note(
     session: Session,
     id: str,
-    lane: str,
     done: Sequence[Done],
     now: datetime,
     chance: Callable[[], float],
 ) -> None:
-    webhook = webhooks.locked(session, id, lane=lane)
+    # Whoever serves the webhook by now: what was tried was tried, or it would be tried without end.
+    webhook = webhooks.locked(session, id)
     if webhook is None:
         return
     by_seq = {one.seq: one.outcome for one in done}
+    noted = []
     for delivery in webhooks.several_deliveries(session, id, by_seq):
-        _note_delivery(delivery, by_seq[delivery.event_seq], now, chance)
+        outcome = by_seq[delivery.event_seq]
+        # That it failed is no news of what was delivered, or given up, meanwhile.
+        if outcome.reason is None or delivery.status == webhooks.WAITING:
+            _note_delivery(delivery, outcome, now, chance)
+            noted.append(outcome)
     session.flush()
-    _note_receiver(session, webhook, [one.outcome for one in done], now, chance)
+    if noted:
+        _note_receiver(session, webhook, noted, now, chance)
 
 
 def _note_delivery(delivery: Delivery, outcome: Outcome, now: datetime, chance: Callable[[], float]) -> None:

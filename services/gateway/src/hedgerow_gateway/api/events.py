@@ -75,14 +75,14 @@ def list_events(
     interest = Interest(_types(types), frozenset(_area(area)))
     sight = sight_of(principal)
     seq = events.clock(session).pruned if after is None else events.read_position(session, after)
-    found = events.after(session, seq, limit=LOOKED_THROUGH + 1)
     items: list[dict[str, Any]] = []
-    more = len(found) > LOOKED_THROUGH
-    for event in found[:LOOKED_THROUGH]:
-        if interest.covers(event) and sight.sees(event):
-            if len(items) == limit:
-                more = True
-                break
+    more = False
+    for looked, event in enumerate(events.following(session, seq)):
+        is_told = interest.covers(event) and sight.sees(event)
+        if looked == LOOKED_THROUGH or (is_told and len(items) == limit):
+            more = True
+            break
+        if is_told:
             items.append(sight.told(event))
         seq = event.seq
     position = events.position(session, seq)

@@ -10,7 +10,7 @@ from hedgerow_kit.conditional import etag, require_match
 from hedgerow_kit.db import Reading, Writing
 from hedgerow_kit.paging import After, Limit, Page, link_next
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
-from sqlalchemy import Row
+from sqlalchemy import Row, event
 from sqlalchemy.orm import Session
 
 from hedgerow_gateway.actions import webhooks as actions
@@ -281,7 +281,7 @@ def replay_since(
     number = actions.replay_since(
         session, id, body.since, delivered_too=body.delivered_too, by=principal, now=_now()
     )
-    _wake(request)
+    _wake(request, session)
     return ReplayAnswer(events=number)
 
 
@@ -292,7 +292,7 @@ def _on_its_way(
     row = webhooks.delivery(session, id, event_id)
     assert row is not None
     response.headers["Location"] = f"/v1/webhooks/{id}/deliveries/{event_id}"
-    _wake(request)
+    _wake(request, session)
     return _delivery(row)
 
 
@@ -332,8 +332,9 @@ def _hosts(request: Request) -> frozenset[str]:
     return hosts
 
 
-def _wake(request: Request) -> None:
-    request.app.state.delivering.wake()
+def _wake(request: Request, session: Session) -> None:
+    # What is not committed yet is not found.
+    event.listen(session, "after_commit", lambda _: request.app.state.delivering.wake(), once=True)
 
 
 def _now() -> datetime:

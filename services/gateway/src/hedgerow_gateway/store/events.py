@@ -16,6 +16,7 @@ from hedgerow_gateway.tables import Place as PlaceRow
 
 # A statement names at most so many values.
 MOST_NAMED = 500
+PIECE = 100
 _COLUMNS = tuple(getattr(Event, name) for name in domain.Event._fields)
 
 
@@ -114,6 +115,13 @@ def after(session: Session, seq: int, *, limit: int) -> list[domain.Event]:
     return _events(session, Event.seq > seq, limit=limit)
 
 
+def following(session: Session, seq: int) -> Iterator[domain.Event]:
+    """All events after a number, oldest first; read by the piece, as whoever asks may soon have enough."""
+    while found := after(session, seq, limit=PIECE):
+        yield from found
+        seq = found[-1].seq
+
+
 def since(session: Session, moment: datetime) -> Iterator[list[domain.Event]]:
     """All events that were taken in since a moment, oldest first, by the thousand."""
     seq = 0
@@ -125,10 +133,6 @@ def since(session: Session, moment: datetime) -> Iterator[list[domain.Event]]:
 def several(session: Session, seqs: Iterable[int]) -> dict[int, domain.Event]:
     found = _events(session, Event.seq.in_(list(seqs)), limit=MOST_NAMED)
     return {event.seq: event for event in found}
-
-
-def number_of(session: Session, id: str) -> int | None:
-    return session.scalar(select(Event.seq).where(Event.id == id))
 
 
 def _events(session: Session, *where: ColumnElement[bool], limit: int) -> list[domain.Event]:
@@ -169,7 +173,8 @@ def _proof(id: str | None) -> str:
 
 def prune(session: Session, *, before: datetime, most: int) -> int:
     """Take away the oldest events that were taken in before a moment, with their deliveries; how many."""
-    now = clock(session)
+    # Another process may prune at the same time: the border never moves back.
+    now = session.scalars(select(EventClock).with_for_update()).one()
     upto = session.scalar(
         select(func.max(Event.seq)).where(Event.taken_at < before, Event.seq <= now.pruned + most)
     )

@@ -146,10 +146,9 @@ def leave_all_lanes(session: Session) -> None:
     session.execute(update(Webhook).where(Webhook.lane.is_not(None)).values(lane=None, lane_until=None))
 
 
-def locked(session: Session, id: str, *, lane: str) -> Webhook | None:
-    """A webhook to note in what became of its deliveries; None where another has taken over."""
-    query = select(Webhook).where(Webhook.id == id, Webhook.lane == lane)
-    return session.scalars(query.with_for_update()).one_or_none()
+def locked(session: Session, id: str) -> Webhook | None:
+    """A webhook to note in what became of its deliveries; None where it was removed."""
+    return session.scalars(select(Webhook).where(Webhook.id == id).with_for_update()).one_or_none()
 
 
 def due(session: Session, id: str, *, now: datetime, limit: int) -> Sequence[Delivery]:
