@@ -91,17 +91,6 @@ def page_of_pairs(
     return pairs, marker
 
 
-def latest_ends(session: Session, kpis: Sequence[str]) -> dict[str, date]:
-    """The last day of the latest period that has a value, of each of these KPIs that has one."""
-    query = (
-        select(Kpi.id, func.max(Observation.period_end))
-        .join(Kpi, Kpi.number == Observation.kpi)
-        .where(Kpi.id.in_(kpis), Observation.value.is_not(None))
-        .group_by(Kpi.id)
-    )
-    return {id: end for id, end in session.execute(query)}
-
-
 def owners(session: Session, kpis: Sequence[str]) -> dict[str, set[tuple[str | None, str | None]]]:
     """Whose each of these KPIs is that has a value, with whose the subjects are that it has values of."""
     query = (
