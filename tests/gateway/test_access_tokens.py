@@ -17,7 +17,6 @@ import jwt
 import pytest
 from cryptography.hazmat.primitives import serialization
 from hedgerow_gateway.api.access_tokens import AUDIENCE, KIND, LIFE_S
-from hedgerow_gateway.api.oauth import FAILURES_SECONDS, MOST_FAILURES, Failures
 from hedgerow_gateway.domain import grants
 from hedgerow_gateway.domain.grants import Grant, TooWide, narrowed
 from hedgerow_kit.auth import ISSUER, PERMISSIONS, Verifier
@@ -221,28 +220,6 @@ def test_what_is_wrong_with_a_request_is_said_as_rfc_6749_wants_it(
             assert ("www-authenticate" in answer.headers) == (status == 401), case
             assert secret not in answer.text, case
         assert stranger.get("/oauth/token").status_code == 405
-
-
-def test_who_fails_too_often_has_to_wait_and_nobody_else_does(made: Gateway, client: dict[str, Any]) -> None:
-    failing = give(made)
-    wrong = {"id": failing["id"], "key": failing["key"][:-1] + "_"}
-    statuses = [ask(made, wrong).status_code for _ in range(MOST_FAILURES)]
-    assert set(statuses) == {401}
-    answer = ask(made, wrong)
-    assert answer.status_code == 429
-    assert 0 < int(answer.headers["retry-after"]) <= FAILURES_SECONDS + 1
-    assert ask(made, client).status_code == 200
-
-
-def test_the_wait_ends() -> None:
-    now = 0.0
-    failures = Failures(lambda: now)
-    for _ in range(MOST_FAILURES):
-        assert failures.wait("x") == 0
-        failures.note("x")
-    assert failures.wait("x") > 0
-    now = FAILURES_SECONDS
-    assert failures.wait("x") == 0
 
 
 def test_a_token_ends_no_later_than_its_key(made: Gateway) -> None:

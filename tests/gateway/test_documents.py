@@ -58,6 +58,14 @@ def page_of(name: str, **properties: Any) -> dict[str, Any]:
     }
 
 
+def components(merged: dict[str, Any]) -> set[str]:
+    return {
+        f"#/components/{section}/{name}"
+        for section, entries in merged["components"].items()
+        for name in entries
+    }
+
+
 def references(value: Any) -> set[str]:
     return set(re.findall(r'"\$ref": "([^"]+)"', json.dumps(value)))
 
@@ -79,9 +87,9 @@ def test_components_of_one_name_and_two_meanings_are_told_apart() -> None:
     }
     registry = merged["components"]["schemas"]["RegistryPage"]
     assert references(registry) == {"#/components/schemas/RegistryItem"}
-    assert references(merged["paths"]["/v1/kpis"]) == {"#/components/schemas/OutcomesPage"}
-    known = {f"#/components/schemas/{name}" for name in merged["components"]["schemas"]}
-    assert references(merged) <= known
+    kpis = merged["paths"]["/v1/kpis"]["get"]["responses"]["200"]
+    assert references(kpis["content"]) == {"#/components/schemas/OutcomesPage"}
+    assert references(merged) <= components(merged)
 
 
 def test_operation_ids_are_unique() -> None:
@@ -113,6 +121,22 @@ def test_the_sources_are_left_as_they_were() -> None:
     before = copy.deepcopy((OWN, apps))
     document.merge(OWN, apps)
     assert (OWN, apps) == before
+
+
+def test_every_operation_but_health_tells_of_limits() -> None:
+    paths = {"/v1/areas": {"get": {"responses": {"200": {"description": "They"}}}}, "/v1/needs": {"post": {}}}
+    merged = document.merge(own_app({}).openapi(), {"registry": of_app(**paths)})
+    areas = merged["paths"]["/v1/areas"]["get"]["responses"]
+    assert set(areas["200"]["headers"]) == {"RateLimit", "RateLimit-Policy"}
+    for path, item in merged["paths"].items():
+        for operation in item.values():
+            assert ("429" in operation["responses"]) == (path not in ("/healthz", "/readyz")), path
+    refused = merged["components"]["responses"]["TooManyRequests"]
+    assert set(refused["headers"]) == {"Retry-After", "RateLimit", "RateLimit-Policy"}
+    # The token endpoint refuses in its own words, and tells as much.
+    own = merged["paths"]["/oauth/token"]["post"]["responses"]["429"]
+    assert set(own["headers"]) == set(refused["headers"])
+    assert "application/json" in own["content"]
 
 
 def test_every_operation_but_the_open_ones_asks_for_a_key() -> None:
@@ -169,12 +193,7 @@ def test_the_merged_document_of_the_real_apps_has_no_loose_ends() -> None:
     merged = document.merge(own_app({}).openapi(), apps)
     for app, theirs in apps.items():
         assert {path for path in theirs["paths"] if path.startswith("/v1/")} <= set(merged["paths"]), app
-    known = {
-        f"#/components/{section}/{name}"
-        for section, entries in merged["components"].items()
-        for name in entries
-    }
-    assert references(merged) <= known
+    assert references(merged) <= components(merged)
     ids = [
         operation["operationId"]
         for item in merged["paths"].values()

@@ -80,7 +80,8 @@ def test_it_is_answered_as_it_was_and_not_read_again(behind: Gateway, app: Telli
     assert asked(app, "/v1/areas") == 1
     for status, headers, body in answers:
         assert (status, body) == (200, app.body)
-        assert {**headers, "date": ""} == {**answers[0][1], "date": ""}
+        moving = {"date": "", "ratelimit": ""}
+        assert headers | moving == answers[0][1] | moving
         assert len(headers["date"]) == len("Mon, 01 Jun 2026 12:00:00 GMT")
 
 

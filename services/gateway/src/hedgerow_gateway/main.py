@@ -31,15 +31,18 @@ from hedgerow_gateway.api.credentials import Credentials
 from hedgerow_gateway.api.documents import Documents
 from hedgerow_gateway.api.door import Door
 from hedgerow_gateway.api.identity import Identities
+from hedgerow_gateway.api.limits import Limits
 from hedgerow_gateway.api.oauth import TokenEndpoint
 from hedgerow_gateway.api.people import People
 from hedgerow_gateway.api.polling import Polling
 from hedgerow_gateway.api.problems import PROBLEMS
 from hedgerow_gateway.api.sign_in import SignIn
+from hedgerow_gateway.domain.addresses import Addresses
 from hedgerow_gateway.domain.grants import Grant
 from hedgerow_gateway.domain.routes import GATEWAY, RouteTable
 from hedgerow_gateway.jobs.delivering import Delivering
 from hedgerow_gateway.settings import Settings
+from hedgerow_gateway.store.limits import Alone, Together
 from hedgerow_gateway.store.signing import Keyring
 from hedgerow_gateway.store.webhook_key import load_webhook_key
 from hedgerow_gateway.upstream import feeds
@@ -63,7 +66,15 @@ def create_app(
     tokens = AccessTokens(keyring, settings.issuer)
     people = _people(settings)
     credentials = Credentials(database, tokens, people)
-    identities = Identities(credentials, keyring)
+    limits = Limits(
+        Together(str(settings.redis_url)) if settings.redis_url else Alone(),
+        reads=settings.reads_per_minute,
+        writes=settings.writes_per_minute,
+        imports=settings.imports_per_minute,
+        strangers=settings.open_per_minute,
+        attempts=settings.attempts_per_minute,
+    )
+    identities = Identities(credentials, keyring, attempts=limits.attempts)
     states = States(settings.apps)
     polling = Polling(states, most_bytes=settings.kept_answers_megabytes * MEGABYTE)
     webhook_key = load_webhook_key(settings.own_dir)
@@ -76,8 +87,10 @@ def create_app(
         jobs: list[Delivering | Follower] = [delivering, *followers] if settings.events else []
         for job in jobs:
             job.start()
+        limits.start()
         async with upstream:
             yield
+        await limits.stop()
         states.close()
         for job in jobs:
             await to_thread.run_sync(job.stop)
@@ -91,7 +104,7 @@ def create_app(
     own.state.verifier = Verifier(keyring.published, audience=GATEWAY)
     own.state.issuer = settings.issuer
     own.state.keyring = keyring
-    own.state.token_endpoint = TokenEndpoint(database, tokens, credentials)
+    own.state.token_endpoint = TokenEndpoint(database, tokens, credentials, limits.attempts)
     own.state.credentials = credentials
     own.state.sign_in = people and SignIn(
         people,
@@ -106,7 +119,15 @@ def create_app(
     own.state.webhook_key = webhook_key
     own.state.webhook_hosts = settings.webhook_hosts
     own.state.documents = Documents(apps, own.openapi, settings.own_dir / "documents")
-    return Door(own, upstream, identities, polling, table or RouteTable())
+    return Door(
+        own,
+        upstream,
+        identities,
+        polling,
+        table or RouteTable(),
+        limits,
+        Addresses(settings.trusted_proxies),
+    )
 
 
 def _people(settings: Settings) -> People | None:

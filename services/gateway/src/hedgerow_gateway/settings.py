@@ -1,10 +1,20 @@
 """What the gateway is told from outside."""
 
 import os
+from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, HttpUrl, SecretStr, field_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    HttpUrl,
+    RedisDsn,
+    SecretStr,
+    field_validator,
+)
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 
@@ -13,6 +23,10 @@ def _parted(given: object) -> object:
 
 
 Addresses = Annotated[tuple[HttpUrl, ...], NoDecode, BeforeValidator(_parted), Field(min_length=1)]
+Networks = Annotated[
+    tuple[IPv4Network | IPv6Network, ...], NoDecode, BeforeValidator(lambda given: _parted(given or ()))
+]
+AMinute = Annotated[int, Field(ge=1)]
 
 
 class GroupGrant(BaseModel):
@@ -49,6 +63,17 @@ class Settings(BaseSettings):
     outcomes_url: Addresses = (HttpUrl("http://127.0.0.1:8003"),)
     client_silence_seconds: float = 30.0
     kept_answers_megabytes: int = Field(default=64, ge=0)
+    # How many requests a minute: of each key, client or person, and of each address without a key.
+    reads_per_minute: AMinute = 6_000
+    writes_per_minute: AMinute = 1_200
+    imports_per_minute: AMinute = 120
+    open_per_minute: AMinute = 1_200
+    # Credentials never seen before that turn out wrong, from one address.
+    attempts_per_minute: AMinute = 30
+    # Where gateways count together; without one each counts alone.
+    redis_url: Annotated[RedisDsn | None, BeforeValidator(lambda given: given or None)] = None
+    # Proxies whose X-Forwarded-For is believed: addresses or networks.
+    trusted_proxies: Networks = ()
     # The organisation's identity provider, at which people sign in; without one nobody can.
     oidc_issuer: str | None = Field(
         default=None, pattern=r"^https://|^http://(127\.0\.0\.1|localhost|\[::1\])[:/]"

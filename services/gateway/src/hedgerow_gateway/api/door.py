@@ -9,8 +9,10 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from hedgerow_gateway.api import cookies
 from hedgerow_gateway.api.identity import Caller, Identities, shown_as
+from hedgerow_gateway.api.limits import Limits, telling
 from hedgerow_gateway.api.polling import Polling
 from hedgerow_gateway.api.repeats import WHOLE, Repeat, Repeats
+from hedgerow_gateway.domain.addresses import Addresses, forwarded_for
 from hedgerow_gateway.domain.routes import EXPORT, GATEWAY, Route, RouteTable, is_plain_path
 from hedgerow_gateway.upstream.passthrough import Upstream, too_long
 
@@ -18,8 +20,10 @@ from hedgerow_gateway.upstream.passthrough import Upstream, too_long
 _OPEN_METHODS = "GET, OPTIONS"
 _ANY_ORIGIN = [
     (b"access-control-allow-origin", b"*"),
-    (b"access-control-expose-headers", b"ETag, Retry-After"),
+    (b"access-control-expose-headers", b"ETag, RateLimit, RateLimit-Policy, Retry-After"),
 ]
+# Whoever watches over a gateway is never refused.
+_HEALTH = frozenset({"/healthz", "/readyz", "/readyz/alone"})
 _PREFLIGHT = {
     "Access-Control-Allow-Methods": _OPEN_METHODS,
     "Access-Control-Allow-Headers": "*",
@@ -34,15 +38,24 @@ class Door:
     """
 
     def __init__(
-        self, own: ASGIApp, upstream: Upstream, identities: Identities, polling: Polling, table: RouteTable
+        self,
+        own: ASGIApp,
+        upstream: Upstream,
+        identities: Identities,
+        polling: Polling,
+        table: RouteTable,
+        limits: Limits,
+        addresses: Addresses,
     ) -> None:
         self._own = own
         self._upstream = upstream
         self._identities = identities
         self._polling = polling
         self.seen = polling.seen
-        self.repeats = Repeats(identities, polling)
+        self.repeats = Repeats(identities, polling, limits.reads)
         self._table = table
+        self._limits = limits
+        self._addresses = addresses
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
@@ -64,16 +77,22 @@ class Door:
         if route is not None and (route.is_open or (route.also_open and _is_stranger(scope))):
             await self._let_anyone_in(scope, receive, send, route)
             return
+        address = self._address_of(scope)
         if path != "/v1" and not path.startswith("/v1/"):
             own = _without_authorization(scope)
             own["hedgerow.authorization"] = _authorization(scope)
+            own["hedgerow.address"] = address
+            if path not in _HEALTH:
+                send = telling(send, await self._limits.open.let_in(address))
             await self._own(own, receive, send)
             return
         cookies.check_meant(scope)
         authorization = _authorization(scope)
         app = route.app if route is not None else GATEWAY
         # Asked for before anything is said about the path: who is not known learns nothing of what is there.
-        caller = await self._identities.known(authorization, app=app)
+        caller = await self._identities.known(authorization, app=app, address=address)
+        if not caller.is_follower:
+            send = telling(send, await self._limits.of(scope["method"], route).let_in(caller.subject))
         if route is None:
             raise Problem(NOT_FOUND)
         if app == GATEWAY:
@@ -113,13 +132,28 @@ class Door:
             await send(message)
 
         if scope["method"] == "OPTIONS":
+            # Asked before each request that counts, by browsers alone.
             await Response(status_code=204, headers=_PREFLIGHT)(scope, receive, to_any_origin)
-        elif scope["method"] != "GET":
-            refusal = Problem(METHOD_NOT_ALLOWED, "This is to read only.", headers={"Allow": _OPEN_METHODS})
+            return
+        try:
+            told = telling(to_any_origin, await self._limits.open.let_in(self._address_of(scope)))
+        except Problem as refusal:
             await refusal.response()(scope, receive, to_any_origin)
+            return
+        if scope["method"] != "GET":
+            allowed = {"Allow": _OPEN_METHODS}
+            problem = Problem(METHOD_NOT_ALLOWED, "This is to read only.", headers=allowed)
+            await problem.response()(scope, receive, told)
         else:
             anyone = Caller(self._identities.open_token(app=route.app), subject="open", scope="open")
-            await self._pass_on(scope, receive, to_any_origin, route, anyone)
+            await self._pass_on(scope, receive, told, route, anyone)
+
+    def _address_of(self, scope: Scope) -> str:
+        client = scope.get("client")
+        peer = client[0] if client else ""
+        if not self._addresses.trusts_some:
+            return self._addresses.of(peer)
+        return self._addresses.of(peer, forwarded_for(scope["headers"]))
 
 
 def _refuse_too_long(headers: Iterable[tuple[bytes, bytes]], most_bytes: int) -> None:

@@ -4,6 +4,7 @@ import asyncio
 import logging
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import partial
 from hashlib import sha256
 from typing import Any, NamedTuple
 
@@ -13,6 +14,7 @@ from sqlalchemy.exc import DBAPIError
 
 from hedgerow_gateway.api.credentials import Credentials
 from hedgerow_gateway.api.known import Known
+from hedgerow_gateway.api.limits import Attempts
 from hedgerow_gateway.domain.keys import digest
 from hedgerow_gateway.store.signing import Keyring
 from hedgerow_gateway.upstream.provider import ProviderDown
@@ -46,11 +48,13 @@ class Caller(NamedTuple):
     subject: whose it is, for counting and for what changes something.
     scope: roles and authorities as one text. Two callers of one scope get the same answer to a read, so this
     and never the subject is what an answer may be kept by.
+    is_follower: whether it is a part of the platform that reads all there is, and has to.
     """
 
     token: str
     subject: str
     scope: str
+    is_follower: bool = False
 
 
 def shown_as(authorization: str | None) -> bytes:
@@ -73,7 +77,9 @@ class Identities:
         *,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
         trust_seconds: float = TRUST_SECONDS,
+        attempts: Attempts | None = None,
     ) -> None:
+        self._attempts = attempts
         self._credentials = credentials
         self._keyring = keyring
         self._now = now
@@ -88,24 +94,27 @@ class Identities:
         """The identity for an app alone; see `known`."""
         return (await self.known(authorization, app=app)).token
 
-    async def known(self, authorization: str | None, *, app: str) -> Caller:
-        """Who comes, with an identity for an app, or a 401 problem that does not say what was wrong."""
+    async def known(self, authorization: str | None, *, app: str, address: str | None = None) -> Caller:
+        """Who comes, with an identity for an app, or a 401 problem that does not say what was wrong.
+
+        address: where it comes from; a credential that is not good counts as an attempt from there, and after
+        too many of them nothing from there is looked at for a while but what was good before: a 429 problem.
+        """
         moment = asyncio.get_running_loop().time()
         shown = shown_as(authorization)
         ready = self.ready(shown, app)
         if ready is not None:
             return ready
         forgotten = self._forgotten
-        text = bearer(authorization)
-        if not self._credentials.could_be(text):
-            raise unauthorised()
+        text = await self._shown(authorization, address)
         presented = digest(text)
-        known = await self._look_up(text, presented)
         now = self._now()
+        known = await self._admitted(text, presented, address)
         if known is None or (known.ends_at is not None and known.ends_at <= now):
             raise unauthorised()
         token = self._token(known.principal, presented, app, now.timestamp())
-        caller = Caller(token, known.principal.subject, _scope(known.principal))
+        who = known.principal
+        caller = Caller(token, who.subject, _scope(who), is_follower=who.roles == {"follower"})
         if self._forgotten == forgotten:
             left = (known.ends_at - now).total_seconds() if known.ends_at else READY_SECONDS
             _make_room(self._ready)
@@ -132,7 +141,23 @@ class Identities:
         # Who comes from now on must not wait for a look-up that began before.
         self._asking.clear()
 
+    async def _shown(self, authorization: str | None, address: str | None) -> str:
+        try:
+            return bearer(authorization)
+        except Problem:
+            if self._attempts is not None and address is not None:
+                await self._attempts.nothing_shown(address)
+            raise
+
+    async def _admitted(self, text: str, presented: str, address: str | None) -> Known | None:
+        """Look a credential up, and count it as an attempt if it is not good."""
+        if self._attempts is None or address is None:
+            return await self._look_up(text, presented)
+        return await self._attempts.judge(address, presented, partial(self._look_up, text, presented))
+
     async def _look_up(self, text: str, presented: str) -> Known | None:
+        if not self._credentials.could_be(text):
+            return None
         moment = asyncio.get_running_loop().time()
         remembered = self._remembered.get(presented)
         if remembered is not None and moment < remembered.until:

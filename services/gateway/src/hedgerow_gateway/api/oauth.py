@@ -1,10 +1,10 @@
 """OAuth 2.0 for systems: a key is shown once and an access token comes back (RFC 6749, 4.4)."""
 
 import asyncio
-import time
 from base64 import b64decode
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import partial
 from typing import Annotated, Any, Literal, NamedTuple
 from urllib.parse import parse_qsl, unquote_plus
 
@@ -12,20 +12,20 @@ from fastapi import Request
 from hedgerow_kit import problems
 from hedgerow_kit.auth import PERMISSIONS
 from hedgerow_kit.db import Database
+from hedgerow_kit.problems import Problem
 from pydantic import BaseModel, Field
 from starlette.responses import JSONResponse, Response
 
 from hedgerow_gateway.api.access_tokens import AccessTokens, granted
 from hedgerow_gateway.api.credentials import Credentials
+from hedgerow_gateway.api.limits import Attempts
+from hedgerow_gateway.domain.grants import Grant
 from hedgerow_gateway.domain.keys import HeldKey, digest, identifier_of, is_good
 from hedgerow_gateway.store import keys
 
 router = problems.router(tags=["identity"])
 
 LONGEST_FORM = 16_384
-MOST_FAILURES = 10
-FAILURES_SECONDS = 60.0
-MOST_COUNTED = 10_000
 # Nobody may keep a token, nor an answer that says why there is none.
 _NOT_KEPT = {"Cache-Control": "no-store", "Pragma": "no-cache"}
 
@@ -52,27 +52,6 @@ class Client(NamedTuple):
     secret: str
 
 
-class Failures:
-    """Counts failed attempts by name, each for a while; who has too many has to wait."""
-
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        self._clock = clock
-        self._counted: dict[str, tuple[int, float]] = {}
-
-    def wait(self, name: str) -> int:
-        """The seconds still to wait, 0 for who may try."""
-        count, ends = self._counted.get(name, (0, 0.0))
-        left = ends - self._clock()
-        return int(left) + 1 if count >= MOST_FAILURES and left > 0 else 0
-
-    def note(self, name: str) -> None:
-        now = self._clock()
-        count, ends = self._counted.get(name, (0, 0.0))
-        if len(self._counted) >= MOST_COUNTED:
-            self._counted.clear()
-        self._counted[name] = (count + 1, ends) if now < ends else (1, now + FAILURES_SECONDS)
-
-
 class TokenEndpoint:
     """Gives access tokens to systems that show their key."""
 
@@ -81,31 +60,43 @@ class TokenEndpoint:
         database: Database,
         tokens: AccessTokens,
         credentials: Credentials,
+        attempts: Attempts,
         *,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
-        failures: Failures | None = None,
     ) -> None:
         self._database = database
         self._tokens = tokens
         self._credentials = credentials
+        self._attempts = attempts
         self._now = now
-        self._failures = failures or Failures()
 
-    def answer(self, form: dict[str, str], authorization: str | None, address: str) -> dict[str, Any]:
-        """The access token for what was sent, or `Refused`. Asks the database: call it in a thread.
+    async def answer(self, form: dict[str, str], authorization: str | None, address: str) -> dict[str, Any]:
+        """The access token for what was sent, or `Refused`.
 
-        address: where it was sent from. Failures are counted for a client at an address, so that nobody can
-        lock a client out from elsewhere.
+        address: for whom an attempt that fails is counted
         """
         client = _client(form, authorization)
         if "grant_type" not in form:
             raise Refused("invalid_request", "grant_type is missing.")
         if form["grant_type"] != "client_credentials":
             raise Refused("unsupported_grant_type", "The grant that is given here is client_credentials.")
-        key = self._authenticated(client, f"{address} {client.id}")
+        presented = digest(f"{client.id} {client.secret}")
+        try:
+            key = await self._attempts.judge(
+                address, presented, partial(asyncio.to_thread, self._known, client)
+            )
+        except Problem as refusal:
+            raise Refused(
+                "temporarily_unavailable", refusal.detail, status=429, headers=dict(refusal.headers or {})
+            ) from None
+        if key is None:
+            raise _unknown_client()
         grant = granted(key, form.get("scope", ""))
         if grant is None:
             raise Refused("invalid_scope", "The scope asks for something that the key does not carry.")
+        return await asyncio.to_thread(self._given, key, grant)
+
+    def _given(self, key: HeldKey, grant: Grant) -> dict[str, Any]:
         now = self._now()
         token, life_s = self._tokens.give(key, grant, now=now)
         self._credentials.note_use(key.id, now)
@@ -116,21 +107,13 @@ class TokenEndpoint:
             "scope": grant.scope,
         }
 
-    def _authenticated(self, client: Client, counted_as: str) -> HeldKey:
-        wait = self._failures.wait(counted_as)
-        if wait:
-            raise Refused(
-                "temporarily_unavailable",
-                "Too many failed attempts; wait before the next.",
-                status=429,
-                headers={"Retry-After": str(wait)},
-            )
+    def _known(self, client: Client) -> HeldKey | None:
+        """The key that a client is, if what it shows is that key and good."""
+        if identifier_of(client.secret) != client.id:
+            return None
         with self._database.reading() as session:
-            key = keys.held(session, client.id) if identifier_of(client.secret) == client.id else None
-        if key is None or not is_good(key, digest(client.secret), now=self._now()):
-            self._failures.note(counted_as)
-            raise _unknown_client()
-        return key
+            key = keys.held(session, client.id)
+        return key if key is not None and is_good(key, digest(client.secret), now=self._now()) else None
 
 
 class TokenForm(BaseModel):
@@ -189,11 +172,10 @@ async def token(request: Request) -> Response:
     Both by HTTP Basic or both in the form. The token is good for fifteen minutes at most.
     """
     endpoint: TokenEndpoint = request.app.state.token_endpoint
-    address = request.client.host if request.client else ""
     try:
         form = await _form(request)
         authorization = request.scope.get("hedgerow.authorization")
-        answer = await asyncio.to_thread(endpoint.answer, form, authorization, address)
+        answer = await endpoint.answer(form, authorization, request.scope["hedgerow.address"])
     except Refused as refused:
         return refused.response()
     return JSONResponse(answer, headers=_NOT_KEPT)

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from hedgerow_gateway.api.identity import Identities
+from hedgerow_gateway.api.limits import Lease, Quota
 from hedgerow_gateway.api.polling import Hit, OnWire, Polling
 
 # In a request's scope: its bytes, if it is a GET that came whole, alone and on a connection that stays open.
@@ -28,9 +29,10 @@ class Repeat(NamedTuple):
 class Repeats:
     """The requests that were answered from memory, by their bytes."""
 
-    def __init__(self, identities: Identities, polling: Polling) -> None:
+    def __init__(self, identities: Identities, polling: Polling, reads: Quota) -> None:
         self._identities = identities
         self._polling = polling
+        self._reads = reads
         self._known: dict[bytes, Repeat] = {}
 
     def note(self, whole: bytes, repeat: Repeat) -> None:
@@ -40,15 +42,31 @@ class Repeats:
             self._known.clear()
         self._known[whole] = repeat
 
-    def find(self, whole: bytes) -> Repeat | None:
-        """The request that these bytes were, if its caller may come in without being looked at again."""
+    def find(self, whole: bytes) -> tuple[Repeat, Lease] | None:
+        """The request that these bytes were, if its caller may come in without being looked at again.
+
+        It is counted with that.
+        """
         # Whatever is to see every request (limits, counters) has to look here, too: these pass no other door.
         repeat = self._known.get(whole)
         if repeat is None:
             return None
         caller = self._identities.ready(repeat.shown, repeat.app)
-        return repeat if caller is not None and caller.scope == repeat.hit.key.who else None
+        if caller is None or caller.scope != repeat.hit.key.who:
+            return None
+        lease = self._reads.ready(caller.subject)
+        return None if lease is None else (repeat, lease)
 
-    def answer(self, repeat: Repeat, give: Callable[[OnWire | None], None]) -> None:
-        """Give the answer, or None if it does not hold any more, once the app has told its state."""
-        self._polling.answer_again(repeat.hit, give)
+    def answer(self, repeat: Repeat, lease: Lease, give: Callable[[OnWire | None, bytes], None]) -> None:
+        """Give the answer and what is left to ask for, once the app has told its state; None in its place if
+        it does not hold any more: the request is then read, and counted, as one that came for the first time.
+        """
+
+        def counted(answer: OnWire | None) -> None:
+            if answer is None:
+                lease.give_back()
+                give(None, b"")
+            else:
+                give(answer, lease.lines())
+
+        self._polling.answer_again(repeat.hit, counted)

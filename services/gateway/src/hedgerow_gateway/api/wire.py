@@ -103,10 +103,10 @@ class StrictProtocol(HttpToolsProtocol):
             return
         self._whole = None
         if self._repeats is not None and self._is_at_rest() and data.endswith(b"\r\n\r\n"):
-            repeat = self._repeats.find(data)
-            if repeat is not None:
+            found = self._repeats.find(data)
+            if found is not None:
                 self._again = data
-                self._repeats.answer(repeat, self._give_again)
+                self._repeats.answer(*found, self._give_again)
                 return
             if data.startswith(b"GET ") and data.count(b"\r\n\r\n") == 1:
                 self._whole = data
@@ -121,15 +121,18 @@ class StrictProtocol(HttpToolsProtocol):
             and not (self._in_head or self._in_body or self.pipeline or self.flow.write_paused)
         )
 
-    def _give_again(self, answer: OnWire | None) -> None:
-        """Send the answer to the request that came again, or read the request after all."""
+    def _give_again(self, answer: OnWire | None, more: bytes) -> None:
+        """Send the answer to the request that came again, or read the request after all.
+
+        more: lines to stand among those of the answer
+        """
         data, self._again = self._again, None
         if data is None or self.transport.is_closing():
             return
         if answer is None:
             self._read(data)
         else:
-            head = b"".join((answer.status, _added(self.server_state.default_headers), answer.head))
+            head = b"".join((answer.status, _added(self.server_state.default_headers), more, answer.head))
             self.transport.writelines((head, answer.body))
             self.server_state.total_requests += 1
             self._given_at = self.loop.time()

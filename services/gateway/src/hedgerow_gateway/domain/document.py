@@ -23,6 +23,24 @@ _OPEN_PATHS = frozenset(
         "/.well-known/oauth-authorization-server",
     }
 )
+# Whoever watches over a gateway is never refused.
+_UNLIMITED = frozenset({"/healthz", "/readyz"})
+_LIMIT_HEADERS = {
+    "RateLimit-Policy": {
+        "description": "What may be asked for: the name of the quota, how many requests (`q`) in how many"
+        " seconds (`w`). draft-ietf-httpapi-ratelimit-headers.",
+        "schema": {"type": "string"},
+        "example": '"reads";q=6000;w=60',
+    },
+    "RateLimit": {
+        "description": "What is left: how many requests (`r`), for how many seconds (`t`) at the least until"
+        " there is more.",
+        "schema": {"type": "string"},
+        "example": '"reads";r=5760;t=12',
+    },
+}
+_RETRY_AFTER = {"description": "Seconds to wait for", "schema": {"type": "integer", "minimum": 1}}
+_TOO_MANY = "TooManyRequests"
 SECURITY_SCHEME = "bearer"
 OAUTH_SCHEME = "oauth"
 
@@ -74,6 +92,7 @@ def merge(own: Document, apps: Mapping[str, Document], *, missing: tuple[str, ..
             "flows": {"clientCredentials": {"tokenUrl": "/oauth/token", "scopes": {}}},
         },
     }
+    _tell_of_limits(paths, components)
     information = dict(own.get("info", {}))
     if missing:
         information["x-missing"] = sorted(missing)
@@ -106,6 +125,43 @@ def _settle_operation(
     operation.pop("security", None)
     if path in _OPEN_PATHS or path.startswith("/hsds/"):
         operation["security"] = []
+
+
+def _tell_of_limits(paths: dict[str, dict[str, Any]], components: dict[str, dict[str, Any]]) -> None:
+    """Every operation tells what is left to ask for, and may be refused; the apps know nothing of that."""
+    components.setdefault("headers", {}).update(_LIMIT_HEADERS)
+    told = {name: {"$ref": f"#/components/headers/{name}"} for name in _LIMIT_HEADERS}
+    refused = {"Retry-After": _RETRY_AFTER, **told}
+    components.setdefault("responses", {})[_TOO_MANY] = {
+        "description": "More than this key, person or address may ask for in a minute. Nothing was done.",
+        "headers": refused,
+        "content": {
+            "application/problem+json": {
+                "schema": {
+                    "type": "object",
+                    "required": ["type", "title", "status", "detail", "violated-policies"],
+                    "properties": {
+                        "type": {"type": "string"},
+                        "title": {"type": "string"},
+                        "status": {"type": "integer"},
+                        "detail": {"type": "string"},
+                        "violated-policies": {"type": "array", "items": {"type": "string"}},
+                    },
+                }
+            }
+        },
+    }
+    for path, item in paths.items():
+        for method, operation in item.items():
+            if method not in _METHODS or path in _UNLIMITED:
+                continue
+            answers = operation.setdefault("responses", {})
+            for status, answer in answers.items():
+                if status.startswith("2"):
+                    answer["headers"] = {**answer.get("headers", {}), **told}
+            own = answers.setdefault("429", {"$ref": f"#/components/responses/{_TOO_MANY}"})
+            if "$ref" not in own:
+                own["headers"] = {**own.get("headers", {}), **refused}
 
 
 def _colliding_components(sources: Mapping[str, Document]) -> dict[str, dict[tuple[str, str], str]]:
