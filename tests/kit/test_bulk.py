@@ -9,6 +9,7 @@ from hedgerow_kit.records import Outcome, quarantined
 from sqlalchemy import func, select
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
+from tests.support import auditing
 from tests.support.http import running
 from tests.support.identity import SIGNER, identity
 
@@ -58,6 +59,7 @@ def write(session, found, run):
 @pytest.fixture
 def client(database_url):
     database = Database(database_url)
+    auditing.create(database)
     Base.metadata.create_all(database.engine)
     kind = bulk.Kind(
         "parcels",

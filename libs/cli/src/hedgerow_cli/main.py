@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from hedgerow_cli import answers, doctor, feeds, imports, keys, up
+from hedgerow_cli import answers, audit, doctor, feeds, imports, keys, up
 from hedgerow_cli.backup.command import backup, restore
 from hedgerow_cli.errors import CommandError
 from hedgerow_cli.load import load
@@ -88,6 +88,7 @@ for name, command in COMMANDS.items():
     app.command(name, epilog=EVERYWHERE)(command)
 app.add_typer(feeds.app, name="feeds", epilog=EVERYWHERE)
 app.add_typer(keys.app, name="keys", epilog=EVERYWHERE)
+app.add_typer(audit.app, name="audit", epilog=EVERYWHERE)
 
 
 def run(arguments: Sequence[str]) -> int:

@@ -18,12 +18,12 @@ from typing import Annotated, Any
 from anyio import CapacityLimiter, to_thread
 from fastapi import APIRouter, Query, Request, Response
 from pydantic import BaseModel, ConfigDict
-from sqlalchemy import BigInteger, ForeignKey, Integer, String, Text, insert, select, update
+from sqlalchemy import BigInteger, ForeignKey, Integer, String, Text, insert, select
 from sqlalchemy.orm import Mapped, Session, declared_attr, mapped_column
 
-from hedgerow_kit import db, paging, problems
+from hedgerow_kit import audit, db, paging, problems
 from hedgerow_kit.auth import Principal, require
-from hedgerow_kit.db import Database, Instant, Json, Reading
+from hedgerow_kit.db import Act, Database, Instant, Json, Reading
 from hedgerow_kit.problems import NOT_FOUND, UNSUPPORTED_MEDIA, Problem
 from hedgerow_kit.reach import OwnedAlone
 from hedgerow_kit.records import Batch, Outcome
@@ -42,6 +42,8 @@ class ImportMixin(OwnedAlone):
     """An import belongs to the authority that it names, else to the one that its sender acts for."""
 
     __tablename__ = "imports"
+    # An import says itself what the audit keeps of it, once when it begins and once when it ends.
+    __audited__ = False
 
     id: Mapped[str] = mapped_column(String(60), primary_key=True)
     kind: Mapped[str] = mapped_column(String(40))
@@ -61,6 +63,7 @@ class ImportMixin(OwnedAlone):
 
 class ReceiptMixin:
     __tablename__ = "receipts"
+    __audited__ = False
 
     @declared_attr
     def import_id(cls) -> Mapped[str]:
@@ -79,12 +82,16 @@ class ReceiptMixin:
 
 @dataclass
 class Run:
-    """One import under way: what a kind's writer may know and keep between batches."""
+    """One import under way: what a kind's writer may know and keep between batches.
+
+    file: what is told of the file that was sent: its media type, its length in bytes, its SHA-256
+    """
 
     id: str
     kind: str
     options: Mapping[str, str]
     principal: Principal
+    file: Mapping[str, Any] = field(default_factory=dict)
     kept: dict[str, Any] = field(default_factory=dict)
 
     def option(self, name: str, default: str) -> str:
@@ -147,6 +154,14 @@ class ReceiptView(BaseModel):
     records: int
 
 
+def _act(kind: str, who: str) -> Act:
+    return Act(who, f"import {kind}")
+
+
+def _told_of(upload: Upload) -> dict[str, Any]:
+    return {"media_type": upload.media_type, "bytes": upload.size, "sha256": upload.sha256}
+
+
 class Importer:
     """Runs imports of one app into its two tables."""
 
@@ -168,7 +183,7 @@ class Importer:
         principal: Principal,
     ) -> str:
         """Import a file; gives the import's id. Raises a Problem, and leaves nothing, if it is unreadable."""
-        run = Run(new_id(self._app), kind.name, options, principal)
+        run = Run(new_id(self._app), kind.name, options, principal, _told_of(upload))
         batches = kind.read(upload, run)
         first = next(batches, Batch([]))
         with database.writing() as session:
@@ -203,6 +218,10 @@ class Importer:
         if row is not None:
             row.status, row.detail, row.touched_at = "running", None, now
             return
+        # An address may carry a key.
+        options = {name: value for name, value in run.options.items() if name != "url"}
+        told = {"kind": run.kind, "options": options, "file": dict(run.file)}
+        audit.enter(session, _act(run.kind, run.principal.subject), "import", run.id, after=told)
         session.execute(
             insert(self._imports).values(
                 id=run.id,
@@ -246,20 +265,21 @@ class Importer:
         """Say how an import ended: `completed` or `failed`."""
         row = session.get_one(self._imports, import_id)
         row.status, row.detail, row.touched_at = status, detail, datetime.now(UTC)
+        told = {"status": status, **{verdict: getattr(row, verdict) for verdict in VERDICTS}}
+        act = _act(row.kind, row.subject)
+        audit.enter(session, act, "import", import_id, before={"status": "running"}, after=told)
 
     def mark_interrupted(self, database: Database) -> None:
         """At start: say of imports that died with their process that they did."""
         # An SQLite database has one process; on PostgreSQL another replica may be at work.
         silence = timedelta(0) if database.dialect == "sqlite" else SILENCE
         with database.writing() as session:
-            session.execute(
-                update(self._imports)
-                .where(
-                    self._imports.status == "running",
-                    self._imports.touched_at < datetime.now(UTC) - silence,
-                )
-                .values(status="failed", detail="interrupted: send the file again, nothing is doubled")
+            found = select(self._imports.id).where(
+                self._imports.status == "running", self._imports.touched_at < datetime.now(UTC) - silence
             )
+            for id in session.scalars(found.with_for_update()).all():
+                words = "interrupted: send the file again, nothing is doubled"
+                self.end(session, id, "failed", words)
 
     def view(self, row: ImportMixin) -> ImportView:
         return ImportView(

@@ -73,6 +73,17 @@ _staging_names = count(1)
 HELD = "hedgerow.held"
 
 
+class Act(NamedTuple):
+    """Who does what in a transaction: what the audit says of it beside what it changes."""
+
+    who: str
+    what: str
+
+
+# Where a session carries the act it is opened for.
+ACT = "hedgerow.act"
+
+
 def metadata() -> MetaData:
     """A MetaData whose constraints have names, so that migrations can speak of them."""
     return MetaData(
@@ -172,9 +183,13 @@ class Database:
             yield session
 
     @contextmanager
-    def writing(self, reach: Reach = EVERYTHING) -> Iterator[Session]:
-        """One transaction: committed on success, rolled back on any exception."""
+    def writing(self, reach: Reach = EVERYTHING, *, act: Act | None = None) -> Iterator[Session]:
+        """One transaction: committed on success, rolled back on any exception.
+
+        act: what it is for; what it changes is then kept in the audit.
+        """
         with self._turn(), ReachingSession(self._write, reach) as session, session.begin():
+            session.info[ACT] = act
             yield session
 
     def dispose(self) -> None:
@@ -234,10 +249,19 @@ def _reading(request: Request) -> Iterator[Session]:
 def _writing(request: Request) -> Iterator[Session]:
     held: Held | None = request.scope.get(HELD)
     if held is not None:
-        yield held.session()
-        return
-    with of(request).writing(reach_of(request)) as session:
+        session = held.session()
+        session.info[ACT] = act_of(request)
         yield session
+        return
+    with of(request).writing(reach_of(request), act=act_of(request)) as session:
+        yield session
+
+
+def act_of(request: Request) -> Act:
+    """The caller, and the route that was called: its pattern, so that acts of one kind are found together."""
+    principal = auth.known(request)
+    who = "nobody" if principal is None else principal.subject
+    return Act(who, f"{request.method} {request.scope['route'].path_format}")
 
 
 def reach_of(request: Request) -> Reach:

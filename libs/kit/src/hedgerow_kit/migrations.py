@@ -6,8 +6,9 @@ from typing import Any
 from alembic import command, context, op
 from alembic.config import Config
 from alembic.script import ScriptDirectory
-from sqlalchemy import MetaData, make_url, text
+from sqlalchemy import MetaData, inspect, make_url, text
 
+from hedgerow_kit import audit
 from hedgerow_kit.db import Database
 from hedgerow_kit.reach import EVERYTHING, SETTING, say
 
@@ -134,6 +135,10 @@ def admit(owner: Database, url: str) -> None:
             "EXECUTE ON ALL FUNCTIONS IN SCHEMA public",
         ):
             connection.exec_driver_sql(f"GRANT {granted} TO {name}")
+        # The audit is read and added to; triggers refuse the rest to the owner as well.
+        for table in audit.APPENDED:
+            if inspect(connection).has_table(table):
+                connection.exec_driver_sql(f"REVOKE UPDATE, DELETE, TRUNCATE ON {table} FROM {name}")
 
 
 def lock_is_open(database: Database) -> str | None:

@@ -1,5 +1,6 @@
 """An upload on disk: received as a stream, decompressed on the way, never held in memory."""
 
+import hashlib
 import tempfile
 import zlib
 from collections.abc import AsyncIterator
@@ -19,11 +20,14 @@ _PIECE = 1 << 20
 
 @dataclass(frozen=True)
 class Upload:
-    """A received body: where it lies, how many bytes it has unpacked, its media type without parameters."""
+    """A received body: where it lies, how many bytes it has unpacked, its media type without parameters,
+    and the SHA-256 of what it has unpacked.
+    """
 
     path: Path
     size: int
     media_type: str
+    sha256: str = ""
 
 
 @asynccontextmanager
@@ -46,7 +50,8 @@ async def received(request: Request, *, limit_bytes: int) -> AsyncIterator[Uploa
             raise Problem(BAD_REQUEST, "The body ended before it was whole.") from None
         unpack.end()
         file.flush()
-        yield Upload(Path(file.name), sink.size, media_type(request.headers.get("content-type")))
+        kind = media_type(request.headers.get("content-type"))
+        yield Upload(Path(file.name), sink.size, kind, sink.seen.hexdigest())
 
 
 def media_type(header: str | None) -> str:
@@ -63,11 +68,13 @@ class _Sink:
         self._file = file
         self._limit = limit_bytes
         self.size = 0
+        self.seen = hashlib.sha256()
 
     def take(self, piece: bytes) -> None:
         self.size += len(piece)
         if self.size > self._limit:
             raise Problem(TOO_LARGE, f"More than {self._limit:,} bytes. Send it in parts.")
+        self.seen.update(piece)
         self._file.write(piece)
 
     def end(self) -> None:

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 from hedgerow_kit import migrations, serving
 from hedgerow_kit.auth import PERMISSIONS
-from hedgerow_kit.db import Database
+from hedgerow_kit.db import Act, Database
 
 from hedgerow_gateway import actions
 from hedgerow_gateway.api.wire import StrictProtocol
@@ -47,9 +47,6 @@ def main(arguments: list[str] | None = None) -> int:
         serving.print_document(own_app({}).openapi())
         return 0
     try:
-        if chosen.command == "rotate":
-            print(_rotated(Settings(), at_once=chosen.at_once, lead_seconds=chosen.lead))
-            return 0
         return _with_database(chosen)
     except GatewayError as error:
         print(f"hedgerow gateway: {error}", file=sys.stderr)
@@ -64,6 +61,8 @@ def _with_database(chosen: argparse.Namespace) -> int:
         migrations.upgrade(database, "hedgerow_gateway")
         if chosen.command == "key":
             print(_new_key(database, chosen))
+        elif chosen.command == "rotate":
+            print(_rotated(settings, database, at_once=chosen.at_once, lead_seconds=chosen.lead))
         elif chosen.command != "migrate":
             keyring = actions.prepare(
                 database, settings.data_dir, now=datetime.now(UTC), apps_dir=settings.apps_dir
@@ -75,15 +74,16 @@ def _with_database(chosen: argparse.Namespace) -> int:
     return 0
 
 
-def _rotated(settings: Settings, *, at_once: bool, lead_seconds: int) -> str:
+def _rotated(settings: Settings, database: Database, *, at_once: bool, lead_seconds: int) -> str:
     ring = actions.load_keyring(settings.data_dir, settings.apps_dir)
-    made = ring.rotate(at_once=at_once, lead_seconds=lead_seconds)
+    act = Act(actions.COMMAND, "rotate")
+    made = actions.rotate_signing_key(database, ring, act=act, at_once=at_once, lead_seconds=lead_seconds)
     starts = datetime.fromtimestamp(made.signs_from, UTC)
     return f"{made.signer.key_id} signs from {starts:%Y-%m-%d %H:%M:%S} UTC"
 
 
 def _new_key(database: Database, chosen: argparse.Namespace) -> str:
-    with database.writing() as session:
+    with database.writing(act=Act(actions.COMMAND, "key")) as session:
         _, text = actions.give_key(
             session,
             name=chosen.name,

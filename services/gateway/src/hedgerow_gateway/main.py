@@ -16,6 +16,7 @@ from hedgerow_kit.idempotency import Answering
 
 from hedgerow_gateway.actions.events import FOLLOWING, Intake
 from hedgerow_gateway.api import (
+    audit,
     composed,
     documents,
     events,
@@ -165,7 +166,7 @@ def own_app(
     ]
     for part in (
         *(keys, signing_keys, oauth, sign_in, imports, composed),
-        *(webhooks, events, documents),
+        *(webhooks, events, audit, documents),
     ):
         app.include_router(part.router)
     return app

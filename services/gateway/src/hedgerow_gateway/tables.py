@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from hedgerow_kit import db, idempotency
+from hedgerow_kit import audit, db, idempotency
 from hedgerow_kit.db import Instant
 from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, String
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
@@ -14,6 +14,7 @@ class Base(DeclarativeBase):
 
 
 idempotency.declare(Base.metadata)
+audit.declare(Base.metadata)
 
 
 class ApiKey(Base):
@@ -23,7 +24,7 @@ class ApiKey(Base):
 
     id: Mapped[str] = mapped_column(String(16), primary_key=True)
     prefix: Mapped[str] = mapped_column(String(40))
-    sha256: Mapped[str] = mapped_column(String(64), unique=True)
+    sha256: Mapped[str] = mapped_column(String(64), unique=True, info=audit.NOT_REPEATED)
     name: Mapped[str] = mapped_column(String(200))
     roles: Mapped[list[str]] = mapped_column(db.Json)
     authorities: Mapped[list[str]] = mapped_column(db.Json)
@@ -39,6 +40,7 @@ class PersonSession(Base):
     """Somebody who has signed in: the hash of the secret in their cookie, and what they may do until when."""
 
     __tablename__ = "sessions"
+    __audited__ = False
 
     sha256: Mapped[str] = mapped_column(String(64), primary_key=True)
     subject: Mapped[str] = mapped_column(String(200))
@@ -52,6 +54,7 @@ class EventClock(Base):
     """The number of the last event, and of the last one that was taken away for its age; its only row."""
 
     __tablename__ = "event_clock"
+    __audited__ = False
     __table_args__ = (CheckConstraint("id = 1", name="one_row"),)
 
     id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
@@ -67,6 +70,7 @@ class EventSource(Base):
     """
 
     __tablename__ = "event_sources"
+    __audited__ = False
 
     name: Mapped[str] = mapped_column(String(20), primary_key=True)
     position: Mapped[int] = mapped_column(BigInteger)
@@ -81,6 +85,7 @@ class Place(Base):
     """Where a record of the registry was last known to be, and whose: see `domain.events.Place`."""
 
     __tablename__ = "places"
+    __audited__ = False
 
     kind: Mapped[str] = mapped_column(String(20), primary_key=True)
     id: Mapped[str] = mapped_column(String(700), primary_key=True)
@@ -93,6 +98,7 @@ class Event(Base):
     """Something that happened, in the order in which the gateway took it in: see `domain.events.Event`."""
 
     __tablename__ = "events"
+    __audited__ = False
 
     seq: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
     id: Mapped[str] = mapped_column(String(80), unique=True)
@@ -127,8 +133,8 @@ class Webhook(Base):
     authorities: Mapped[list[str]] = mapped_column(db.Json)
     made_by: Mapped[str] = mapped_column(String(200))
     created_at: Mapped[datetime] = mapped_column(Instant)
-    salt: Mapped[str] = mapped_column(String(32))
-    former_salt: Mapped[str | None] = mapped_column(String(32))
+    salt: Mapped[str] = mapped_column(String(32), info=audit.NOT_REPEATED)
+    former_salt: Mapped[str | None] = mapped_column(String(32), info=audit.NOT_REPEATED)
     former_until: Mapped[datetime | None] = mapped_column(Instant)
     enabled: Mapped[bool]
     disabled_at: Mapped[datetime | None] = mapped_column(Instant)
@@ -145,6 +151,7 @@ class Delivery(Base):
     """An event on its way to a webhook: waiting, delivered, or dead; kept as long as the event."""
 
     __tablename__ = "deliveries"
+    __audited__ = False
     __table_args__ = (
         Index("ix_deliveries_due", "webhook_id", "status", "due_at", "event_seq"),
         Index("ix_deliveries_event_seq", "event_seq"),

@@ -6,7 +6,7 @@ from datetime import UTC, date, datetime
 
 from anyio import to_thread
 from fastapi import FastAPI
-from hedgerow_kit import serving
+from hedgerow_kit import audit_reading, serving
 from hedgerow_kit.auth import Verifier
 from hedgerow_kit.db import Database
 from hedgerow_kit.following import ChangeReader, Follower
@@ -116,6 +116,7 @@ def create_app(
         database, app.state.relations, app.state.snapshots, outcomes
     ).facts()
     app.include_router(runs.router())
+    app.include_router(audit_reading.router(APP))
     for resource in (
         localities,
         explained,

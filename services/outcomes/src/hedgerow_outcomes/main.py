@@ -5,7 +5,7 @@ from contextlib import asynccontextmanager
 
 from anyio import to_thread
 from fastapi import FastAPI
-from hedgerow_kit import serving
+from hedgerow_kit import audit_reading, serving
 from hedgerow_kit.auth import Verifier
 from hedgerow_kit.db import Database
 from hedgerow_kit.following import ChangeReader, Follower
@@ -88,6 +88,7 @@ def create_app(
     app.state.areas = Areas()
     app.state.verifier = verifier or Verifier(settings.identity_keys, audience="outcomes")
     app.include_router(runs.router())
+    app.include_router(audit_reading.router("outcomes"))
     for resource in (
         observations,
         charts,

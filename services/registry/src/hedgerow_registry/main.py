@@ -5,7 +5,7 @@ from contextlib import asynccontextmanager
 
 from anyio import to_thread
 from fastapi import FastAPI
-from hedgerow_kit import serving
+from hedgerow_kit import audit_reading, serving
 from hedgerow_kit.auth import Verifier
 from hedgerow_kit.db import Database
 from hedgerow_kit.idempotency import Answering
@@ -88,4 +88,5 @@ def create_app(settings: Settings, database: Database, *, verifier: Verifier | N
     ):
         app.include_router(resource.router)
     app.include_router(runs.router())
+    app.include_router(audit_reading.router("registry"))
     return app

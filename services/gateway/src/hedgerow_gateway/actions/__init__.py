@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-from hedgerow_kit import auth
+from hedgerow_kit import audit, auth
 from hedgerow_kit.auth import PERMISSIONS
-from hedgerow_kit.db import Database
+from hedgerow_kit.db import Act, Database
 from sqlalchemy.orm import Session
 
 from hedgerow_gateway.domain import keys as domain
@@ -21,7 +21,7 @@ from hedgerow_gateway.errors import (
 )
 from hedgerow_gateway.store import keys
 from hedgerow_gateway.store.files import write_secret
-from hedgerow_gateway.store.signing import PUBLIC_KEYS_FILE, Keyring
+from hedgerow_gateway.store.signing import PUBLIC_KEYS_FILE, Keyring, SigningKey
 from hedgerow_gateway.store.webhook_key import load_webhook_key
 from hedgerow_gateway.tables import ApiKey
 
@@ -30,6 +30,8 @@ FIRST_KEY_NAME = "administrator, made at the first start"
 # The apps that read the registry through the gateway, each with a key of its own.
 FOLLOWERS = ("network", "outcomes")
 FOLLOWER = "follower"
+# Who does what is done on the machine itself, past the API.
+COMMAND = "command"
 
 
 def give_key(
@@ -86,6 +88,17 @@ def _administrators(session: Session, now: datetime) -> list[ApiKey]:
     ]
 
 
+def rotate_signing_key(
+    database: Database, keyring: Keyring, *, act: Act, at_once: bool, lead_seconds: int | None = None
+) -> SigningKey:
+    """Make the key that signs next; nothing is entered of one that could not be made."""
+    with database.writing() as session:
+        made = keyring.rotate(at_once=at_once, lead_seconds=lead_seconds)
+        told = {"signs_from": made.signs_from, "at_once": at_once}
+        audit.enter(session, act, "signing key", made.signer.key_id, after=told)
+    return made
+
+
 def prepare(database: Database, data_dir: Path, *, now: datetime, apps_dir: Path | None = None) -> Keyring:
     """Leave behind what a first start must: signing key, public keys, the webhooks' key, first API keys.
 
@@ -94,7 +107,7 @@ def prepare(database: Database, data_dir: Path, *, now: datetime, apps_dir: Path
     """
     keyring = load_keyring(data_dir, apps_dir)
     load_webhook_key(data_dir / "gateway")
-    with database.writing() as session:
+    with database.writing(act=Act(COMMAND, "prepare")) as session:
         if not _administrators(session, now):
             _, text = give_key(
                 session,

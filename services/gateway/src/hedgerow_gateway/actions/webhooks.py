@@ -7,6 +7,7 @@ from typing import NamedTuple
 from urllib.parse import urlsplit
 
 import orjson
+from hedgerow_kit import audit
 from hedgerow_kit.auth import ALL_AUTHORITIES, PERMISSIONS, Principal
 from hedgerow_kit.outgoing import is_public
 from sqlalchemy.orm import Session
@@ -153,6 +154,7 @@ def ping(session: Session, id: str, *, by: Principal, now: datetime) -> str:
         webhook_id=webhook.id,
     )
     tell(session, [event], now=now)
+    _note_sent(session, webhook, ping=event.id)
     return event.id
 
 
@@ -163,6 +165,7 @@ def replay_one(session: Session, id: str, event_id: str, *, by: Principal, now: 
     if held is None:
         raise UnknownDelivery
     webhooks.send_again(session, webhook.id, [held[0].event_seq], now=now)
+    _note_sent(session, webhook, event=event_id)
 
 
 def replay_since(
@@ -182,7 +185,12 @@ def replay_since(
             seqs = [seq for seq in seqs if known.get(seq) != webhooks.DELIVERED]
         webhooks.send_again(session, webhook.id, seqs, now=now)
         number += len(seqs)
+    _note_sent(session, webhook, since=moment, events=number)
     return number
+
+
+def _note_sent(session: Session, webhook: Webhook, **sent: object) -> None:
+    audit.note(session, "delivery", webhook.id, before=None, after=sent)
 
 
 def _enabled(session: Session, id: str, by: Principal) -> Webhook:

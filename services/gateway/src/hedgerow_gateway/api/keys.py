@@ -109,7 +109,7 @@ def revoke_key(id: str, request: Request) -> None:
 
     No `If-Match` is asked for: what is urgent must not fail because something else changed.
     """
-    with db.of(request).writing() as session:
+    with db.of(request).writing(act=db.act_of(request)) as session:
         actions.revoke_key(session, id, now=datetime.now(UTC))
     # After the commit: a look-up in between would remember the key as it was.
     identities: Identities = request.app.state.identities

@@ -4,11 +4,12 @@ from datetime import UTC, datetime
 from typing import Literal
 
 from fastapi import Depends, Request
-from hedgerow_kit import problems
+from hedgerow_kit import db, problems
 from hedgerow_kit.paging import Page
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import JSONResponse
 
+from hedgerow_gateway import actions
 from hedgerow_gateway.api.keys import for_all_authorities
 from hedgerow_gateway.store.signing import LEAD_SECONDS, Keyring, SigningKey
 
@@ -53,7 +54,9 @@ def list_signing_keys(request: Request) -> Page[SigningKeyAnswer]:
 def rotate_signing_key(body: RotationRequest, request: Request) -> SigningKeyAnswer:
     """Make a new signing key. It is published now and signs a minute later; no request fails meanwhile."""
     keyring: Keyring = request.app.state.keyring
-    return _answer(keyring.rotate(at_once=body.at_once), keyring.key_id)
+    act = db.act_of(request)
+    made = actions.rotate_signing_key(db.of(request), keyring, act=act, at_once=body.at_once)
+    return _answer(made, keyring.key_id)
 
 
 def _answer(key: SigningKey, signing: str) -> SigningKeyAnswer:

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import NamedTuple
 
+from hedgerow_kit import audit
 from hedgerow_kit.auth import Principal
 from hedgerow_kit.db import upsert
 from sqlalchemy import delete, func, select, tuple_
@@ -96,5 +97,7 @@ def _held(session: Session, matrix: int, pairs: Sequence[Pair]) -> dict[Pair, Am
 
 def remove(session: Session, matrix: CostMatrix) -> None:
     """Delete a matrix with all its pairs."""
+    was = {"name": matrix.name, "authority_code": matrix.authority_code, "version": matrix.version}
+    audit.note(session, "cost matrix", str(matrix.number), before=was, after=None)
     session.execute(delete(Cost).where(Cost.matrix == matrix.number))
     session.execute(delete(CostMatrix).where(CostMatrix.number == matrix.number))

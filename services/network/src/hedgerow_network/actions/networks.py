@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import NamedTuple
 
+from hedgerow_kit import audit
 from hedgerow_kit.auth import Principal
 from hedgerow_kit.db import upsert
 from hedgerow_kit.reach import widened
@@ -136,6 +137,8 @@ def design(
 
 def remove(session: Session, network: Network) -> None:
     """Delete a network with its versions and its relations."""
+    was = {"name": network.name, "authority_code": network.authority_code, "version": network.version}
+    audit.note(session, "network", network.id, before=was, after=None)
     for table in (Relation, NetworkVersion):
         session.execute(delete(table).where(table.network == network.id))
     session.execute(delete(Network).where(Network.id == network.id))

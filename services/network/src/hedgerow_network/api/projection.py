@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 from typing import Annotated
 
 from fastapi import Request
-from hedgerow_kit import problems
+from hedgerow_kit import audit, problems
 from hedgerow_kit.auth import Principal, require
 from hedgerow_kit.db import Reading, Writing
 from pydantic import BaseModel, Field
@@ -49,6 +49,7 @@ def rebuild(
     What is held goes on answering, with a caveat, until the end is reached; then records that the feed no
     longer brings are dropped.
     """
+    audit.note(session, "projection", "registry", before=None, after={"rebuilding": True})
     PROJECTION.begin_round(session, because="An administrator asked for it.", at=datetime.now(UTC))
     session.flush()
     shown = _shown(request, session)

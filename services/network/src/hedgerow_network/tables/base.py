@@ -1,6 +1,6 @@
 """What all tables have in common."""
 
-from hedgerow_kit import db, idempotency
+from hedgerow_kit import audit, db, idempotency
 from sqlalchemy.orm import DeclarativeBase
 
 
@@ -9,3 +9,4 @@ class Base(DeclarativeBase):
 
 
 idempotency.declare(Base.metadata)
+audit.declare(Base.metadata)

@@ -9,7 +9,7 @@ from collections.abc import Set
 from datetime import date, datetime
 from typing import Any
 
-from hedgerow_kit import bulk, changes, db, idempotency
+from hedgerow_kit import audit, bulk, changes, db, idempotency
 from hedgerow_kit.db import Instant
 from hedgerow_kit.reach import Guarded, Owned
 from sqlalchemy import (
@@ -61,6 +61,7 @@ class Base(DeclarativeBase):
 
 
 idempotency.declare(Base.metadata)
+audit.declare(Base.metadata)
 
 
 class Import(bulk.ImportMixin, Base):

@@ -76,6 +76,8 @@ class StatementLine(Base):
     """What one payer pays one contributor for one part, with the arithmetic and the observations."""
 
     __tablename__ = "statement_lines"
+    # Never changed, and told by the statement and its version.
+    __audited__ = False
     __table_args__ = (Index("ix_statement_lines_payer", "payer", "statement_id"),)
 
     statement_id: Mapped[str] = mapped_column(

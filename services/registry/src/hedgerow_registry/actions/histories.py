@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import orjson
+from hedgerow_kit import audit
 from hedgerow_kit.db import among
 from sqlalchemy import insert, select
 from sqlalchemy.orm import Session
@@ -13,7 +14,7 @@ from hedgerow_registry.actions.provenance import Provenance
 from hedgerow_registry.domain.versions import CHANGED, CREATED, DELETED, differences
 from hedgerow_registry.store.held import Key, chunks
 from hedgerow_registry.store.histories import changes as changes
-from hedgerow_registry.tables import History
+from hedgerow_registry.tables import PERSONAL, History
 
 Fields = Mapping[str, Any]
 
@@ -33,8 +34,12 @@ def moment_after(before: Fields, at: datetime) -> datetime:
     return max(at, begun + _TICK)
 
 
-def note_made(session: Session, type: str, keys: Sequence[Key], by: Provenance) -> None:
+def note_made(session: Session, type: str, records: Mapping[Key, Fields], by: Provenance) -> None:
     """Write down that records were made, where nothing else would tell: by hand, or after a deletion."""
+    keys = list(records)
+    if audit.is_watched(session):
+        for key, record in records.items():
+            _tell(session, type, key, None, {name: record[name] for name in record if name != "digest"})
     made = keys if by.import_id is None else _deleted_before(session, type, keys)
     _add(session, type, [(key, {"action": CREATED, "at": by.at}) for key in made], by)
 
@@ -44,18 +49,25 @@ def note_changed(
 ) -> None:
     """Write down what changed, field by field: key, record before, record now, and when."""
     rows = []
+    watched = audit.is_watched(session)
     for key, before, after, at in changed:
         old, new = plain(before), plain({name: after.get(name) for name in before})
+        was_then, is_then = {}, {}
         for name, was, is_now in differences(old, new):
             if name not in PROVENANCE:
                 values = {"old": was, "new": is_now}
                 line = {"action": CHANGED, "at": at, "field": name, "values": values}
                 rows.append((key, line | {"since": before["updated_at"]}))
+                was_then[name], is_then[name] = was, is_now
+        if watched:
+            _tell(session, type, key, was_then, is_then)
     _add(session, type, rows, by)
 
 
 def note_deleted(session: Session, type: str, there: Mapping[Key, Fields], by: Provenance) -> None:
     """Write down all that deleted records were."""
+    for key, before in there.items():
+        _tell(session, type, key, before, None)
     rows = [
         (
             key,
@@ -69,6 +81,10 @@ def note_deleted(session: Session, type: str, there: Mapping[Key, Fields], by: P
         for key, before in there.items()
     ]
     _add(session, type, rows, by)
+
+
+def _tell(session: Session, type: str, key: Key, before: Fields | None, after: Fields | None) -> None:
+    audit.note(session, type, record_key(key), before=before, after=after, withheld=PERSONAL)
 
 
 def plain(record: Fields) -> dict[str, Any]:

@@ -271,7 +271,7 @@ def _store(
         }
         for key, record in zip(keys, records, strict=True)
     ]
-    histories.note_made(session, entity.type, list(new), by)
+    histories.note_made(session, entity.type, new, by)
     histories.note_changed(
         session, entity.type, [(key, before[key], changed[key], at[key]) for key in at], by
     )

@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Annotated, Any, Literal
 
 from fastapi import Query, Request, Response
-from hedgerow_kit import db, paging, problems
+from hedgerow_kit import audit, db, paging, problems
 from hedgerow_kit.auth import Principal, require
 from hedgerow_kit.db import Reading, Writing
 from pydantic import BaseModel, Field
@@ -154,6 +154,9 @@ def refresh_duplicates(request: Request, principal: Annotated[Principal, require
     """Look through the registry now, as far as anything changed; by itself it does so a little later."""
     found = look_through(db.of(request))
     assert found is not None, "nobody stops it"
+    with db.of(request).writing() as session:
+        told = {"registry_seq": found.seq, "pairs": found.pairs, "suppliers": found.suppliers}
+        audit.enter(session, db.act_of(request), "matching", "registry", after=told)
     return LookItem(
         registry_seq=found.seq,
         organisations=found.organisations,

@@ -58,6 +58,7 @@ from hedgerow_registry.tables.places import Boundary as Boundary
 from hedgerow_registry.tables.places import IndexValue as IndexValue
 from hedgerow_registry.tables.places import Postcode as Postcode
 from hedgerow_registry.tables.places import Residents as Residents
+from hedgerow_registry.tables.provenance import PERSONAL as PERSONAL
 from hedgerow_registry.tables.provenance import Base as Base
 from hedgerow_registry.tables.provenance import Provenance as Provenance
 from hedgerow_registry.tables.provenance import Source as Source

@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from hedgerow_kit import db, idempotency
+from hedgerow_kit import audit, db, idempotency
 from hedgerow_kit.db import Instant
 from sqlalchemy import ForeignKey, String
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
@@ -17,7 +17,13 @@ class Base(DeclarativeBase):
     metadata = db.metadata()
 
 
+# How people are reached stands in the records and their history, and nowhere else.
+PERSONAL = frozenset(
+    {"email", "assurer_email", "phone", "phones", "contact", "contacts", "contactPoint", "telephone"}
+)
+
 idempotency.declare(Base.metadata)
+audit.declare(Base.metadata, withheld=PERSONAL)
 
 
 class Provenance:
