@@ -5,8 +5,11 @@ Each is called here until it has written something; one that is new fails until 
 
 import json
 from collections import Counter
+from datetime import UTC, datetime
 
 import pytest
+from hedgerow_gateway.actions.events import tell
+from hedgerow_gateway.domain.events import READ, Event
 from hedgerow_kit.db import Database
 from sqlalchemy import text
 
@@ -210,6 +213,18 @@ def test_every_write_of_the_registry_is_entered(app, audited, tmp_path):
     assert "canary@" not in json.dumps([one.model_dump(mode="json") for one in entries(audited._database)])
 
 
+NOW = datetime(2026, 11, 27, tzinfo=UTC)
+HAPPENED = Event(
+    *(0, "registry-1", "registry", "hedgerow.service.updated", "x", NOW),
+    data=None,
+    areas=(),
+    authorities=(),
+    not_to=(),
+    permission=READ,
+    webhook_id=None,
+)
+
+
 @pytest.mark.parametrize("app", ["gateway"])
 def test_every_write_of_the_gateway_is_entered(app, tmp_path):
     with gateway(tmp_path, events=True, webhook_hosts="127.0.0.1:9") as running_one:
@@ -218,20 +233,23 @@ def test_every_write_of_the_gateway_is_entered(app, tmp_path):
         assert {one.what for one in first} == {"prepare"}
         audited._last = len(first)
         key = {"name": "a", "roles": ["reader"], "authorities": ["*"]}
-        id = audited.do("POST", "/v1/keys", key)["id"]
-        audited.do("DELETE", f"/v1/keys/{id}")
+        given = audited.do("POST", "/v1/keys", key)
+        audited.do("DELETE", f"/v1/keys/{given['id']}")
         audited.do("POST", "/v1/signing-keys", {})
         hook = {"url": "http://127.0.0.1:9/"}
         at = f"/v1/webhooks/{audited.do('POST', '/v1/webhooks', hook)['id']}"
-        audited.do("POST", f"{at}/secret")
+        secret = audited.do("POST", f"{at}/secret")["secret"]
         event = audited.do("POST", f"{at}/ping")["event_id"]
         audited.do("POST", f"{at}/deliveries/{event}/replay")
+        with running_one.database.writing() as session:
+            tell(session, [HAPPENED], now=NOW)
         audited.do("POST", f"{at}/replay", {"since": "2026-01-01T00:00:00Z"})
         audited.do("PUT", at, hook | {"description": "x"}, match=at)
         audited.do("DELETE", at, match=at)
         finish(app, audited)
         told = json.dumps([one.model_dump(mode="json") for one in entries(running_one.database)])
-    assert "hedgerow_" not in told
+    assert given["key"].rpartition("_")[2] not in told
+    assert secret.removeprefix("whsec_") not in told
 
 
 @pytest.mark.parametrize("app", ["registry"])
