@@ -31,14 +31,13 @@ from pydantic import BaseModel, Field
 from starlette.responses import Response
 
 from hedgerow_gateway.api.identity import Identities
-from hedgerow_gateway.domain.routes import APPS, GATEWAY
+from hedgerow_gateway.domain.routes import ANALYSIS, APPS, GATEWAY
 from hedgerow_gateway.upstream.apps import AppDown, AppRefused, Apps
 
 router = problems.router(prefix="/v1/audit", tags=["audit"])
 
 AUDITED = (GATEWAY, *sorted(APPS))
-# A long audit takes its time to look through.
-VERIFY_SECONDS = 50.0
+LIST_SECONDS = 10.0
 _DONE = -1
 
 T = TypeVar("T")
@@ -89,7 +88,9 @@ async def list_audits(
         begin = marks.get(one, 0)
         if one == GATEWAY:
             return await to_thread.run_sync(_own_part, request, wanted, begin, limit)
-        return _Part.model_validate(await _answer(request, one, "/v1/audit", _asking(wanted, begin, limit)))
+        return _Part.model_validate(
+            await _answer(request, one, "/v1/audit", _asking(wanted, begin, limit), seconds=LIST_SECONDS)
+        )
 
     parts, missing = await _each(asked, part)
     merged = sorted(
@@ -121,7 +122,7 @@ async def verify_audits(request: Request, principal: Auditor, anchor: Told = Non
         if one == GATEWAY:
             return await to_thread.run_sync(_own_verdict, request, anchors[one])
         told = [("anchor", f"{one}:{seq}:{value}") for seq, value in anchors[one].items()]
-        answer = await _answer(request, one, "/v1/audit/verification", told, seconds=VERIFY_SECONDS)
+        answer = await _answer(request, one, "/v1/audit/verification", told, seconds=ANALYSIS.read_seconds)
         return Verdict.model_validate(answer)
 
     found, missing = await _each(AUDITED, verdict)
@@ -151,13 +152,12 @@ async def _each(apps: Sequence[str], ask: Callable[[str], Awaitable[T]]) -> tupl
 
 
 async def _answer(
-    request: Request, app: str, path: str, query: Sequence[tuple[str, Any]], *, seconds: float | None = None
+    request: Request, app: str, path: str, query: Sequence[tuple[str, Any]], *, seconds: float
 ) -> dict[str, Any]:
     apps: Apps = request.app.state.apps
     identities: Identities = request.app.state.identities
     token = await identities.token(request.scope["hedgerow.authorization"], app=app)
-    more = {} if seconds is None else {"seconds": seconds}
-    return await apps.answer(app, path, urlencode(query), token=token, **more)
+    return await apps.answer(app, path, urlencode(query), token=token, lane=ANALYSIS, seconds=seconds)
 
 
 def _asking(wanted: Wanted, begin: int, limit: int) -> list[tuple[str, Any]]:
