@@ -22,23 +22,12 @@ def folder(tmp_path_factory):
 @pytest.fixture(scope="module")
 def keldermouth(folder):
     with platform(folder) as started:
-        _wait_for(started, "Ctrl-C stops everything")
+        started.wait_until_loaded()
         yield started
 
 
-def _said(platform):
-    return platform.data_dir.with_suffix(".log").read_text()
-
-
-def _wait_for(platform, words):
-    deadline = time.monotonic() + 120
-    while words not in _said(platform):
-        assert time.monotonic() < deadline, _said(platform)
-        time.sleep(0.2)
-
-
 def test_the_first_start_shows_gaps_overlaps_fragility_and_kpis(keldermouth):
-    said = _said(keldermouth)
+    said = keldermouth.said()
     for words in ("Gaps", "Overlaps", "Fragility", "KPIs", "Harbourlight Trust", "Steps into Work", "/docs"):
         assert words in said
 
@@ -251,8 +240,8 @@ def test_the_second_start_is_ready_within_15_seconds_and_loads_nothing_again(kel
     started = time.monotonic()
     with platform(folder) as again:
         assert time.monotonic() - started <= 15
-        _wait_for(again, "Ctrl-C stops everything")
-        assert "First start" not in _said(again)
+        again.wait_until_loaded()
+        assert "First start" not in again.said()
         assert again.get(f"/v1/localities/{AUTHORITY}/summary")
 
 

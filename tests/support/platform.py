@@ -70,6 +70,17 @@ class Platform:
         assert done.returncode == 0, done.stdout + done.stderr
         return orjson.loads(done.stdout)
 
+    def said(self) -> str:
+        """All that `hedgerow up` printed."""
+        return self.data_dir.with_suffix(".log").read_text()
+
+    def wait_until_loaded(self) -> None:
+        """Wait until the first start has loaded what it loads and says so."""
+        deadline = time.monotonic() + 120
+        while "Ctrl-C stops everything" not in self.said():
+            assert time.monotonic() < deadline, self.said()
+            time.sleep(0.2)
+
     def wait_for_network(self) -> int:
         """Wait until network has read all that the registry holds; gives the registry's sequence."""
         last = int(self.get("/v1/changes", after=0, limit=1)["last"])
@@ -89,7 +100,11 @@ def free_port() -> int:
 
 @contextmanager
 def platform(
-    data_dir: Path, *arguments: str, databases: Mapping[str, str] | None = None, seconds: float = 120
+    data_dir: Path,
+    *arguments: str,
+    databases: Mapping[str, str] | None = None,
+    environment: Mapping[str, str] | None = None,
+    seconds: float = 120,
 ) -> Iterator[Platform]:
     """`hedgerow up` on a data directory; databases: app to URL, SQLite where none is named."""
     port = free_port()
@@ -101,7 +116,7 @@ def platform(
             cwd=ROOT,
             stdout=out,
             stderr=subprocess.STDOUT,
-            env={**os.environ, **named},
+            env={**os.environ, **named, **(environment or {})},
         )
     try:
         url = f"http://127.0.0.1:{port}"

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import timedelta
 from functools import partial
+from pathlib import Path
 
 from anyio import to_thread
 from fastapi import FastAPI
@@ -160,6 +161,7 @@ def own_app(
         ready=ready,
         lifespan=lifespan,
     )
+    app.description = Path(__file__).with_name("guide.md").read_text("utf-8")
     # The merged document takes the place of the one that FastAPI makes of these routes alone.
     app.router.routes[:] = [
         route for route in app.router.routes if getattr(route, "path", "") != app.openapi_url
