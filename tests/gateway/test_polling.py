@@ -256,7 +256,7 @@ def test_a_request_that_asks_for_more_than_the_answer_goes_to_the_app(behind: Ga
     assert asked(app, "/v1/areas/1") == 5
 
 
-@pytest.mark.parametrize("path", ["/v1/changes", "/v1/projection", "/v1/networks", "/v1/localities/E1/gaps"])
+@pytest.mark.parametrize("path", ["/v1/changes", "/v1/projection"])
 def test_some_routes_are_never_kept(behind: Gateway, app: Telling, path: str) -> None:
     for _ in range(3):
         behind.client.get(path)

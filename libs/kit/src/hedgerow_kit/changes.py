@@ -87,6 +87,11 @@ class Feed:
         pending.pop((type, id), None)
         pending[type, id] = deleted
 
+    @property
+    def last_number(self) -> str:
+        """The statement that reads the number of the last change."""
+        return str(select(self._clock.seq))
+
     def current(self, session: Session) -> int:
         """The number of the last change this session can see; 0 before the first."""
         return session.scalar(select(self._clock.seq)) or 0

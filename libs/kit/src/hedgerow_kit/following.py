@@ -1,5 +1,6 @@
 """Following another app: its change feed read through the gateway, page by page, for as long as we run."""
 
+import asyncio
 import logging
 import threading
 from collections.abc import Callable, Collection
@@ -11,12 +12,22 @@ from typing import Any, Protocol
 import httpx
 import orjson
 from sqlalchemy.exc import SQLAlchemyError
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from hedgerow_kit.db import Database
 
 log = logging.getLogger(__name__)
 
 PAGE = 1000
+# The gateway names in it the last change of the app that is followed, as it was when the request came.
+FIRST_TO_HEAR = "hedgerow-first-to-hear"
+# So long a request waits until that has been heard of, and looks so often.
+HEARD_WITHIN_SECONDS = 5.0
+LOOK_AGAIN_SECONDS = 0.01
+# Who is further behind than this is reading a long history: its answers say so and are not waited for.
+FAR_BEHIND = 20 * PAGE
+
+_FIRST_TO_HEAR = FIRST_TO_HEAR.encode()
 FIRST_PAUSE_SECONDS = 0.25
 
 
@@ -217,6 +228,17 @@ class Follower:
         """Look for changes now."""
         self._wake.set()
 
+    async def has_heard(self, number: int, *, within: float = HEARD_WITHIN_SECONDS) -> bool:
+        """Wait until a change of this number has been taken in, at most so many seconds; whether it was."""
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + within
+        while self.position < number:
+            if loop.time() >= deadline:
+                return False
+            self.nudge()
+            await asyncio.sleep(LOOK_AGAIN_SECONDS)
+        return True
+
     @property
     def alive(self) -> bool:
         return self._thread.is_alive()
@@ -265,3 +287,30 @@ class Follower:
                 "the feed cannot be followed", extra={"reason": trouble}
             )
         self.trouble = trouble
+
+
+class HearFirst:
+    """Lets a request wait for what had been acknowledged by the app that is followed when it came.
+
+    So whoever wrote there and reads here sees what they wrote. While the feed cannot be read, or a long
+    history is being read, nobody waits: what is known is answered, and says how old it is.
+    """
+
+    def __init__(self, app: ASGIApp, follower: Follower) -> None:
+        self._app = app
+        self._follower = follower
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            number = _first_to_hear(scope)
+            behind = number - self._follower.position
+            if 0 < behind <= FAR_BEHIND and self._follower.trouble is None:
+                await self._follower.has_heard(number)
+        await self._app(scope, receive, send)
+
+
+def _first_to_hear(scope: Scope) -> int:
+    for name, value in scope["headers"]:
+        if name == _FIRST_TO_HEAR and value.isdigit():
+            return int(value[:19])
+    return 0

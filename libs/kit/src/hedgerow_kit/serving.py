@@ -22,6 +22,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from hedgerow_kit import formats, logs, migrations, problems
 from hedgerow_kit.conditional import ETagMiddleware
 from hedgerow_kit.db import Database
+from hedgerow_kit.following import Follower, HearFirst
 from hedgerow_kit.formats import Format
 from hedgerow_kit.problems import BAD_REQUEST, UNAVAILABLE, Problem, ProblemType
 from hedgerow_kit.state import TellState
@@ -49,11 +50,14 @@ def create(
     lifespan: Callable[[FastAPI], AbstractAsyncContextManager[None]] | None = None,
     more_formats: Sequence[Format] = (),
     state_of: Database | None = None,
+    last_change: str | None = None,
+    follower: Follower | None = None,
 ) -> FastAPI:
     """A FastAPI app with health routes, problem answers, entity tags and no documentation pages.
 
     more_formats: formats of lists beside those that every app has · state_of: the database whose state is
-    told at `/state`, for an app whose answers rest on nothing else.
+    told at `/state`, for an app whose answers rest on nothing else · last_change: the statement that reads
+    the number of the last change, for an app with a change feed · follower: of an app that follows another
     """
     app = FastAPI(
         title=title,
@@ -71,7 +75,9 @@ def create(
     app.add_middleware(ETagMiddleware)
     app.add_middleware(Guard)
     if state_of is not None:
-        app.add_middleware(TellState, database=state_of)
+        app.add_middleware(TellState, database=state_of, last_change=last_change)
+    if follower is not None:
+        app.add_middleware(HearFirst, follower=follower)
 
     @app.get("/healthz", tags=["health"])
     async def healthz() -> dict[str, str]:

@@ -63,7 +63,8 @@ def create_app(
     settings: Settings, database: Database, keyring: Keyring, *, table: RouteTable | None = None
 ) -> Door:
     """The gateway over a migrated and prepared database (see `actions.prepare`)."""
-    upstream = Upstream(settings.apps, client_silence_seconds=settings.client_silence_seconds)
+    states = States(settings.apps)
+    upstream = Upstream(settings.apps, states, client_silence_seconds=settings.client_silence_seconds)
     apps = Apps(upstream, tuple(settings.apps))
     tokens = AccessTokens(keyring, settings.issuer)
     people = _people(settings)
@@ -77,7 +78,6 @@ def create_app(
         attempts=settings.attempts_per_minute,
     )
     identities = Identities(credentials, keyring, attempts=limits.attempts)
-    states = States(settings.apps)
     polling = Polling(states, most_bytes=settings.kept_answers_megabytes * MEGABYTE)
     webhook_key = load_webhook_key(settings.own_dir)
     delivering, followers = _events(settings, database, webhook_key, partial(_own_token, keyring))

@@ -100,6 +100,7 @@ def create_app(
         lifespan=lifespan,
         more_formats=(PARQUET,),
         state_of=database,
+        follower=follower,
     )
     app.state.database = database
     app.state.answering = Answering(database)

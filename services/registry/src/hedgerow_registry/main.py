@@ -41,6 +41,7 @@ from hedgerow_registry.imports import kinds
 from hedgerow_registry.jobs.matching import Matcher
 from hedgerow_registry.jobs.pulling import Pulling
 from hedgerow_registry.settings import Settings
+from hedgerow_registry.tables import feed
 
 
 def create_app(settings: Settings, database: Database, *, verifier: Verifier | None = None) -> FastAPI:
@@ -74,6 +75,7 @@ def create_app(settings: Settings, database: Database, *, verifier: Verifier | N
         lifespan=lifespan,
         more_formats=(PARQUET,),
         state_of=database,
+        last_change=feed.last_number,
     )
     app.state.database = database
     app.state.answering = Answering(database)

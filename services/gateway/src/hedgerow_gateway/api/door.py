@@ -116,7 +116,7 @@ class Door:
             await ask(scope, receive, send)
             return
         hit = await self._polling.answer(
-            scope, receive, send, who=caller.scope, rests_on=(route.app,), ask=ask
+            scope, receive, send, who=caller.scope, rests_on=route.rests_on, ask=ask
         )
         whole = scope.get(WHOLE)
         # What is open comes without what a caller is known by.

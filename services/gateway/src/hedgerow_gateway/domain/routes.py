@@ -7,6 +7,9 @@ from typing import NamedTuple
 GATEWAY = "gateway"
 APPS = ("registry", "network", "outcomes")
 
+# Which app reads another's change feed: what it answers shows the other's records, too.
+FOLLOWS: Mapping[str, str] = {"network": "registry", "outcomes": "registry"}
+
 LONGEST_JSON_BYTES = 10_000_000
 LONGEST_FILE_BYTES = 20_000_000_000
 
@@ -38,7 +41,8 @@ class Route(NamedTuple):
 
     is_open: anyone may read it, and a key that is sent is not looked at.
     also_open: anyone may read it without a key; who sends one is who it says, and may be shown more.
-    is_kept: what it answers rests on the state that its app tells, and may be kept while that is the same.
+    is_kept: what it answers rests on the states that apps tell, and may be kept while these are the same.
+    beside: other apps that its app asks in order to answer.
     """
 
     app: str
@@ -46,13 +50,19 @@ class Route(NamedTuple):
     is_open: bool = False
     also_open: bool = False
     is_kept: bool = True
+    beside: tuple[str, ...] = ()
+
+    @property
+    def rests_on(self) -> tuple[str, ...]:
+        """The apps whose state an answer shows, first the one that answers."""
+        followed = (FOLLOWS[self.app],) if self.app in FOLLOWS else ()
+        return (self.app, *followed, *self.beside)
 
 
 _REGISTRY = Route("registry")
 _REGISTRY_ANALYSIS = Route("registry", ANALYSIS)
 _NETWORK = Route("network", ANALYSIS)
-# For some seconds these go by what network remembers of outcomes.
-_NETWORK_BESIDE_OUTCOMES = Route("network", ANALYSIS, is_kept=False)
+_NETWORK_BESIDE_OUTCOMES = Route("network", ANALYSIS, beside=("outcomes",))
 _OUTCOMES = Route("outcomes")
 _GATEWAY = Route(GATEWAY)
 

@@ -100,7 +100,9 @@ class Apps:
     async def _ask(
         self, app: str, path: str, query: str = "", *, seconds: float, token: str | None = None
     ) -> tuple[int, bytes, str | None]:
-        headers = {"accept": "application/json"} | ({"authorization": f"Bearer {token}"} if token else {})
+        headers = {"accept": "application/json"}
+        if token:
+            headers |= {"authorization": f"Bearer {token}"} | await self._upstream.first_to_hear(app)
         try:
             async with (
                 asyncio.timeout(seconds),

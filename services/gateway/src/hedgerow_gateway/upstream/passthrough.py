@@ -10,6 +10,7 @@ from typing import Any, Self
 
 import aiohttp
 from aiohttp.http_exceptions import HttpProcessingError
+from hedgerow_kit.following import FIRST_TO_HEAR
 from hedgerow_kit.problems import (
     BAD_GATEWAY,
     GATEWAY_TIMEOUT,
@@ -22,8 +23,9 @@ from starlette.types import Receive, Scope, Send
 from yarl import URL
 
 from hedgerow_gateway.domain import headers
-from hedgerow_gateway.domain.routes import Lane
+from hedgerow_gateway.domain.routes import FOLLOWS, Lane
 from hedgerow_gateway.upstream.breakers import RETRY_AFTER_SECONDS, Breaker, Lanes, RetryBudget
+from hedgerow_gateway.upstream.states import States
 
 log = logging.getLogger(__name__)
 
@@ -86,7 +88,10 @@ class _Replicas:
 class Upstream:
     """The connections to the apps. Open it once, within the running loop."""
 
-    def __init__(self, apps: Mapping[str, Sequence[str]], *, client_silence_seconds: float = 30.0) -> None:
+    def __init__(
+        self, apps: Mapping[str, Sequence[str]], states: States, *, client_silence_seconds: float = 30.0
+    ) -> None:
+        self._states = states
         self._replicas = {app: _Replicas(addresses) for app, addresses in apps.items()}
         self._breakers = {app: Breaker(app, partial(self._is_well, app)) for app in apps}
         self._budgets = {app: RetryBudget() for app in apps}
@@ -146,6 +151,11 @@ class Upstream:
         for session in (self._reading, self._writing):
             if session is not None:
                 await session.close()
+
+    async def first_to_hear(self, app: str) -> dict[str, str]:
+        """The header by which an app that follows another is told what it must have heard of to answer."""
+        number = await self._states.last_change(FOLLOWS[app]) if app in FOLLOWS else None
+        return {} if number is None else {FIRST_TO_HEAR: str(number)}
 
     async def request(
         self, method: str, app: str, path: str, query: str = "", **asked: Any
@@ -369,6 +379,7 @@ class _Exchange:
             body = self._body()
         else:
             body = None
+        passed += (await self._upstream.first_to_hear(self._app)).items()
         answer = await self._upstream.request(
             method,
             self._app,

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 
 import httptools
-from hedgerow_kit.state import STATE_PATH
+from hedgerow_kit.state import LAST_CHANGE, STATE_PATH
 from yarl import URL
 
 log = logging.getLogger(__name__)
@@ -19,6 +19,7 @@ RECENT_SECONDS = 0.1
 # While many come, so long is waited between two questions: more of them are then answered by one.
 PACE_SECONDS = 0.001
 LONGEST_TOKEN = 200
+_LAST_CHANGE = LAST_CHANGE.encode()
 
 State = tuple[str, ...]
 # Told the token of an app, or None when it does not say. It must not raise.
@@ -64,6 +65,10 @@ class States:
         tokens = [self._watches[app].before() for app in apps]
         return tuple(token for token in tokens if token is not None) if all(tokens) else None
 
+    async def last_change(self, app: str) -> int | None:
+        """The number of an app's last change at a moment after the call; None if it does not say."""
+        return None if await self.now((app,)) is None else self._watches[app].last_change
+
     def close(self) -> None:
         for watch in self._watches.values():
             watch.close()
@@ -81,6 +86,7 @@ class _Watch:
         self._addresses = addresses
         self._line: _Line | None = None
         self._heard: str | None = None
+        self.last_change: int | None = None
         self._next_by_itself = 0.0
         self._rests_until = 0.0
         self._waiting: list[Hearer] = []
@@ -142,12 +148,17 @@ class _Watch:
     async def _asked(self) -> str | None:
         if self._line is not None and not self._line.is_closing:
             try:
-                return await self._line.token()
+                return await self._told(self._line)
             except ConnectionError:
                 # Kept open, and closed by the other end just now.
                 pass
         self._line = await _connected(self._addresses)
-        return await self._line.token()
+        return await self._told(self._line)
+
+    async def _told(self, line: "_Line") -> str | None:
+        token = await line.token()
+        self.last_change = line.last_change
+        return token
 
     def _close_line(self) -> None:
         if self._line is not None:
@@ -183,6 +194,7 @@ class _Line(asyncio.Protocol):
         self._parser = httptools.HttpResponseParser(self)
         self._transport: asyncio.Transport | None = None
         self._body = b""
+        self.last_change: int | None = None
         self._answer: asyncio.Future[str | None] | None = None
 
     @property
@@ -215,6 +227,11 @@ class _Line(asyncio.Protocol):
 
     def on_message_begin(self) -> None:
         self._body = b""
+        self.last_change = None
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        if name.lower() == _LAST_CHANGE and value.isdigit():
+            self.last_change = int(value)
 
     def on_body(self, body: bytes) -> None:
         self._body += body

@@ -1,6 +1,5 @@
 """What every question about a locality has in common: who asks, which state, which parameters."""
 
-import asyncio
 from collections.abc import Callable, Collection, Hashable, Mapping
 from dataclasses import dataclass, replace
 from datetime import date
@@ -26,8 +25,6 @@ from hedgerow_network.store.snapshots import Snapshot, Snapshots
 
 T = TypeVar("T")
 
-FRESH_WITHIN_SECONDS = 5.0
-_LOOK_AGAIN_SECONDS = 0.02
 
 Level = Literal["country", "region", "authority", "neighbourhood", "ward", "msoa", "lsoa", "other"]
 AreaPath = Annotated[
@@ -52,6 +49,8 @@ class Follows(Protocol):
     def trouble(self) -> str | None: ...
 
     def nudge(self) -> None: ...
+
+    async def has_heard(self, number: int) -> bool: ...
 
 
 @dataclass(frozen=True)
@@ -83,12 +82,8 @@ async def fresh(
     follower: Follows | None = request.app.state.follower
     if registry_seq is None or follower is None:
         return
-    deadline = asyncio.get_running_loop().time() + FRESH_WITHIN_SECONDS
-    while follower.position < registry_seq:
-        if asyncio.get_running_loop().time() >= deadline:
-            raise _later(NotThatNewYet.__doc__)
-        follower.nudge()
-        await asyncio.sleep(_LOOK_AGAIN_SECONDS)
+    if not await follower.has_heard(registry_seq):
+        raise _later(NotThatNewYet.__doc__)
 
 
 Reader = Annotated[Principal, require("read")]

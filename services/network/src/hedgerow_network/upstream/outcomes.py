@@ -3,20 +3,18 @@
 import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from threading import Lock
 from urllib.parse import quote
 
 import httpx
 
 from hedgerow_network.domain.design_findings import Kpi
 
-FRESH_SECONDS = 5.0
 # All KPIs of one question together: an answer does not wait longer for another app.
 PATIENCE_SECONDS = 5.0
 
 
 class Outcomes:
-    """Asks outcomes through the gateway, and remembers what it said for a moment."""
+    """Asks outcomes through the gateway, which remembers what it said for as long as that holds."""
 
     def __init__(
         self,
@@ -31,8 +29,6 @@ class Outcomes:
             base_url=gateway_url, timeout=httpx.Timeout(3.0, connect=1.0), transport=transport
         )
         self._clock = clock
-        self._lock = Lock()
-        self._held: dict[str, tuple[float, Kpi]] = {}
 
     def close(self) -> None:
         self._client.close()
@@ -42,11 +38,6 @@ class Outcomes:
         started = self._clock()
         found: dict[str, Kpi] = {}
         for id in sorted(set(ids)):
-            with self._lock:
-                held = self._held.get(id)
-            if held is not None and started - held[0] < FRESH_SECONDS:
-                found[id] = held[1]
-                continue
             if self._clock() - started > PATIENCE_SECONDS:
                 found[id] = Kpi()
                 continue
@@ -54,9 +45,6 @@ class Outcomes:
             if found[id].known is None:
                 # It is down: the others need not each find that out.
                 started -= PATIENCE_SECONDS
-                continue
-            with self._lock:
-                self._held[id] = (self._clock(), found[id])
         return found
 
     def _asked(self, id: str) -> Kpi:
