@@ -57,3 +57,20 @@ def test_the_same_file_sent_twice_at_once_lands_once(registry: Client) -> None:
     assert len(registry.items("/v1/services", params={"limit": 1000})) == 600
     assert len(registry.items("/v1/organisations")) == 7
     assert counts(send(registry, "services", body)) == (0, 0, 600, 0)
+
+
+def test_more_at_once_than_there_are_threads_are_all_answered(registry: Client) -> None:
+    """Who waits for a connection or a turn does not keep those from finishing who have theirs."""
+    at_once = 100
+
+    def write(number: int) -> int:
+        path = f"/v1/services/{ID[:-2]}{number:02x}"
+        key = {"idempotency-key": f"k{number}"} if number % 2 else {}
+        return registry.put(path, json={"name": f"by {number}"}, headers=key).status_code
+
+    def read(_: int) -> int:
+        return registry.get("/v1/services").status_code
+
+    with ThreadPoolExecutor(at_once) as pool:
+        assert set(pool.map(write, range(at_once))) == {201}
+        assert set(pool.map(read, range(at_once))) == {200}

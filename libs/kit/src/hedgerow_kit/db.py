@@ -3,14 +3,15 @@
 import sqlite3
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack, asynccontextmanager, contextmanager, nullcontext
 from datetime import UTC, datetime
 from functools import lru_cache
 from itertools import count
 from typing import Annotated, Any, NamedTuple
 
 import orjson
+from anyio import CancelScope, CapacityLimiter, to_thread
 from fastapi import Depends, Request
 from sqlalchemy import (
     JSON,
@@ -66,6 +67,8 @@ COPY_FROM_ROWS = 500
 
 # How long one writer of SQLite waits for another.
 _LONGEST_WAIT_S = 30
+# So many requests wait at once for a connection, or for their turn to write; others wait for these.
+_WAITING_REQUESTS = 40
 
 _staging_names = count(1)
 
@@ -165,6 +168,8 @@ class Database:
         self._read: Engine
         self._write: Engine
         self._turn: Callable[[], AbstractContextManager[None]] = nullcontext
+        # Requests wait in threads of their own: whoever is to finish first may need those of the endpoints.
+        self.waiting = CapacityLimiter(_WAITING_REQUESTS)
         if self.dialect == "sqlite":
             self._turn = Queue(_LONGEST_WAIT_S).turn
             _prepare_sqlite(self.engine)
@@ -206,7 +211,7 @@ class Held:
 
     def session(self) -> Session:
         if self._session is None:
-            self._session = self._opened.enter_context(self._writing)
+            self._session = self._opened.enter_context(_begun(self._writing))
         return self._session
 
     def end(self, error: BaseException | None) -> None:
@@ -241,19 +246,48 @@ def of(request: Request) -> Database:
     return database
 
 
-def _reading(request: Request) -> Iterator[Session]:
-    with of(request).reading(reach_of(request)) as session:
+async def _reading(request: Request) -> AsyncIterator[Session]:
+    database = of(request)
+    async with _entered(database, database.reading(reach_of(request))) as session:
         yield session
 
 
-def _writing(request: Request) -> Iterator[Session]:
+async def _writing(request: Request) -> AsyncIterator[Session]:
+    database = of(request)
     held: Held | None = request.scope.get(HELD)
     if held is not None:
-        session = held.session()
+        session = await to_thread.run_sync(held.session, limiter=database.waiting)
         session.info[ACT] = act_of(request)
         yield session
         return
-    with of(request).writing(reach_of(request), act=act_of(request)) as session:
+    async with _entered(database, database.writing(reach_of(request), act=act_of(request))) as session:
+        yield session
+
+
+@asynccontextmanager
+async def _entered(
+    database: Database, transaction: AbstractContextManager[Session]
+) -> AsyncIterator[Session]:
+    """A transaction for an endpoint, which finds its connection taken and never waits in its own thread."""
+    begun = _begun(transaction)
+    session = await to_thread.run_sync(begun.__enter__, limiter=database.waiting)
+    error: BaseException | None = None
+    try:
+        yield session
+    except BaseException as raised:
+        error = raised
+        raise
+    finally:
+        # Whatever becomes of the request, its transaction ends; for that there always is a thread.
+        with CancelScope(shield=True):
+            told = (None, None, None) if error is None else (type(error), error, error.__traceback__)
+            await to_thread.run_sync(begun.__exit__, *told, limiter=CapacityLimiter(1))
+
+
+@contextmanager
+def _begun(transaction: AbstractContextManager[Session]) -> Iterator[Session]:
+    with transaction as session:
+        session.connection()
         yield session
 
 
