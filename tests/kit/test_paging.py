@@ -53,8 +53,10 @@ def test_pages_follow_one_another_without_loss_while_rows_come_and_go(database):
     assert marker is None
 
 
-@pytest.mark.parametrize("marker", ["x", "bnVsbA", "WzEsMl0", "W10", "WyJhIl0", "ééé", "WyJhIiwgIjEiXQ"])
+@pytest.mark.parametrize("marker", ["x", "bnVsbA", "WzEsMl0", "W10", "WyJhIl0", "ééé", "WyJhIiwgIjEiXQ",
+    "WyJhIix0cnVlXQ", "WyJhIiw5MjIzMzcyMDM2ODU0Nzc1ODA4XQ", "WyJcdTAwMDAiLDFd"])  # fmt: skip
 def test_a_marker_that_is_not_ours_is_refused(database, marker):
+    # The last ones: ["a", true], ["a", 2 ** 63], ["\\u0000", 1].
     with pytest.raises(Problem) as refusal:
         page(database, marker)
     assert refusal.value.status_code == 422

@@ -1,6 +1,7 @@
 """Finding services, organisations and sites: by text, need, place, opening time, age, and all together."""
 
 import threading
+from base64 import urlsafe_b64encode
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -9,11 +10,13 @@ import pytest
 from hedgerow_kit.auth import Principal
 from hedgerow_kit.db import Database
 from hedgerow_registry.actions import entities, indexing, records
+from hedgerow_registry.actions.derived import settle
 from hedgerow_registry.actions.provenance import claim
 from hedgerow_registry.domain import nearness
 from hedgerow_registry.domain.ids import record_id
 from hedgerow_registry.domain.searching import asked, whole, words
 from hedgerow_registry.store import search
+from hedgerow_registry.tables import IndexedService
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import delete, text
@@ -303,6 +306,60 @@ def test_services_of_a_merged_organisation_are_found_by_either_name(filled: Clie
     assert undone.status_code == 200
     assert found(filled, text="quay") == ["a", "b"]
     assert found(filled, text='"salt youth"') == ["c", "d"]
+
+
+def test_services_of_all_that_were_merged_follow_the_names_of_whoever_answers(filled: Client) -> None:
+    ids = {one["name"]: one["id"] for one in filled.items("/v1/organisations")}
+    youth, quay, kitchen = (ids[name] for name in ("Salt Youth", "Quay Trust", "Quay Kitchen"))
+    for one in (youth, kitchen):
+        said = {"into": quay, "reason": "one body"}
+        assert filled.post(f"/v1/organisations/{one}/merge", json=said).status_code == 200
+    assert found(filled, text='"quay kitchen"') == ["a", "b", "c", "d"], "what was merged before hears of it"
+    path = f"/v1/organisations/{quay}"
+    told = {"name": "Harbour Trust"}
+    tag = filled.get(path).headers["etag"]
+    assert filled.put(path, json=told, headers={"if-match": tag}).status_code == 200
+    assert found(filled, text="harbour") == ["a", "b", "c", "d"]
+    assert found(filled, text='"quay trust"') == []
+    send(filled, "organisations", f"id,name\n{youth},Sea Youth")
+    assert found(filled, text="sea") == ["a", "b", "c", "d"]
+    assert found(filled, text='"salt youth"') == []
+    assert [one["id"] for one in filled.items("/v1/organisations", params={"text": "sea"})] == [quay]
+
+
+def test_a_word_in_the_names_of_many_needs_stands_for_them_all(filled: Client) -> None:
+    needs = [f"hedgerow,n{number:03},Guidance {number:03}" for number in range(150)]
+    send(filled, "needs", "taxonomy,term,name\n" + "\n".join(needs))
+    send(filled, "services", "id,name,needs\na,A,hedgerow:n000\nb,B,hedgerow:n149\nc,C,hedgerow:debt")
+    assert found(filled, text="guidance") == ["a", "b"]
+
+
+@pytest.mark.parametrize("mark", [True, 2**63, 1.5, None, "7", "a\x00"])
+def test_a_mark_that_no_page_gave_is_refused(filled: Client, mark: Any) -> None:
+    for params in ({"text": "food"}, {"text": "food", "order": "relevance"}, {}):
+        turn = [] if "order" not in params else [0]
+        if params == {} and mark == "7":
+            continue
+        after = urlsafe_b64encode(orjson.dumps([*turn, mark])).decode().rstrip("=")
+        assert refused(filled, "/v1/services", **params, after=after) == (422, "after")
+
+
+def test_who_indexes_anew_does_not_overtake_who_writes(filled: Client, database: Database) -> None:
+    if database.dialect != "postgresql":
+        return  # It has one writer.
+    id = record_id("default", "service", "d")
+    with database.writing() as session:
+        session.execute(delete(IndexedService).where(IndexedService.id == id))
+    filling = threading.Thread(target=indexing.fill, args=(database,))
+    with database.writing() as session:
+        by = claim(session, "default", PRINCIPAL)
+        kept = {"id": id, "name": "Bank of Bread", "status": "active"}
+        records.write(session, entities.SERVICES, [kept], by)
+        settle(session)
+        filling.start()
+        filling.join(1)
+    filling.join()
+    assert found(filled, text="bread") == ["d"]
 
 
 def test_what_came_in_past_the_index_is_indexed_at_the_start(filled: Client, database: Database) -> None:

@@ -58,8 +58,13 @@ def _typed(value: Any, column: InstrumentedAttribute[Any] | ColumnElement[Any]) 
             return datetime.fromisoformat(value)
         if wanted is date:
             return date.fromisoformat(value)
-        if not isinstance(value, wanted):
+        # To Python, and not to a database, True is a number; no column holds one beyond 64 bits, or NUL.
+        if not isinstance(value, wanted) or isinstance(value, bool) is not (wanted is bool):
             raise TypeError
+        if isinstance(value, int) and not -(2**63) <= value < 2**63:
+            raise ValueError
+        if isinstance(value, str) and "\0" in value:
+            raise ValueError
     except (TypeError, ValueError):
         raise _unfit() from None
     return value
@@ -105,7 +110,7 @@ def in_turn(
     start, mark = 0, None
     if after is not None:
         start, mark = _decode(after, 2)
-        if not isinstance(start, int) or not 0 <= start < len(queries):
+        if type(start) is not int or not 0 <= start < len(queries):
             raise _unfit()
     found: list[tuple[int, Row[*tuple[Any, ...]]]] = []
     for place in range(start, len(queries)):

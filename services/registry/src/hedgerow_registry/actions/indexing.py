@@ -90,10 +90,13 @@ def refresh(session: Session, touched: Touched) -> None:
     if not (organisations or services or sites or needs):
         return
     _one_after_the_other(session, organisations)
+    # Whoever answers for an organisation goes by its names and numbers too.
+    organisations |= set(merges.canonical(session, organisations).values())
     for piece in chunks(sorted(needs)):
-        _index_needs(session, piece, touched)
-    for renamed in [_index_organisations(session, piece, touched) for piece in chunks(sorted(organisations))]:
-        services |= _services_of(session, renamed)
+        _index_needs(session, piece)
+    for renamed in [_index_organisations(session, piece) for piece in chunks(sorted(organisations))]:
+        under = merges.members(session, renamed).values()
+        services |= _services_of(session, {*renamed, *(member for listed in under for member in listed)})
     services |= _services_of_sites(session, sites, touched.written.get("site", {}))
     opens: Opens = {}
     written_sites = touched.sites()
@@ -109,12 +112,15 @@ def refresh(session: Session, touched: Touched) -> None:
 def _one_after_the_other(session: Session, organisations: Collection[str]) -> None:
     """Whoever renames an organisation sees every service that others have given it, and they the new name."""
     if session.get_bind().dialect.name == "postgresql":
-        renames = bool(known(session, IndexedOrganisation.id, organisations))
-        lock = "pg_advisory_xact_lock" if renames else "pg_advisory_xact_lock_shared"
-        session.execute(text(f"SELECT {lock}({_LOCK})"))
+        _lock(session, alone=bool(known(session, IndexedOrganisation.id, organisations)))
 
 
-def _index_needs(session: Session, ids: list[str], touched: Touched) -> None:
+def _lock(session: Session, *, alone: bool) -> None:
+    lock = "pg_advisory_xact_lock" if alone else "pg_advisory_xact_lock_shared"
+    session.execute(text(f"SELECT {lock}({_LOCK})"))
+
+
+def _index_needs(session: Session, ids: list[str]) -> None:
     before = search.held(session, search.NEEDS, ids)
     rows = session.execute(select(Need.id, Need.taxonomy, Need.term, Need.name).where(Need.id.in_(ids)))
     found: dict[str, tuple[Document, Fields]] = {
@@ -123,7 +129,7 @@ def _index_needs(session: Session, ids: list[str], touched: Touched) -> None:
     _put(session, search.NEEDS, ids, found, before)
 
 
-def _index_organisations(session: Session, ids: list[str], touched: Touched) -> list[str]:
+def _index_organisations(session: Session, ids: list[str]) -> list[str]:
     """Index organisations; gives those that were indexed under other names before."""
     before = search.held(session, search.ORGANISATIONS, ids)
     names_before = {
@@ -318,8 +324,8 @@ def _put(
 
 
 _FILLED: tuple[tuple[search.Index, Any, Callable[[Session, list[str]], Any]], ...] = (
-    (search.NEEDS, Need, lambda session, ids: _index_needs(session, ids, NOTHING)),
-    (search.ORGANISATIONS, Organisation, lambda session, ids: _index_organisations(session, ids, NOTHING)),
+    (search.NEEDS, Need, _index_needs),
+    (search.ORGANISATIONS, Organisation, _index_organisations),
     (search.SERVICES, Service, lambda session, ids: _index_services(session, ids, NOTHING, {}, {})),
     (search.SITES, Site, lambda session, ids: _index_sites(session, ids, NOTHING, {})),
 )
@@ -336,6 +342,9 @@ def fill(database: Database) -> int:
         last = ""
         while True:
             with database.writing() as session:
+                if database.dialect == "postgresql":
+                    # What others have written and not yet indexed is read when it is there, not overtaken.
+                    _lock(session, alone=True)
                 query = select(table.id).where(table.id > last).order_by(table.id).limit(_FILL_BATCH)
                 ids = list(session.scalars(query))
                 if not ids:

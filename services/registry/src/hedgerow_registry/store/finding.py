@@ -45,6 +45,8 @@ from hedgerow_registry.tables import (
 
 # So many values of one property are looked up in the index; of more the tables are asked.
 MOST_VALUES = 100
+# A word that is in the name of a need, or begins one, stands for so many needs.
+MOST_NAMED = 1_000
 MOST_NEEDS = 10_000
 
 
@@ -178,7 +180,7 @@ class _Texts:
     def _with_need_names(self, word: Word | Phrase) -> Node:
         if not self._with_needs:
             return word
-        named = search.ids(self._session, search.NEEDS, word, most=MOST_VALUES)
+        named = search.ids(self._session, search.NEEDS, word, most=MOST_NAMED)
         return Either((word, *(Tag(tag("n", need)) for need in named))) if named else word
 
 
