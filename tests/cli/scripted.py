@@ -26,6 +26,7 @@ class Reply:
     body: Any
     status: int = 200
     media_type: str = "application/json"
+    headers: dict[str, str] = field(default_factory=dict)
 
     @property
     def content(self) -> bytes:
@@ -71,6 +72,8 @@ def answering(replies: dict[str, Reply | list[Reply]]) -> Iterator[Platform]:
             self.send_response(reply.status)
             self.send_header("Content-Type", reply.media_type)
             self.send_header("Content-Length", str(len(reply.content)))
+            for name, value in reply.headers.items():
+                self.send_header(name, value)
             self.end_headers()
             self.wfile.write(reply.content)
 

@@ -1,3 +1,4 @@
+import time
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +36,27 @@ def test_the_whole_name_of_one_area_is_enough(tmp_path: Path) -> None:
     assert out == "Harbour (E05999001): no KPI has a value here.\n"
     assert platform.asked[0].query == {"text": "harbour", "limit": "1000"}
     assert platform.asked[1].query == {"subject": "E05999001", "limit": "1000"}
+
+
+def test_who_has_asked_too_much_waits_as_told_and_asks_once_more(tmp_path: Path) -> None:
+    problem = {"title": "Too many requests", "status": 429, "detail": "Wait for 2 s."}
+    refused = Reply(problem, 429, PROBLEM, {"Retry-After": "2"})
+    replies = {
+        "GET /v1/areas": [refused, listed(HARBOUR)],
+        "GET /v1/areas/E05999001": Reply(HARBOUR),
+        "GET /v1/observations/latest": listed(),
+    }
+    with answering(replies) as platform:
+        started = time.monotonic()
+        code, _out, err = ask(platform, tmp_path, "kpis", "Harbour")
+        assert (code, err) == (0, "")
+        assert time.monotonic() - started >= 2
+        assert [asked.path for asked in platform.asked].count("/v1/areas") == 2
+    with answering({"GET /v1/areas": Reply(problem, 429, PROBLEM, {"Retry-After": "0"})}) as platform:
+        code, _out, err = ask(platform, tmp_path, "kpis", "Harbour")
+        assert code == 1
+        assert "Wait for 2 s." in err
+        assert len(platform.asked) == 2
 
 
 def test_a_name_of_several_areas_lists_them(tmp_path: Path) -> None:

@@ -75,9 +75,13 @@ class Clock:
 
 
 @given(
-    quota=st.integers(1, 60),
+    quota=st.integers(1, 6),
     steps=st.lists(
-        st.tuples(st.sampled_from([0.0, 0.1, 0.9, 1.0, 7.5, 30.0]), st.integers(1, 40), st.integers(0, 40)),
+        st.tuples(
+            st.sampled_from([0.0, 0.1, 0.9, 1.0, 7.5, 30.0, 58.9, 59.9]),
+            st.integers(1, 40),
+            st.sampled_from([0, 0, 1]),
+        ),
         min_size=1,
         max_size=60,
     ),

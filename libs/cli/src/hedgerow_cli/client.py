@@ -1,5 +1,6 @@
 """Talking to the platform's one API: answers, pages, uploads; problems become one clear line."""
 
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import TracebackType
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
 
 LARGEST_PAGE = 1000
 ANSWER_SECONDS = 120.0
+TOO_MANY = 429
+# A quota is one of a minute.
+LONGEST_WAIT = 65
 LOOPBACK = {"127.0.0.1", "localhost", "::1"}
 
 Parameters = Mapping[str, str | int | float | Sequence[str] | None]
@@ -176,7 +180,7 @@ class Client:
         headers: Mapping[str, str] | None = None,
         timeout: "httpx.Timeout | None" = None,
     ) -> Answer:
-        """Send one request; raises Problem, NoKey or NotReachable."""
+        """Send one request, once more after a wait if told to; raises Problem, NoKey or NotReachable."""
         import httpx
 
         asked = {name: value for name, value in (parameters or {}).items() if value is not None}
@@ -187,6 +191,10 @@ class Client:
             request.extensions["timeout"] = timeout.as_dict()
         try:
             response = self.http.send(request)
+            if response.status_code == TOO_MANY and not isinstance(content, Iterator):
+                # Nothing was done. What is streamed cannot be sent a second time.
+                time.sleep(_seconds_to_wait(response))
+                response = self.http.send(request)
         except httpx.ConnectError as refused:
             raise NotReachable(
                 f"No platform answers at {self.url}: start it with `hedgerow up`, or give --url."
@@ -219,6 +227,11 @@ class Client:
                 " name the right file with --key-file."
             )
         raise Problem(response.status_code, problem)
+
+
+def _seconds_to_wait(response: "httpx.Response") -> int:
+    asked = response.headers.get("retry-after", "")
+    return min(int(asked), LONGEST_WAIT) if asked.isdecimal() else 1
 
 
 def connect(settings: Settings) -> Client:
