@@ -160,3 +160,25 @@ def test_an_image_holds_what_its_app_needs_and_no_more(app: str, has: set[str], 
     assert has <= names
     assert not names & (lacks | {"pytest", "mypy", "ruff", "hypothesis"})
     assert all(entry.count("--hash=sha256:") for entry in re.split(r"\n(?=[a-z])", part))
+
+
+def test_figures_are_told_on_a_port_that_only_monitoring_reaches() -> None:
+    said = (ROOT / "deploy" / "Dockerfile").read_text()
+    assert "HEDGEROW_METRICS_PORT=9464" in said
+    published = [str(port) for one in compose()["services"].values() for port in one.get("ports", ())]
+    assert not [port for port in published if "9464" in port]
+    for service in documents("Service"):
+        assert not [port for port in service["spec"]["ports"] if port["targetPort"] == "metrics"]
+    for deployment in documents("Deployment"):
+        template = deployment["spec"]["template"]
+        assert template["metadata"]["annotations"]["prometheus.io/scrape"] == "true"
+        assert template["metadata"]["annotations"]["prometheus.io/port"] == "9464"
+        assert {"name": "metrics", "containerPort": 9464} in template["spec"]["containers"][0]["ports"]
+    policies = {one["metadata"]["name"]: one["spec"] for one in documents("NetworkPolicy")}
+    for app in APPS:
+        rules = [
+            one for one in policies[app]["ingress"] if {"protocol": "TCP", "port": "metrics"} in one["ports"]
+        ]
+        assert [rule["from"][0]["namespaceSelector"]["matchLabels"] for rule in rules] == [
+            {"kubernetes.io/metadata.name": "monitoring"}
+        ]

@@ -18,6 +18,8 @@ from hedgerow_cli.errors import AlreadyRunning, DatabaseUnusable, DataDirUnusabl
 from hedgerow_cli.settings import ADDRESS_FILE, reason
 
 APPS = ("registry", "network", "outcomes", "gateway")
+# The order of their ports for Prometheus.
+TELLING = ("gateway", "registry", "network", "outcomes")
 OLDEST_PYTHON = (3, 11)
 LOCK_FILE = "up.lock"
 MIGRATED_FILE = "migrated.json"

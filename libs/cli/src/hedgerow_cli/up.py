@@ -48,6 +48,16 @@ def up(
             exists=True, dir_okay=False, help="Load this place at first start instead of the fictional one."
         ),
     ] = None,
+    metrics_port: Annotated[
+        int | None,
+        typer.Option(
+            envvar="HEDGEROW_METRICS_PORT",
+            min=1,
+            max=65_532,
+            help="Where the gateway answers Prometheus on this machine; the other apps at the three ports"
+            " after it. None does unless this is given.",
+        ),
+    ] = None,
     patience: Annotated[
         float, typer.Option(min=1, help="How many seconds the apps may take until they are ready.")
     ] = 120,
@@ -72,6 +82,8 @@ def up(
                 settings.data_dir, host, port, databases, preflight.free_ports(3, start=os.getpid() * 7)
             )
         ]
+        if metrics_port is not None:
+            apps = _telling(apps, metrics_port)
         supervisor = Supervisor(apps, say=_note)
         with _ended_by_signals(supervisor):
             try:
@@ -142,6 +154,21 @@ def plan(
             )
         )
     return made
+
+
+def _telling(apps: Sequence[App], first_port: int) -> list[App]:
+    """The apps, each told where to answer Prometheus: the gateway first."""
+    ordered = sorted(apps, key=lambda app: preflight.TELLING.index(app.name))
+    return [
+        replace(
+            app,
+            environment={
+                **app.environment,
+                "HEDGEROW_METRICS_PORT": str(preflight.check_port("127.0.0.1", first_port + place)),
+            },
+        )
+        for place, app in enumerate(ordered)
+    ]
 
 
 @contextmanager

@@ -18,10 +18,10 @@ from typing import Annotated, Any
 from anyio import CapacityLimiter, to_thread
 from fastapi import APIRouter, Query, Request, Response
 from pydantic import BaseModel, ConfigDict
-from sqlalchemy import BigInteger, ForeignKey, Integer, String, Text, insert, select
+from sqlalchemy import BigInteger, ForeignKey, Integer, String, Text, event, insert, select
 from sqlalchemy.orm import Mapped, Session, declared_attr, mapped_column
 
-from hedgerow_kit import audit, db, paging, problems
+from hedgerow_kit import audit, db, metrics, paging, problems
 from hedgerow_kit.auth import Principal, require
 from hedgerow_kit.db import Act, Database, Instant, Json, Reading
 from hedgerow_kit.problems import NOT_FOUND, UNSUPPORTED_MEDIA, Problem
@@ -255,6 +255,11 @@ class Importer:
             sums[outcome.verdict] += outcome.records
         for verdict, number in sums.items():
             setattr(row, verdict, getattr(row, verdict) + number)
+        if counted and metrics.is_telling():
+            kind = row.kind
+            event.listen(
+                session, "after_commit", lambda _: metrics.imported(self._app, kind, sums), once=True
+            )
         row.receipts += len(receipts)
         row.touched_at = datetime.now(UTC)
         if notes:

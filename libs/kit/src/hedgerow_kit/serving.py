@@ -19,7 +19,7 @@ from fastapi import FastAPI
 from sqlalchemy import text
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from hedgerow_kit import formats, logs, migrations, problems
+from hedgerow_kit import formats, logs, metrics, migrations, problems
 from hedgerow_kit.conditional import ETagMiddleware
 from hedgerow_kit.db import Database
 from hedgerow_kit.following import Follower, HearFirst
@@ -44,6 +44,7 @@ Check = Callable[[], str | None]
 def create(
     title: str,
     *,
+    name: str = "app",
     summary: str,
     errors: Mapping[type[Exception], ProblemType],
     ready: Mapping[str, Check],
@@ -55,9 +56,10 @@ def create(
 ) -> FastAPI:
     """A FastAPI app with health routes, problem answers, entity tags and no documentation pages.
 
-    more_formats: formats of lists beside those that every app has · state_of: the database whose state is
-    told at `/state`, for an app whose answers rest on nothing else · last_change: the statement that reads
-    the number of the last change, for an app with a change feed · follower: of an app that follows another
+    name: by which its requests are counted · more_formats: formats of lists beside those that every app has ·
+    state_of: the database whose state is told at `/state`, for an app whose answers rest on nothing else ·
+    last_change: the statement that reads the number of the last change, for an app with a change feed ·
+    follower: of an app that follows another
     """
     app = FastAPI(
         title=title,
@@ -73,7 +75,7 @@ def create(
     app.state.formats = (*formats.EVERYWHERE, *more_formats)
     _describe_formats(app)
     app.add_middleware(ETagMiddleware)
-    app.add_middleware(Guard)
+    app.add_middleware(Guard, name=name)
     if state_of is not None:
         app.add_middleware(TellState, database=state_of, last_change=last_change)
     if follower is not None:
@@ -139,10 +141,11 @@ def database_answers(database: Database) -> Check:
 
 
 class Guard:
-    """Refuses paths and queries that hold NUL, and logs each answer without its query string."""
+    """Refuses paths and queries that hold NUL; logs each answer without its query string, and counts it."""
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, name: str) -> None:
         self._app = app
+        self._name = name
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -150,6 +153,9 @@ class Guard:
             return
         started = time.perf_counter()
         status = 0
+        is_counted = metrics.is_telling() and not scope["path"].startswith(("/healthz", "/readyz"))
+        if is_counted:
+            metrics.began(self._name)
 
         async def note(message: Message) -> None:
             nonlocal status
@@ -164,8 +170,12 @@ class Guard:
             else:
                 await self._app(scope, receive, note)
         finally:
+            route = scope.get("route")
+            if is_counted:
+                pattern = getattr(route, "path", None)
+                seconds = time.perf_counter() - started
+                metrics.ended(self._name, scope["method"], pattern, status, seconds)
             if not scope["path"].startswith(("/healthz", "/readyz")):
-                route = scope.get("route")
                 log.info(
                     "answered",
                     extra={
@@ -285,6 +295,8 @@ def run(app: Any, *, name: str, host: str, port: int, http: type[asyncio.Protoco
     )
     if os.environ.get(WATCH_STDIN) == "1":
         threading.Thread(target=_end_with_stdin, args=(server,), daemon=True).start()
+    if (told_at := metrics.listen()) is not None:
+        log.info("metrics are told", extra={"port": told_at})
     settle_memory()
     server.run()
     if not server.started:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from anyio import to_thread
 from fastapi import FastAPI
-from hedgerow_kit import serving
+from hedgerow_kit import metrics, serving
 from hedgerow_kit.auth import Verifier
 from hedgerow_kit.db import Database
 from hedgerow_kit.following import Follower
@@ -120,6 +120,7 @@ def create_app(
     own.state.delivering = delivering
     own.state.webhook_key = webhook_key
     own.state.webhook_hosts = settings.webhook_hosts
+    _tell(upstream, polling)
     own.state.documents = Documents(apps, own.openapi, settings.own_dir / "documents")
     return Door(
         own,
@@ -129,6 +130,24 @@ def create_app(
         table or RouteTable(),
         limits,
         Addresses(settings.trusted_proxies),
+    )
+
+
+def _tell(upstream: Upstream, polling: Polling) -> None:
+    """What is looked up when Prometheus asks."""
+    metrics.read(
+        "hedgerow_gateway_kept_answers",
+        "Reads that may be kept: kept and repeated were answered from memory, shared with who asked at once.",
+        ("how",),
+        lambda: [((how,), number) for how, number in sorted(polling.seen.items())],
+        kind="counter",
+    )
+    metrics.read(
+        "hedgerow_gateway_circuit_open",
+        "1 while an app is left alone because it does not answer.",
+        ("app",),
+        lambda: [((app,), float(is_open)) for app, is_open in sorted(upstream.open_circuits().items())],
+        kind="gauge",
     )
 
 
@@ -156,6 +175,7 @@ def own_app(
     """The gateway's own routes."""
     app = serving.create(
         "Hedgerow",
+        name="gateway",
         summary="Who provides what, where, and where nobody does: one API over all apps.",
         errors=PROBLEMS,
         ready=ready,

@@ -91,6 +91,7 @@ def create_app(
 
     app = serving.create(
         "Hedgerow network",
+        name="network",
         summary="Delivery networks as graphs: cover, gaps, overlap, fragility.",
         errors=PROBLEMS,
         ready={

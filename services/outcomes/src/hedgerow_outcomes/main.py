@@ -76,6 +76,7 @@ def create_app(
 
     app = serving.create(
         "Hedgerow outcomes",
+        name="outcomes",
         summary="What is measured, and what came of it.",
         errors=PROBLEMS,
         ready={"database": serving.database_answers(database)},

@@ -69,6 +69,7 @@ def create_app(settings: Settings, database: Database, *, verifier: Verifier | N
 
     app = serving.create(
         "Hedgerow registry",
+        name="registry",
         summary="Who provides and supplies, where, and for which needs.",
         errors=PROBLEMS,
         ready={"database": serving.database_answers(database)},

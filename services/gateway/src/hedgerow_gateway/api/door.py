@@ -1,8 +1,10 @@
 """The first thing a request meets: refuse what is ambiguous, ask who it is, send it where it is answered."""
 
+import time
 from collections.abc import Iterable
 from functools import partial
 
+from hedgerow_kit import metrics
 from hedgerow_kit.problems import BAD_REQUEST, METHOD_NOT_ALLOWED, NOT_FOUND, Problem
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -29,6 +31,8 @@ _PREFLIGHT = {
     "Access-Control-Allow-Headers": "*",
     "Access-Control-Max-Age": "86400",
 }
+# Marks a request that is counted where it is passed on.
+_COUNTED = "hedgerow.counted"
 
 
 class Door:
@@ -67,6 +71,7 @@ class Door:
         try:
             await self._let_in(scope, receive, send)
         except Problem as problem:
+            _count_refusal(scope, problem)
             await problem.response()(scope, receive, send)
 
     async def _let_in(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -107,6 +112,32 @@ class Door:
         self, scope: Scope, receive: Receive, send: Send, route: Route, caller: Caller
     ) -> None:
         """From memory if it may be, from the app if it must be."""
+        if not metrics.is_telling():
+            await self._hand_on(scope, receive, send, route, caller)
+            return
+        started = time.perf_counter()
+        status = 0
+
+        async def note(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+            await send(message)
+
+        scope[_COUNTED] = True
+        metrics.began(route.app)
+        try:
+            await self._hand_on(scope, receive, note, route, caller)
+        except Problem as problem:
+            status = problem.status_code
+            raise
+        finally:
+            seconds = time.perf_counter() - started
+            metrics.ended(route.app, scope["method"], route.pattern, status, seconds)
+
+    async def _hand_on(
+        self, scope: Scope, receive: Receive, send: Send, route: Route, caller: Caller
+    ) -> None:
         is_read = scope["method"] == "GET"
         lane = EXPORT if is_read and _is_export(scope) else route.lane
         if not is_read:
@@ -138,11 +169,13 @@ class Door:
         try:
             told = telling(to_any_origin, await self._limits.open.let_in(self._address_of(scope)))
         except Problem as refusal:
+            _count_refusal(scope, refusal)
             await refusal.response()(scope, receive, to_any_origin)
             return
         if scope["method"] != "GET":
             allowed = {"Allow": _OPEN_METHODS}
             problem = Problem(METHOD_NOT_ALLOWED, "This is to read only.", headers=allowed)
+            _count_refusal(scope, problem)
             await problem.response()(scope, receive, told)
         else:
             anyone = Caller(self._identities.open_token(app=route.app), subject="open", scope="open")
@@ -154,6 +187,12 @@ class Door:
         if not self._addresses.trusts_some:
             return self._addresses.of(peer)
         return self._addresses.of(peer, forwarded_for(scope["headers"]))
+
+
+def _count_refusal(scope: Scope, problem: Problem) -> None:
+    """Count a request that was turned away; one that was passed on is counted there."""
+    if metrics.is_telling() and _COUNTED not in scope:
+        metrics.refused(GATEWAY, scope["method"], problem.status_code)
 
 
 def _refuse_too_long(headers: Iterable[tuple[bytes, bytes]], most_bytes: int) -> None:

@@ -43,6 +43,7 @@ class Route(NamedTuple):
     also_open: anyone may read it without a key; who sends one is who it says, and may be shown more.
     is_kept: what it answers rests on the states that apps tell, and may be kept while these are the same.
     beside: other apps that its app asks in order to answer.
+    pattern: of the paths that go there, as the table has it
     """
 
     app: str
@@ -51,6 +52,7 @@ class Route(NamedTuple):
     also_open: bool = False
     is_kept: bool = True
     beside: tuple[str, ...] = ()
+    pattern: str = ""
 
     @property
     def rests_on(self) -> tuple[str, ...]:
@@ -170,7 +172,7 @@ class RouteTable:
             below = node.setdefault(segment, {})
             assert isinstance(below, dict)
             node = below
-        node[""] = route
+        node[""] = route._replace(pattern=prefix)
 
     def find(self, path: str) -> Route | None:
         """The route of a decoded path; `None` where nobody answers.
@@ -212,7 +214,7 @@ class RouteTable:
 def _route_of_import(identifier: str) -> Route | None:
     """An import's id begins with the app that holds it: `registry-0192…`."""
     app, dash, rest = identifier.partition("-")
-    return Route(app) if dash and rest and app in APPS else None
+    return Route(app, pattern="/v1/imports/*") if dash and rest and app in APPS else None
 
 
 @lru_cache(maxsize=1024)

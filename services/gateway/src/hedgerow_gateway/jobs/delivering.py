@@ -16,6 +16,7 @@ from typing import Final
 
 import httpx
 from hedgerow_kit.db import Database
+from prometheus_client import Counter
 from sqlalchemy.exc import SQLAlchemyError
 
 from hedgerow_gateway.actions import webhooks as actions
@@ -31,6 +32,8 @@ MOST_LANES: Final = 200
 PRUNE_EVERY: Final = timedelta(hours=1)
 PRUNED_AT_ONCE: Final = 5_000
 GRACE_SECONDS: Final = 5.0
+
+_attempts = Counter("hedgerow_gateway_event_deliveries", "Attempts to deliver an event.", ["outcome"])
 
 
 class Delivering:
@@ -157,7 +160,9 @@ class Delivering:
             "Content-Type": "application/cloudevents+json; charset=utf-8",
             **signing.headers(good, id=message.id, at=now, body=message.body),
         }
-        return Done(message.seq, receiver.send(load.url, headers, message.body))
+        outcome = receiver.send(load.url, headers, message.body)
+        _attempts.labels("delivered" if outcome.reason is None else "failed").inc()
+        return Done(message.seq, outcome)
 
     def prune(self) -> None:
         """Take away events that are older than what is kept, now and then."""

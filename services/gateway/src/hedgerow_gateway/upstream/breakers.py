@@ -2,9 +2,11 @@
 
 import asyncio
 import math
+import time
 from collections.abc import Awaitable, Callable
 
 from hedgerow_kit.problems import UNAVAILABLE, Problem
+from prometheus_client import Histogram
 
 from hedgerow_gateway.domain.routes import Lane
 
@@ -16,6 +18,13 @@ LONGEST_PAUSE_SECONDS = 2.0
 RETRY_SHARE = 0.1
 MOST_RETRIES_SAVED = 10.0
 RETRY_AFTER_SECONDS = 2
+
+_waits = Histogram(
+    "hedgerow_gateway_lane_wait_seconds",
+    "How long requests waited that found no room in their lane, those that were refused then as well.",
+    ["app", "lane"],
+    buckets=(0.01, 0.05, 0.1, 0.5, 1, 2, 5, 10),
+)
 
 
 class Breaker:
@@ -100,6 +109,7 @@ class Lanes:
         if not room.locked():
             await room.acquire()
             return room
+        began = time.perf_counter()
         try:
             async with asyncio.timeout(lane.wait_seconds):
                 await room.acquire()
@@ -110,4 +120,6 @@ class Lanes:
                 headers={"Retry-After": str(RETRY_AFTER_SECONDS)},
                 app=self._app,
             ) from None
+        finally:
+            _waits.labels(self._app, lane.name).observe(time.perf_counter() - began)
         return room

@@ -235,6 +235,10 @@ class Upstream:
         finally:
             place.release()
 
+    def open_circuits(self) -> dict[str, bool]:
+        """Whether each app is left alone at the moment because it does not answer."""
+        return {app: breaker.is_open for app, breaker in self._breakers.items()}
+
     def note(self, app: str, *, good: bool) -> None:
         """What came of a request that was handed on."""
         self._breakers[app].note(good=good)
