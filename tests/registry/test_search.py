@@ -113,6 +113,27 @@ def test_places_are_found_by_postcode_and_distance_nearest_site_told(filled: Cli
     assert refused(filled, "/v1/services", postcode="PE99 1AA", within_km=1000) == (422, "within_km")
 
 
+def test_what_is_near_comes_whole_page_by_page_however_far_it_goes(filled: Client) -> None:
+    rows = [f"n{n:02},Food {n},hedgerow:food,{1.05 + n / 100:.2f},53.3" for n in range(12)]
+    send(filled, "services", "id,name,needs,lon,lat\n" + "\n".join(rows), source="near")
+    number = {record_id("near", "service", f"n{n:02}"): n for n in range(12)}
+
+    def near(km: float, path: str = "services", **params: Any) -> list[int]:
+        asked_for = {"postcode": "PE99 1AA", "within_km": km, "source": "near", "limit": 5, **params}
+        found = filled.items(f"/v1/{path}", params=asked_for)
+        key = "id" if path == "services" else "service_id"
+        return [number[one[key]] for one in found]
+
+    # A degree of longitude is 66.4 km there; the postcode lies 2.2 km north of the first.
+    for km, count in ((3, 4), (8, 12), (29, 12), (31, 12), (200, 12)):
+        assert sorted(near(km)) == sorted(near(km, "sites")) == list(range(count)), km
+        assert sorted(near(km, text="food")) == list(range(count)), km
+        assert sorted(near(km, need="food", age=30)) == list(range(count)), km
+        assert sorted(near(km, text="food", order="relevance")) == list(range(count)), km
+        assert near(km, text="11") == [11] * (count == 12)
+        assert near(km, text="zebra") == near(km, staler_than=1) == []
+
+
 def test_a_list_of_postcodes_places_what_no_site_stands_at(filled: Client) -> None:
     made = send(
         filled,
@@ -477,6 +498,7 @@ def test_pages_stay_whole_while_others_write(registry: Client, database: Databas
             {"text": "food", "area": "E05999001"},
             {"need": "hedgerow:food"},
             {"postcode": "PE99 1AA", "within_km": 50},
+            {"postcode": "PE99 1AA", "within_km": 20, "text": "food"},
             {},
             {"source": "default"},
         ):

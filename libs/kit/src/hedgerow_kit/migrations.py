@@ -58,14 +58,14 @@ def _run(database: Database, package: str, step: Callable[[Config, str], None], 
         step(made, revision)
 
 
-def run(metadata: MetaData, *, apart: str | None = None) -> None:
+def run(metadata: MetaData, *, apart: str | tuple[str, ...] = ()) -> None:
     """The whole of an app's `migrations/env.py`.
 
     apart: how the names of tables and indexes begin that one dialect has, and that no metadata knows of.
     """
 
     def known(name: str | None, kind: str, _parents: Any) -> bool:
-        return apart is None or kind not in ("table", "index") or not (name or "").startswith(apart)
+        return kind not in ("table", "index") or not (name or "").startswith(apart)
 
     connection = context.config.attributes["connection"]
     context.configure(

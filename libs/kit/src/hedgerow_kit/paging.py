@@ -38,17 +38,28 @@ def _unfit() -> Problem:
 
 
 def _decode(after: str, width: int) -> list[Any]:
+    values = _decoded(after)
+    if len(values) != width:
+        raise _unfit()
+    return values
+
+
+def _decoded(after: str) -> list[Any]:
     try:
         values = orjson.loads(urlsafe_b64decode(after + "=" * (-len(after) % 4)))
     except ValueError:
         values = None
-    if (
-        not isinstance(values, list)
-        or len(values) != width
-        or any(isinstance(v, dict | list) for v in values)
-    ):
+    if not isinstance(values, list) or any(isinstance(v, dict | list) for v in values):
         raise _unfit()
     return values
+
+
+def last_mark(after: str) -> Any:
+    """The last of the values that a marker holds. Raises a 422 problem for one that holds none."""
+    values = _decoded(after)
+    if not values:
+        raise _unfit()
+    return values[-1]
 
 
 def _typed(value: Any, column: InstrumentedAttribute[Any] | ColumnElement[Any]) -> Any:

@@ -4,4 +4,4 @@ from hedgerow_kit import migrations
 
 from hedgerow_registry.tables import Base
 
-migrations.run(Base.metadata, apart="words_")
+migrations.run(Base.metadata, apart=("words_", "points_"))

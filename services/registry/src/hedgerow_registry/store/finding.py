@@ -2,7 +2,8 @@
 
 Each condition says what it is in the search index, if it is something there, and what it is in the tables. A
 question with text, needs, areas or places in it is led by the index, in the order in which records came; any
-other is asked of the tables alone, in the order of ids.
+other is asked of the tables alone, in the order of ids. On PostgreSQL one for what is near a point, where
+that is little, is led by the index of sites' points; what is there is looked at in the order of ids.
 """
 
 from collections.abc import Iterable, Sequence
@@ -11,7 +12,7 @@ from datetime import date
 from typing import Any, NamedTuple
 
 from hedgerow_kit import paging
-from sqlalchemy import Float, Select, and_, exists, literal, not_, or_, select
+from sqlalchemy import Float, Select, and_, exists, func, literal, not_, or_, select
 from sqlalchemy.orm import Session, defer
 
 from hedgerow_registry.domain import nearness
@@ -47,6 +48,9 @@ from hedgerow_registry.tables import (
 MOST_VALUES = 100
 # A word that is in the name of a need, or begins one, stands for so many needs.
 MOST_NAMED = 1_000
+# So many sites near a point are looked at one by one; where there are more, the next fifty are soon met.
+MOST_THERE = 10_000
+FURTHEST_LED_M = 30_000.0
 MOST_NEEDS = 10_000
 
 
@@ -56,12 +60,14 @@ class Condition(NamedTuple):
     node: what it is in the index · leads: whether the index is asked because of it
     exact: what has to hold in the tables besides
     alone: what it is in the tables, where the index is not asked or does not know
+    there: the records it speaks of, for what is near a point
     """
 
     node: Node | None = None
     leads: bool = False
     exact: Any = None
     alone: Any = None
+    there: "There | None" = None
 
 
 class Near(NamedTuple):
@@ -70,6 +76,13 @@ class Near(NamedTuple):
     lon: float
     lat: float
     within_m: float
+
+
+class There(NamedTuple):
+    """The sites near a point, and the column of theirs with the ids that are asked for."""
+
+    near: Near
+    column: Any
 
 
 @dataclass(frozen=True)
@@ -198,6 +211,9 @@ def _page(
         plain = [one.alone for one in conditions if one.alone is not None]
         rows, marker = paging.keyset(session, shown.where(*plain), [table.id], after=after, limit=limit)
         return [row[0] for row in rows], marker
+    led = _led_by_place(session, conditions, after)
+    if led is not None:
+        conditions = [one for one in conditions if one.there is None]
     nodes = [*texts.whole(), *(one.node for one in conditions if one.node is not None)]
     asked_for: list[Node] = [whole(nodes)]
     if texts.by_name:
@@ -209,6 +225,10 @@ def _page(
         if one.exact is not None or one.node is None
     ]
     found = [_led(session, index, table, node, exact) for node in asked_for]
+    if led is not None:
+        found = [
+            search.Matching(one.query.join(led, led.c.id == index.table.id), index.table.id) for one in found
+        ]
     if len(found) == 1:
         rows, marker = paging.keyset(session, found[0].query, [found[0].number], after=after, limit=limit)
     else:
@@ -218,6 +238,28 @@ def _page(
     ids = [row[1] for row in rows]
     by_id = {row.id: row for row in session.scalars(shown.where(table.id.in_(ids)))}
     return [by_id[id] for id in ids], marker
+
+
+def _led_by_place(session: Session, conditions: Sequence[Condition], after: str | None) -> Any:
+    """What is near the point that is asked about, in the order of ids; `None` where that is too much.
+
+    Only of PostgreSQL, whose index of words gives nothing before it has looked at all that fits; the one of
+    SQLite gives one record after the other. A page is led by what led the one before it.
+    """
+    there = next((one.there for one in conditions if one.there is not None), None)
+    if there is None or there.near.within_m > FURTHEST_LED_M or not _has_points(session):
+        return None
+    sites = by_point(there.near)
+    if after is not None:
+        if not isinstance(paging.last_mark(after), str):
+            return None
+    else:
+        most = select(literal(1)).where(sites).limit(MOST_THERE + 1).subquery()
+        if (session.scalar(select(func.count()).select_from(most)) or 0) > MOST_THERE:
+            return None
+    # Offset 0 keeps it whole: PostgreSQL does not know how many records lie near a point, and guesses wrong.
+    query = select(there.column.label("id")).where(sites).distinct()
+    return query.order_by(there.column).offset(0).subquery()
 
 
 def _led(
@@ -237,8 +279,14 @@ def _of_services(session: Session, wanted: Services) -> Iterable[Condition]:
     if wanted.area is not None:
         yield _area(session, wanted.area)
     if wanted.near is not None:
-        there = exists().where(Site.service_id == Service.id, within(wanted.near))
-        yield Condition(cells(wanted.near), leads=True, exact=there)
+        sited = select(literal(1)).where(Site.service_id == Service.id, within(wanted.near))
+        if _has_points(session):
+            # Else it looks for all that is there first, as far away as that may be.
+            sited = sited.offset(0)
+        there = sited.exists()
+        yield Condition(
+            cells(wanted.near), leads=True, exact=there, there=There(wanted.near, Site.service_id)
+        )
     if wanted.open_at is not None:
         opens = exists().where(ServiceOpening.service_id == Service.id, open_at(wanted.open_at))
         yield Condition(Tag(f"t:{block(wanted.open_at)}"), leads=True, exact=opens)
@@ -294,10 +342,11 @@ def _of_organisations(session: Session, wanted: Organisations) -> Iterable[Condi
         yield Condition(alone=Organisation.id.in_(list(wanted.among)))
     provides = [
         condition.exact if condition.exact is not None else condition.alone
-        for condition in _of_services(
-            session, Services(need_ids=wanted.need_ids, area=wanted.area, near=wanted.near)
-        )
+        for condition in _of_services(session, Services(need_ids=wanted.need_ids, area=wanted.area))
     ]
+    if wanted.near is not None:
+        near = by_point(wanted.near) if _has_points(session) else within(wanted.near)
+        provides.append(Service.id.in_(select(Site.service_id).where(near)))
     if provides:
         merged = merges.alias()
         own = (
@@ -321,7 +370,12 @@ def _of_sites(session: Session, wanted: Sites) -> Iterable[Condition]:
         node = None if used is None else any_tag("p", map(str.lower, used))
         yield Condition(node, leads=node is not None, alone=alone)
     if wanted.near is not None:
-        yield Condition(cells(wanted.near), leads=True, exact=within(wanted.near))
+        yield Condition(
+            cells(wanted.near),
+            leads=True,
+            exact=within(wanted.near),
+            there=There(wanted.near, Site.id),
+        )
     if wanted.open_at is not None:
         yield Condition(Tag(f"t:{block(wanted.open_at)}"), leads=True, exact=_site_opens(wanted.open_at))
     if wanted.need_ids is not None:
@@ -385,6 +439,18 @@ def within(near: Near) -> Any:
         Site.lon.between(around.west, around.east),
         north * north + east * east <= literal(near.within_m**2, Float),
     )
+
+
+def _has_points(session: Session) -> bool:
+    """Whether there is an index of points."""
+    return session.get_bind().dialect.name == "postgresql"
+
+
+def by_point(near: Near) -> Any:
+    """`within`, said so that the index of points serves it."""
+    around = nearness.box(near.lon, near.lat, near.within_m)
+    corners = func.point(around.west, around.south), func.point(around.east, around.north)
+    return and_(func.point(Site.lon, Site.lat).bool_op("<@")(func.box(*corners)), within(near))
 
 
 def _eligibility(text: str) -> Node:
