@@ -111,8 +111,18 @@ def audited(app, made_databases):
     database.dispose()
 
 
+WORDS = {
+    "gateway": "Somebody",
+    "network": "Zebra network",
+    "outcomes": "Zebra crossings",
+    "registry": "Saltmarsh Advice",
+}
+
+
 def finish(app, audited):
     audited.import_all()
+    person = {"texts": [WORDS[app]], "reason": "request 12", "dry_run": False}
+    assert audited.do("POST", f"/v1/erasures/{app}", person)["erased"]
     assert missing(app, audited.seen) == set(), "call these here, and see that they are audited"
     print(f"{app}: {len(audited.seen)} writing routes, {sum(audited.seen.values())} writes, each entered")
 
@@ -232,7 +242,7 @@ def test_every_write_of_the_gateway_is_entered(app, tmp_path):
         first = entries(running_one.database)
         assert {one.what for one in first} == {"prepare"}
         audited._last = len(first)
-        key = {"name": "a", "roles": ["reader"], "authorities": ["*"]}
+        key = {"name": "Somebody", "roles": ["reader"], "authorities": ["*"]}
         given = audited.do("POST", "/v1/keys", key)
         audited.do("DELETE", f"/v1/keys/{given['id']}")
         audited.do("POST", "/v1/signing-keys", {})

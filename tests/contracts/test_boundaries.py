@@ -38,8 +38,8 @@ QUICK, QUICK_WRITES = 40, 40
 NEVER = {"/healthz", "/readyz"}
 WRITERS = ("administrator", "commissioner", "system", "coordinator")
 # What changes by itself, or by any writing: the count of changes; how far the registry was read, which any
-# administrator may have begun anew; and a pull, which the app tries again and again.
-BY_ITSELF = {"change_clock", "feed", "feed_pulls"}
+# administrator may have begun anew; a pull, which the app tries again and again; and where the audit ends.
+BY_ITSELF = {"change_clock", "feed", "feed_pulls", "audit_head"}
 # What nobody may say of what is sent: whose it is, who one is.
 CLAIMS = {
     "authority": THEIRS,

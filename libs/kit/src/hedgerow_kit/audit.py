@@ -47,6 +47,8 @@ BEGINNING = "0" * 64
 WITHHELD = "(withheld)"
 # A longer value is kept as its digest: whole documents have versions of their own.
 LONGEST_VALUE = 2_000
+# The type of the change by which an erasure is entered.
+ERASURE = "erasure"
 # In the info of a column: its values are not repeated.
 NOT_REPEATED = {"audit": WITHHELD}
 
@@ -68,6 +70,8 @@ ENTRIES = Table(
     Column("who_salt", String(32)),
     Column("who_digest", String(64), nullable=False),
     Column("hash", String(64), nullable=False),
+    # By which erasure the words went; their digest stays.
+    Column("erasure", String(36)),
 )
 CHANGES = Table(
     "audit_changes",
@@ -80,6 +84,7 @@ CHANGES = Table(
     Column("content", Text),
     Column("salt", String(32)),
     Column("digest", String(64), nullable=False),
+    Column("erasure", String(36)),
     Index("ix_audit_changes_thing", "type", "id", "entry"),
 )
 HEAD = Table(
@@ -270,6 +275,11 @@ def salted(salt: str, words: str) -> str:
     return hashlib.sha256(f"{salt}\0{words}".encode()).hexdigest()
 
 
+def digest_of(digests: Iterable[str]) -> str:
+    """What an erasure says of the words that it took: nothing, but which they were."""
+    return hashlib.sha256(",".join(sorted(digests)).encode()).hexdigest()
+
+
 def chained(before: str, entry: Mapping[str, Any], changes: Iterable[Mapping[str, Any]]) -> str:
     """The hash of an entry, which follows from the one before it."""
     covered = ("number", "type", "id", "digest")
@@ -316,6 +326,11 @@ def _json(value: Any) -> str:
 
 # Rows of these are only ever added.
 APPENDED = ("audit_entries", "audit_changes")
+# And of these only what an erasure may write: the words, their salt, and which erasure took them.
+ERASABLE: Mapping[str, tuple[str, str, str]] = {
+    "audit_entries": ("who", "who_salt", "erasure"),
+    "audit_changes": ("content", "salt", "erasure"),
+}
 
 
 def create(op: Any) -> None:
@@ -338,6 +353,15 @@ def drop(op: Any) -> None:
         op.execute("DROP FUNCTION hedgerow_audit_stays()")
 
 
+def _erases(table: str, same: str) -> str:
+    """The one change that is let through: the words and their salt go, everything else stays as it is."""
+    gone = ERASABLE[table]
+    kept = [column.name for column in _SHAPE.tables[table].columns if column.name not in gone]
+    words = [f"NEW.{name} IS NULL" for name in gone[:2]]
+    once = ["NEW.erasure IS NOT NULL", "OLD.erasure IS NULL"]
+    return " AND ".join([*words, *once, *(f"NEW.{name} {same} OLD.{name}" for name in kept)])
+
+
 def _postgresql() -> list[str]:
     refuse = """
 CREATE FUNCTION hedgerow_audit_stays() RETURNS trigger LANGUAGE plpgsql AS $$
@@ -345,7 +369,9 @@ BEGIN RAISE EXCEPTION 'the audit is append-only' USING ERRCODE = 'insufficient_p
     call = "EXECUTE FUNCTION hedgerow_audit_stays()"
     made = [refuse]
     for table in APPENDED:
-        made.append(f"CREATE TRIGGER stays BEFORE UPDATE OR DELETE ON {table} FOR EACH ROW {call}")
+        made.append(f"CREATE TRIGGER stays BEFORE DELETE ON {table} FOR EACH ROW {call}")
+        door = f"WHEN (NOT ({_erases(table, 'IS NOT DISTINCT FROM')}))"
+        made.append(f"CREATE TRIGGER changed BEFORE UPDATE ON {table} FOR EACH ROW {door} {call}")
     for table in (*APPENDED, "audit_head"):
         made.append(f"CREATE TRIGGER whole BEFORE TRUNCATE ON {table} FOR EACH STATEMENT {call}")
     made.append(f"CREATE TRIGGER stays BEFORE DELETE ON audit_head FOR EACH ROW {call}")
@@ -360,7 +386,8 @@ def _sqlite() -> list[str]:
     refuse = "BEGIN SELECT RAISE(ABORT, 'the audit is append-only'); END"
     made = []
     for table in APPENDED:
-        made.append(f"CREATE TRIGGER {table}_changed BEFORE UPDATE ON {table} {refuse}")
+        door = f"WHEN NOT ({_erases(table, 'IS')})"
+        made.append(f"CREATE TRIGGER {table}_changed BEFORE UPDATE ON {table} {door} {refuse}")
     for table in (*APPENDED, "audit_head"):
         made.append(f"CREATE TRIGGER {table}_gone BEFORE DELETE ON {table} {refuse}")
     made.append(

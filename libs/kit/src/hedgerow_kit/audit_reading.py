@@ -12,7 +12,7 @@ from sqlalchemy import Row, select
 from sqlalchemy.orm import Session
 
 from hedgerow_kit import paging, problems
-from hedgerow_kit.audit import BEGINNING, CHANGES, ENTRIES, HEAD, chained, salted
+from hedgerow_kit.audit import BEGINNING, CHANGES, ENTRIES, ERASURE, HEAD, chained, digest_of, salted
 from hedgerow_kit.auth import Principal, require
 from hedgerow_kit.db import Reading
 from hedgerow_kit.problems import FORBIDDEN, UNPROCESSABLE, Problem
@@ -27,6 +27,7 @@ class AuditChange(BaseModel):
     id: str
     before: dict[str, Any] | None
     after: dict[str, Any] | None
+    erased: bool = Field(default=False, description="Its words were erased; that it happened stays")
 
 
 class AuditEntry(BaseModel):
@@ -35,7 +36,7 @@ class AuditEntry(BaseModel):
     app: str
     seq: int = Field(description="Its number in the audit of its app, without gaps")
     at: datetime
-    who: str | None
+    who: str | None = Field(description="null: erased since")
     what: str = Field(description="The route that was called, or what an app or a command did by itself")
     changes: list[AuditChange]
     hash: str = Field(description="Follows from the entry and the hash before it")
@@ -119,7 +120,7 @@ def _changes(session: Session, entries: list[int]) -> dict[int, list[Row[Any]]]:
 
 def _shown(change: Row[Any]) -> AuditChange:
     content = {"before": None, "after": None} if change.content is None else json.loads(change.content)
-    return AuditChange(type=change.type, id=change.id, **content)
+    return AuditChange(type=change.type, id=change.id, erased=change.content is None, **content)
 
 
 # --- whether it is whole ---
@@ -133,6 +134,7 @@ def verify(session: Session, app: str, *, anchors: Mapping[int, str] | None = No
     head = session.execute(select(HEAD.c.seq, HEAD.c.hash)).one_or_none()
     told = dict(anchors or {})
     seq, chain = 0, BEGINNING
+    erasures = _Erasures()
     fault = None
     for entry, changes in _all(session):
         reason = _wrong(entry, changes, after=seq, chain=chain)
@@ -142,7 +144,10 @@ def verify(session: Session, app: str, *, anchors: Mapping[int, str] | None = No
             # Where entries are missing, the first of them is named.
             fault = Fault(seq=min(seq + 1, entry.seq), reason=reason)
             break
+        erasures.note(entry, changes)
         seq, chain = entry.seq, entry.hash
+    if fault is None and (wrong := erasures.wrong()) is not None:
+        fault = Fault(seq=wrong, reason="its words are gone, and no erasure took them")
     if fault is None and (head is None or (head.seq, head.hash) != (seq, chain)):
         fault = Fault(
             seq=seq + 1, reason="entries are missing at the end, or the head is not the last entry's"
@@ -150,6 +155,32 @@ def verify(session: Session, app: str, *, anchors: Mapping[int, str] | None = No
     if fault is None and told:
         fault = Fault(seq=seq + 1, reason=f"entry {max(told)} was told before and is missing")
     return Verdict(app=app, intact=fault is None, entries=seq, head=Anchor(seq=seq, hash=chain), fault=fault)
+
+
+class _Erasures:
+    """The words that are gone, held to what the erasures say they took."""
+
+    def __init__(self) -> None:
+        self._gone: dict[str, list[tuple[int, str]]] = {}
+        self._told: dict[str, str] = {}
+
+    def note(self, entry: Row[Any], changes: list[Row[Any]]) -> None:
+        if entry.who is None:
+            self._gone.setdefault(entry.erasure, []).append((entry.seq, entry.who_digest))
+        for change in changes:
+            if change.content is None:
+                self._gone.setdefault(change.erasure, []).append((entry.seq, change.digest))
+            elif change.type == ERASURE:
+                self._told[change.id] = json.loads(change.content)["after"]["forgotten"]
+
+    def wrong(self) -> int | None:
+        """The first entry whose words are gone without an erasure that took just these."""
+        wrong = [
+            min(words)[0]
+            for id, words in self._gone.items()
+            if digest_of(digest for _, digest in words) != self._told.get(id)
+        ]
+        return min(wrong, default=None)
 
 
 def _all(session: Session) -> Iterator[tuple[Row[Any], list[Row[Any]]]]:
@@ -174,17 +205,22 @@ def _wrong(entry: Row[Any], changes: list[Row[Any]], *, after: int, chain: str) 
     """What is wrong with an entry, if anything is."""
     if entry.seq != after + 1:
         return "it is missing"
-    if entry.who is None or entry.who_salt is None or salted(entry.who_salt, entry.who) != entry.who_digest:
+    if not _fits(entry.who, entry.who_salt, entry.who_digest, entry.erasure):
         return "who it was has been changed"
     for change in changes:
-        if change.content is None or change.salt is None:
-            return f"change {change.number} has lost its content"
-        if salted(change.salt, change.content) != change.digest:
+        if not _fits(change.content, change.salt, change.digest, change.erasure):
             return f"change {change.number} has been changed"
     told = (change._mapping for change in changes)
     if chained(chain, entry._mapping, told) != entry.hash:  # type: ignore[arg-type]
         return "it does not follow from the entry before it"
     return None
+
+
+def _fits(words: str | None, salt: str | None, digest: str, erasure: str | None) -> bool:
+    """Whether words are those that were digested, or were erased."""
+    if words is None:
+        return salt is None and erasure is not None
+    return salt is not None and erasure is None and salted(salt, words) == digest
 
 
 # --- over HTTP ---

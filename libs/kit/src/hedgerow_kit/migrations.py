@@ -139,6 +139,8 @@ def admit(owner: Database, url: str) -> None:
         for table in audit.APPENDED:
             if inspect(connection).has_table(table):
                 connection.exec_driver_sql(f"REVOKE UPDATE, DELETE, TRUNCATE ON {table} FROM {name}")
+                words = ", ".join(audit.ERASABLE[table])
+                connection.exec_driver_sql(f"GRANT UPDATE ({words}) ON {table} TO {name}")
 
 
 def lock_is_open(database: Database) -> str | None:

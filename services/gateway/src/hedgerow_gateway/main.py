@@ -20,6 +20,7 @@ from hedgerow_gateway.api import (
     audit,
     composed,
     documents,
+    erasing,
     events,
     imports,
     keys,
@@ -188,7 +189,7 @@ def own_app(
     ]
     for part in (
         *(keys, signing_keys, oauth, sign_in, imports, composed),
-        *(webhooks, events, audit, documents),
+        *(webhooks, events, audit, erasing, documents),
     ):
         app.include_router(part.router)
     return app

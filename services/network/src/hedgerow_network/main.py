@@ -22,6 +22,7 @@ from hedgerow_network.api import (
     concentration,
     costs,
     design_reading,
+    erasing,
     explained,
     fragility,
     gaps,
@@ -119,6 +120,7 @@ def create_app(
     ).facts()
     app.include_router(runs.router())
     app.include_router(audit_reading.router(APP))
+    app.include_router(erasing.router)
     for resource in (
         localities,
         explained,

@@ -20,6 +20,7 @@ from hedgerow_outcomes.api import (
     aggregates,
     breaches,
     charts,
+    erasing,
     evaluations,
     events,
     frameworks,
@@ -91,6 +92,7 @@ def create_app(
     app.state.verifier = verifier or Verifier(settings.identity_keys, audience="outcomes")
     app.include_router(runs.router())
     app.include_router(audit_reading.router("outcomes"))
+    app.include_router(erasing.router)
     for resource in (
         observations,
         charts,

@@ -21,6 +21,7 @@ from hedgerow_registry.api import (
     contract_summaries,
     contracts,
     duplicates,
+    erasing,
     feeds,
     history,
     hsds,
@@ -92,4 +93,5 @@ def create_app(settings: Settings, database: Database, *, verifier: Verifier | N
         app.include_router(resource.router)
     app.include_router(runs.router())
     app.include_router(audit_reading.router("registry"))
+    app.include_router(erasing.router)
     return app

@@ -218,6 +218,25 @@ def _learn(session: Session, documents: Iterable[Document]) -> None:
         )
 
 
+def drop_unused_words(session: Session) -> None:
+    """Leave no word in the index that no record has: on PostgreSQL each stands in its record's row alone."""
+    if session.get_bind().dialect.name == "postgresql":
+        return
+    connection = session.connection()
+    for index in (SERVICES, ORGANISATIONS, SITES, NEEDS):
+        # Words that went are marked as gone until the parts of the table are made one.
+        connection.exec_driver_sql(f"INSERT INTO {index.words} ({index.words}) VALUES ('optimize')")
+        connection.exec_driver_sql(
+            f"CREATE VIRTUAL TABLE temp.in_{index.words} USING fts5vocab(main, {index.words}, row)"
+        )
+    used = " UNION ".join(
+        f"SELECT term FROM temp.in_{index.words}" for index in (SERVICES, ORGANISATIONS, SITES, NEEDS)
+    )
+    connection.exec_driver_sql(f"DELETE FROM words_known WHERE word NOT IN ({used})")
+    for index in (SERVICES, ORGANISATIONS, SITES, NEEDS):
+        connection.exec_driver_sql(f"DROP TABLE temp.in_{index.words}")
+
+
 def _line(number: int, one: Document) -> tuple[int, str, str, str]:
     # A point parts two texts, so that no phrase runs from one into the next.
     body = f" {_GAP} ".join(" ".join(found) for found in one.texts)
