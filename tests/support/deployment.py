@@ -145,6 +145,8 @@ class Deployment:
             "HEDGEROW_SECRETS_DIR": str(secrets),
             f"HEDGEROW_{app.upper()}_PORT": str(self.ports[app][replica]),
             **({"HEDGEROW_GATEWAY_DATA_DIR": str(self._volume)} if app == "gateway" else {}),
+            # One caller here asks as much as many do: see the quotas of all tests.
+            **{name: value for name, value in os.environ.items() if name.endswith("_PER_MINUTE")},
             **({"HEDGEROW_REGISTRY_REPLICA": f"registry-{replica}"} if app == "registry" else {}),
             **said,
         }
