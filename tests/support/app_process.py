@@ -56,13 +56,26 @@ class AppProcess:
 
 
 @contextmanager
-def app_process(app: str, database_url: str, **settings: object) -> Iterator[AppProcess]:
-    """`python -m hedgerow_<app> serve`, ended at the end if it is still there."""
+def app_process(
+    app: str,
+    database_url: str,
+    *,
+    keys: Path | None = None,
+    port: int | None = None,
+    up: str = "/readyz",
+    **settings: object,
+) -> Iterator[AppProcess]:
+    """`python -m hedgerow_<app> serve`, ended at the end if it is still there.
+
+    keys: the public keys it believes, the tests' own unless said · port: a free one unless said ·
+    up: what answers once it is waited for no more; network is ready only when it has read the registry
+    """
     prefix = f"HEDGEROW_{app.upper()}_"
     with tempfile.TemporaryDirectory() as folder:
-        keys = Path(folder) / "keys.json"
-        keys.write_bytes(orjson.dumps(SIGNER.jwks))
-        port = free_port()
+        if keys is None:
+            keys = Path(folder) / "keys.json"
+            keys.write_bytes(orjson.dumps(SIGNER.jwks))
+        port = port or free_port()
         named = {f"{prefix}{name.upper()}": str(value) for name, value in settings.items()}
         process = subprocess.Popen(
             [sys.executable, "-m", f"hedgerow_{app}", "serve"],
@@ -77,7 +90,7 @@ def app_process(app: str, database_url: str, **settings: object) -> Iterator[App
         )
         url = f"http://127.0.0.1:{port}"
         try:
-            _wait_until_ready(url, process)
+            _wait_until_up(url + up, process)
             yield AppProcess(app, url, process)
         finally:
             if process.poll() is None:
@@ -85,11 +98,11 @@ def app_process(app: str, database_url: str, **settings: object) -> Iterator[App
             process.wait(30)
 
 
-def _wait_until_ready(url: str, process: "subprocess.Popen[bytes]") -> None:
+def _wait_until_up(address: str, process: "subprocess.Popen[bytes]") -> None:
     deadline = time.monotonic() + 180
     while process.poll() is None and time.monotonic() < deadline:
         try:
-            if httpx.get(f"{url}/readyz", timeout=5).status_code == 200:
+            if httpx.get(address, timeout=5).status_code == 200:
                 return
         except httpx.HTTPError:
             pass

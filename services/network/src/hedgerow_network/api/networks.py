@@ -361,6 +361,8 @@ def write_network(
             raise UnknownNetwork
         response.status_code = 201
     else:
+        # Two who read the same version: the second finds it changed.
+        session.refresh(held, with_for_update=True)
         require_match(request, _tag(held))
     row = actions.design(
         session,
