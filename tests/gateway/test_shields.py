@@ -238,3 +238,57 @@ def test_a_post_is_sent_once_whatever_happens(tmp_path: Path) -> None:
         while made.client.post("/v1/areas/1", json={}).status_code == 502:
             sent += 1
         assert sent == reached(heads, b"POST /v1/areas/1") == FAILURES
+
+
+@pytest.mark.parametrize("body", [b"", b"{}"])
+def test_a_post_with_a_key_is_sent_once_more_and_without_one_never(tmp_path: Path, body: bytes) -> None:
+    broken = 1
+
+    def answer(connection: socket.socket) -> None:
+        nonlocal broken
+        if broken:
+            broken -= 1
+            connection.shutdown(socket.SHUT_RDWR)
+        else:
+            connection.sendall(b"HTTP/1.1 201 Created\r\ncontent-length: 2\r\nconnection: close\r\n\r\n{}")
+
+    with raw_server(answer) as (address, heads), gateway(tmp_path, registry_url=address) as made:
+        key = {"Idempotency-Key": "a", "Content-Type": "application/json"}
+        assert made.client.post("/v1/areas/1", content=body, headers=key).status_code == 201
+        sent = [head for head in heads if head.startswith(b"POST ")]
+        assert len(sent) == 2
+        assert all(b"idempotency-key: a\r\n" in head.lower() for head in sent)
+        broken = 1
+        assert made.client.post("/v1/areas/1", content=body).status_code == 502
+        for method in ("PUT", "PATCH", "DELETE"):
+            broken = 1
+            assert made.client.request(method, "/v1/areas/1", headers=key).status_code == 502
+        broken = 1
+        assert made.client.post("/v1/areas/1", content=iter([b"{}"]), headers=key).status_code == 502
+        assert sum(head.split()[0] in (b"POST", b"PUT", b"PATCH", b"DELETE") for head in heads) == 7
+
+
+def test_keyed_posts_to_an_app_that_drops_every_other_stay_within_the_budget(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    turn = 0
+
+    def answer(connection: socket.socket) -> None:
+        nonlocal turn
+        turn += 1
+        if turn % 2:
+            connection.shutdown(socket.SHUT_RDWR)
+        else:
+            connection.sendall(b"HTTP/1.1 201 Created\r\ncontent-length: 2\r\nconnection: close\r\n\r\n{}")
+
+    asked = 500
+    with raw_server(answer) as (address, heads), gateway(tmp_path, registry_url=address) as made:
+        statuses = [
+            made.client.post("/v1/areas/1", json={}, headers={"Idempotency-Key": f"{n}"}).status_code
+            for n in range(asked)
+        ]
+        load = reached(heads, b"/v1/areas/1") / asked
+    assert set(statuses) == {201, 502}
+    with capsys.disabled():
+        print(f"\nkeyed posts: {load:.2f} × the requests reach an app that drops every other one")
+    assert load <= 1 + RETRY_SHARE + 10 / asked + 0.01 <= 1.2

@@ -44,6 +44,8 @@ PROBE_SECONDS = 1.5
 REQUEST_TIMEOUT = ProblemType(408, "request-timeout", "The request came too slowly")
 
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
+# A keyed request with a body up to here is read first, so that it can be sent once more.
+LONGEST_REPEATED_BYTES = 100_000
 
 
 class _Broken(aiohttp.ClientError):
@@ -163,14 +165,15 @@ class Upstream:
         """Send a request to one of an app's replicas; path and query are encoded already and stay so.
 
         A replica that cannot be connected to has heard nothing, so any request may then go to another. A read
-        whose connection broke before an answer came is sent once more, while the budget lasts.
+        whose connection broke before an answer came is sent once more, while the budget lasts; so is a POST
+        with an Idempotency-Key whose body is at hand, which its app does once however often it comes.
         """
         budget = self._budgets[app]
         budget.earn()
         try:
             return await self._request(method, app, path, query, **asked)
         except _Broken:
-            if method not in _SAFE or asked.get("data") is not None or not budget.spend():
+            if not _may_be_repeated(method, **asked) or not budget.spend():
                 raise
         return await self._request(method, app, path, query, **asked)
 
@@ -242,6 +245,12 @@ class Upstream:
     def note(self, app: str, *, good: bool) -> None:
         """What came of a request that was handed on."""
         self._breakers[app].note(good=good)
+
+
+def _may_be_repeated(method: str, *, data: object = None, headers: Any = (), **_: Any) -> bool:
+    if method == "POST":
+        return "idempotency-key" in dict(headers) and (data is None or isinstance(data, bytes))
+    return method in _SAFE and data is None
 
 
 def _address(base: URL, path: str, query: str) -> URL:
@@ -378,11 +387,12 @@ class _Exchange:
         ]
         passed.append(("authorization", f"Bearer {token}"))
         self._turn_to_app()
+        body: AsyncIterator[bytes] | bytes | None = None
         if _has_body(scope):
             self._sent_all = False
             body = self._body()
-        else:
-            body = None
+            if _is_short_and_keyed(scope):
+                body = b"".join([part async for part in body])
         passed += (await self._upstream.first_to_hear(self._app)).items()
         answer = await self._upstream.request(
             method,
@@ -477,6 +487,17 @@ def _tell_of_garbage(answer: aiohttp.ClientResponse) -> None:
         return
     if isinstance(protocol.exception(), HttpProcessingError):
         answer.content.set_exception(aiohttp.ClientPayloadError("not HTTP any more"))
+
+
+def _is_short_and_keyed(scope: Scope) -> bool:
+    said = dict(scope["headers"])
+    length = said.get(b"content-length", b"")
+    return (
+        scope["method"] == "POST"
+        and b"idempotency-key" in said
+        and length.isdigit()
+        and int(length) <= LONGEST_REPEATED_BYTES
+    )
 
 
 def _has_body(scope: Scope) -> bool:
