@@ -1,5 +1,6 @@
 """Alembic, run from inside the package of an app, so that an installed app can migrate itself."""
 
+import logging
 from collections.abc import Callable
 from typing import Any
 
@@ -11,6 +12,8 @@ from sqlalchemy import MetaData, inspect, make_url, text
 from hedgerow_kit import audit
 from hedgerow_kit.db import Database
 from hedgerow_kit.reach import EVERYTHING, SETTING, say
+
+log = logging.getLogger(__name__)
 
 # Two replicas that start at once must not migrate at once: any number, the same for all.
 _LOCK = 7_240_331
@@ -25,8 +28,24 @@ def config(package: str) -> Config:
 
 
 def upgrade(database: Database, package: str, revision: str = "head") -> None:
-    """Bring the database to a revision of the package."""
+    """Bring the database to a revision of the package; one that a newer version has migrated stays as it is.
+
+    So an old version starts again on the schema of the new one: migrations only add.
+    """
+    if revision == "head" and (found := _newer(database, package)) is not None:
+        log.warning("the schema is of a newer version", extra={"revision": found})
+        return
     _run(database, package, command.upgrade, revision)
+
+
+def _newer(database: Database, package: str) -> str | None:
+    """The revision of the database, if it comes after all that the package brings."""
+    with database.engine.connect() as connection:
+        if not inspect(connection).has_table("alembic_version"):
+            return None
+        found = connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
+    newest = revisions(package)[0]
+    return found if found and found.isdigit() and newest.isdigit() and int(found) > int(newest) else None
 
 
 def downgrade(database: Database, package: str, revision: str) -> None:
