@@ -36,7 +36,7 @@ from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
-from hedgerow_kit import auth
+from hedgerow_kit import auth, tracing
 from hedgerow_kit.reach import EVERYTHING, Reach, ReachingSession
 
 # Written as text on SQLite and as JSONB on PostgreSQL.
@@ -184,7 +184,7 @@ class Database:
     @contextmanager
     def reading(self, reach: Reach = EVERYTHING) -> Iterator[Session]:
         """One snapshot of the database, as far as a reach goes; writing in it is refused."""
-        with ReachingSession(self._read, reach) as session:
+        with tracing.transaction(self.dialect, "read"), ReachingSession(self._read, reach) as session:
             yield session
 
     @contextmanager
@@ -193,7 +193,12 @@ class Database:
 
         act: what it is for; what it changes is then kept in the audit.
         """
-        with self._turn(), ReachingSession(self._write, reach) as session, session.begin():
+        with (
+            tracing.transaction(self.dialect, "write"),
+            self._turn(),
+            ReachingSession(self._write, reach) as session,
+            session.begin(),
+        ):
             session.info[ACT] = act
             yield session
 

@@ -19,7 +19,7 @@ from fastapi import FastAPI
 from sqlalchemy import text
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from hedgerow_kit import formats, logs, metrics, migrations, problems
+from hedgerow_kit import formats, logs, metrics, migrations, problems, tracing
 from hedgerow_kit.conditional import ETagMiddleware
 from hedgerow_kit.db import Database
 from hedgerow_kit.following import Follower, HearFirst
@@ -163,29 +163,43 @@ class Guard:
                 status = message["status"]
             await send(message)
 
+        if tracing.is_on() and not scope["path"].startswith(("/healthz", "/readyz")):
+            with tracing.request(scope["method"], scope["headers"]) as span:
+                try:
+                    await self._answer(scope, receive, note)
+                finally:
+                    pattern = getattr(scope.get("route"), "path", None)
+                    tracing.answered(span, scope["method"], pattern, status)
+                    self._note(scope, status, started, is_counted=is_counted)
+            return
         try:
-            if "\x00" in scope["path"] or b"%00" in scope["query_string"]:
-                refusal = Problem(BAD_REQUEST, "NUL is not allowed in an address.").response()
-                await refusal(scope, receive, note)
-            else:
-                await self._app(scope, receive, note)
+            await self._answer(scope, receive, note)
         finally:
-            route = scope.get("route")
-            if is_counted:
-                pattern = getattr(route, "path", None)
-                seconds = time.perf_counter() - started
-                metrics.ended(self._name, scope["method"], pattern, status, seconds)
-            if not scope["path"].startswith(("/healthz", "/readyz")):
-                log.info(
-                    "answered",
-                    extra={
-                        "method": scope["method"],
-                        # The route's pattern, not the path: a path may name a person's record.
-                        "route": getattr(route, "path", None),
-                        "status": status,
-                        "ms": round((time.perf_counter() - started) * 1000, 1),
-                    },
-                )
+            self._note(scope, status, started, is_counted=is_counted)
+
+    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if "\x00" in scope["path"] or b"%00" in scope["query_string"]:
+            refusal = Problem(BAD_REQUEST, "NUL is not allowed in an address.").response()
+            await refusal(scope, receive, send)
+        else:
+            await self._app(scope, receive, send)
+
+    def _note(self, scope: Scope, status: int, started: float, *, is_counted: bool) -> None:
+        # The route's pattern, not the path: a path may name a person's record.
+        route = getattr(scope.get("route"), "path", None)
+        seconds = time.perf_counter() - started
+        if is_counted:
+            metrics.ended(self._name, scope["method"], route, status, seconds)
+        if not scope["path"].startswith(("/healthz", "/readyz")):
+            log.info(
+                "answered",
+                extra={
+                    "method": scope["method"],
+                    "route": route,
+                    "status": status,
+                    "ms": round(seconds * 1000, 1),
+                },
+            )
 
 
 class Deployed(Protocol):
@@ -297,8 +311,10 @@ def run(app: Any, *, name: str, host: str, port: int, http: type[asyncio.Protoco
         threading.Thread(target=_end_with_stdin, args=(server,), daemon=True).start()
     if (told_at := metrics.listen()) is not None:
         log.info("metrics are told", extra={"port": told_at})
+    tracing.start(name)
     settle_memory()
     server.run()
+    tracing.stop()
     if not server.started:
         sys.exit(3)
 

@@ -131,6 +131,7 @@ def create_app(
         table or RouteTable(),
         limits,
         Addresses(settings.trusted_proxies),
+        trusts_traces=settings.trust_traceparent,
     )
 
 

@@ -63,6 +63,8 @@ class Settings(BaseSettings):
     outcomes_url: Addresses = (HttpUrl("http://127.0.0.1:8003"),)
     client_silence_seconds: float = 30.0
     kept_answers_megabytes: int = Field(default=64, ge=0)
+    # Whether callers' requests go on in the traces that they say they belong to; else each begins its own.
+    trust_traceparent: bool = False
     # How many requests a minute: of each key, client or person, and of each address without a key.
     reads_per_minute: AMinute = 6_000
     writes_per_minute: AMinute = 1_200

@@ -4,7 +4,7 @@ import time
 from collections.abc import Iterable
 from functools import partial
 
-from hedgerow_kit import metrics
+from hedgerow_kit import metrics, tracing
 from hedgerow_kit.problems import BAD_REQUEST, METHOD_NOT_ALLOWED, NOT_FOUND, Problem
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -50,6 +50,8 @@ class Door:
         table: RouteTable,
         limits: Limits,
         addresses: Addresses,
+        *,
+        trusts_traces: bool,
     ) -> None:
         self._own = own
         self._upstream = upstream
@@ -60,6 +62,7 @@ class Door:
         self._table = table
         self._limits = limits
         self._addresses = addresses
+        self._trusts_traces = trusts_traces
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
@@ -84,7 +87,7 @@ class Door:
             return
         address = self._address_of(scope)
         if path != "/v1" and not path.startswith("/v1/"):
-            own = _without_authorization(scope)
+            own = self._own_scope(scope)
             own["hedgerow.authorization"] = _authorization(scope)
             own["hedgerow.address"] = address
             if path not in _HEALTH:
@@ -101,7 +104,7 @@ class Door:
         if route is None:
             raise Problem(NOT_FOUND)
         if app == GATEWAY:
-            own = _without_authorization(scope)
+            own = self._own_scope(scope)
             own["headers"].append((b"authorization", b"Bearer " + caller.token.encode()))
             own["hedgerow.authorization"] = authorization
             await self._own(own, receive, send)
@@ -112,9 +115,27 @@ class Door:
         self, scope: Scope, receive: Receive, send: Send, route: Route, caller: Caller
     ) -> None:
         """From memory if it may be, from the app if it must be."""
-        if not metrics.is_telling():
+        if not (metrics.is_telling() or tracing.is_on()):
             await self._hand_on(scope, receive, send, route, caller)
             return
+        if tracing.is_on():
+            with tracing.request(scope["method"], self._trace_of(scope)) as span:
+                status = await self._count(scope, receive, send, route, caller)
+                tracing.answered(span, scope["method"], route.pattern, status)
+        else:
+            await self._count(scope, receive, send, route, caller)
+
+    def _own_scope(self, scope: Scope) -> Scope:
+        """A request as the gateway's own routes see it."""
+        hidden = {b"authorization"} if self._trusts_traces else {b"authorization", *tracing.HEADERS}
+        return {**scope, "headers": [pair for pair in scope["headers"] if pair[0] not in hidden]}
+
+    def _trace_of(self, scope: Scope) -> Iterable[tuple[bytes, bytes]]:
+        """What a caller says of the trace it is in, where callers are believed."""
+        return scope["headers"] if self._trusts_traces else ()
+
+    async def _count(self, scope: Scope, receive: Receive, send: Send, route: Route, caller: Caller) -> int:
+        """Hand a request on, count it, and give the status of its answer; 0 if none was begun."""
         started = time.perf_counter()
         status = 0
 
@@ -125,15 +146,18 @@ class Door:
             await send(message)
 
         scope[_COUNTED] = True
-        metrics.began(route.app)
+        is_counted = metrics.is_telling()
+        if is_counted:
+            metrics.began(route.app)
         try:
             await self._hand_on(scope, receive, note, route, caller)
         except Problem as problem:
-            status = problem.status_code
-            raise
+            await problem.response()(scope, receive, note)
         finally:
             seconds = time.perf_counter() - started
-            metrics.ended(route.app, scope["method"], route.pattern, status, seconds)
+            if is_counted:
+                metrics.ended(route.app, scope["method"], route.pattern, status, seconds)
+        return status
 
     async def _hand_on(
         self, scope: Scope, receive: Receive, send: Send, route: Route, caller: Caller
@@ -223,7 +247,3 @@ def _authorization(scope: Scope) -> str | None:
         return f"Bearer {session}"
     values = [value for name, value in scope["headers"] if name == b"authorization"]
     return values[0].decode("latin-1") if len(values) == 1 else None
-
-
-def _without_authorization(scope: Scope) -> Scope:
-    return {**scope, "headers": [pair for pair in scope["headers"] if pair[0] != b"authorization"]}

@@ -6,6 +6,7 @@ from typing import Any
 
 import aiohttp
 import orjson
+from hedgerow_kit import tracing
 from hedgerow_kit.problems import Problem
 
 from hedgerow_gateway.domain.routes import Lane
@@ -103,6 +104,8 @@ class Apps:
         headers = {"accept": "application/json"}
         if token:
             headers |= {"authorization": f"Bearer {token}"} | await self._upstream.first_to_hear(app)
+        if (named := tracing.traceparent()) is not None:
+            headers["traceparent"] = named
         try:
             async with (
                 asyncio.timeout(seconds),

@@ -10,6 +10,7 @@ from typing import Any, Self
 
 import aiohttp
 from aiohttp.http_exceptions import HttpProcessingError
+from hedgerow_kit import tracing
 from hedgerow_kit.following import FIRST_TO_HEAR
 from hedgerow_kit.problems import (
     BAD_GATEWAY,
@@ -386,6 +387,8 @@ class _Exchange:
             (name.decode(), value.decode("latin-1")) for name, value in headers.for_app(scope["headers"])
         ]
         passed.append(("authorization", f"Bearer {token}"))
+        if (named := tracing.traceparent()) is not None:
+            passed.append(("traceparent", named))
         self._turn_to_app()
         body: AsyncIterator[bytes] | bytes | None = None
         if _has_body(scope):
