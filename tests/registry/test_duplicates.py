@@ -136,6 +136,20 @@ def test_places_and_domains_of_services_speak_for_a_pair(registry: Client) -> No
     assert item["score"] == pytest.approx(0.707, abs=0.001)
 
 
+def test_a_street_address_speaks_for_a_pair_where_no_postcode_does(registry: Client) -> None:
+    head = "id,name,organisation_name,site_name,address,postcode"
+    for source, rest in (
+        ("a", 'Quay Kitchen Trafford Centre,Hall,"12 High St., Stretford",PE99 1AA'),
+        ("b", 'Quay Kitchen,Hall,"12 High Street, Stretford",'),
+    ):
+        send(registry, "services", f"{head}\n1,Meals,{rest}", source=source)
+    refresh(registry)
+    (item,) = pairs(registry, min_score=0.4).values()
+    assert [reason["kind"] for reason in item["reasons"]] == ["name", "address"]
+    assert item["reasons"][1]["text"] == "the same street address: 12 high street stretford"
+    assert item["score"] == pytest.approx(0.707, abs=0.001)
+
+
 def test_a_dismissed_pair_stays_dismissed_whatever_is_imported(two: Client) -> None:
     pair = f"/v1/duplicates/{_id('register', '2')}/{_id('directory', 'b')}"
     dismissed = two.post(f"{pair}/dismiss", json={"reason": "two offices, two boards"}).json()

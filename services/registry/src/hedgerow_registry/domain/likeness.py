@@ -40,6 +40,12 @@ _SHARED_HOSTS: Final = names.words(
     """
 )
 _DIGITS = re.compile(r"\D+")
+_POSTCODE = re.compile(r"\b[a-z]{1,2}\d[a-z\d]? ?\d[a-z]{2}$")
+# As streets are written short. "St" is a street or a saint: it is made one in either text.
+_SHORT: Final = {
+    "rd": "road", "ave": "avenue", "av": "avenue", "ln": "lane", "dr": "drive", "cl": "close", "sq": "square",
+    "st": "street", "saint": "street",
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -47,11 +53,13 @@ class Body:
     """What is known of an organisation that helps to tell it from others.
 
     names: its own first · identifiers: scheme and number · postcodes: of its sites, in their usual spelling
+    addresses: of its sites, as `address` gives them
     """
 
     names: tuple[str, ...]
     identifiers: frozenset[tuple[str, str]] = frozenset()
     postcodes: frozenset[str] = frozenset()
+    addresses: frozenset[str] = frozenset()
     domains: frozenset[str] = frozenset()
     phones: frozenset[str] = frozenset()
 
@@ -91,6 +99,20 @@ def domain(address: str | None) -> str | None:
     return host if all(part.replace("-", "").isalnum() for part in host.split(".")) else None
 
 
+def address(said: str | None) -> str | None:
+    """The words of a street address without its postcode, as compared; none where it is not one place.
+
+    One place has a number and four words or more: a street without a town is in many.
+
+    >>> address("12 High St., Stretford M32 0AA"), address("12 High Street")
+    ('12 high street stretford', None)
+    """
+    parted = " ".join(re.sub(r"[^\w]+", " ", (said or "").casefold()).split())
+    listed = [_SHORT.get(word, word) for word in _POSTCODE.sub("", parted).split()]
+    is_whole = len(listed) >= 4 and any(word[0].isdigit() for word in listed)
+    return " ".join(listed) if is_whole else None
+
+
 def phone(number: str | None) -> str | None:
     """The digits of a telephone number of the United Kingdom without its trunk or country code.
 
@@ -108,6 +130,7 @@ def keys(body: Body) -> set[str]:
     """The keys under which a body is looked for: two that share none are never compared."""
     made = {f"i:{scheme}:{number}" for scheme, number in body.identifiers}
     made |= {f"c:{code}" for code in body.postcodes}
+    made |= {f"a:{one}" for one in body.addresses}
     made |= {f"d:{host}" for host in body.domains}
     made |= {f"f:{number}" for number in body.phones}
     for name in body.names:
@@ -123,8 +146,9 @@ def compare(one: Body, other: Body, rivals: Callable[[str], int] = lambda _key: 
     name alone proves nothing. It is multiplied by 0.6 where the names hold only common words ("Community
     Centre"), by :math:`k^{-1/4}` where one source has k organisations of that very name, by 0.6 where one
     register has given the two different numbers, and by 0.75 where both have places and none in the same
-    postcode area. Each of postcode (0.5), web domain (0.6) and telephone (0.6) that both have takes its part
-    of what is missing to 1; divided by k where k of one source share it, and half where the names are not
+    postcode area. Each of postcode (0.5; without a common one, street address), web domain (0.6) and
+    telephone (0.6) that both have takes its part of what is missing to 1; divided by k where k of one source
+    share it, and half where the names are not
     alike. A name that stands for a body beside the other ("Friends of") makes 0.65 at most. The same number
     in one register is 0.98 with names alike, 0.9 with names a little alike, else 0.75. Symmetric.
 
@@ -140,9 +164,12 @@ def compare(one: Body, other: Body, rivals: Callable[[str], int] = lambda _key: 
     numbers = one.identifiers & other.identifiers
     conflict = _other_number(one.identifiers, other.identifiers, reasons)
     score *= conflict
+    # An address says no more than its postcode does: it counts where that is not known of both.
+    addresses = frozenset() if one.postcodes & other.postcodes else one.addresses & other.addresses
     counted = 1.0 if alike >= _ALIKE_FROM else _WITHOUT_A_NAME
     for kind, word, mark, strength, common in (
         ("postcode", "the same postcode", "c", _SAME_POSTCODE, one.postcodes & other.postcodes),
+        ("address", "the same street address", "a", _SAME_POSTCODE, addresses),
         ("domain", "the same web or mail domain", "d", _SAME_DOMAIN, one.domains & other.domains),
         ("phone", "the same telephone number", "f", _SAME_PHONE, one.phones & other.phones),
     ):

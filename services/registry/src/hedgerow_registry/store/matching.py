@@ -9,7 +9,7 @@ from hedgerow_kit.paging import keyset
 from sqlalchemy import and_, func, or_, select
 from sqlalchemy.orm import Session, aliased
 
-from hedgerow_registry.domain.likeness import Body, domain, phone
+from hedgerow_registry.domain.likeness import Body, address, domain, phone
 from hedgerow_registry.store import merges
 from hedgerow_registry.store.directory import own_parts
 from hedgerow_registry.store.held import chunks
@@ -36,10 +36,10 @@ STATUSES = ("candidate", "dismissed", "merged")
 def key_number(key: str) -> int:
     """A key as it is kept: the first 63 bits of its digest, the lowest telling whether it is a whole value.
 
-    The kinds of a whole value are `n` (a name without spaces), `i`, `c`, `d` and `f` of `likeness.keys`.
+    The kinds of a whole value are `n` (a name without spaces), `i`, `c`, `a`, `d` and `f` of `likeness.keys`.
     """
     digest = int.from_bytes(blake2b(key.encode("utf-8", "replace"), digest_size=8).digest()) >> 1
-    return (digest & ~1) | (key[0] in "nicdf")
+    return (digest & ~1) | (key[0] in "nicadf")
 
 
 def widest(key: int) -> int:
@@ -52,7 +52,8 @@ def bodies(session: Session, ids: Iterable[str]) -> dict[str, Body]:
     wanted = list(dict.fromkeys(ids))
     parts = own_parts(session, wanted)
     columns = (Organisation.id, Organisation.name, Organisation.url, Organisation.email)
-    places, phones = _places(session, wanted), _phones(session, wanted)
+    places, phones = _places(session, wanted, Site.postcode), _phones(session, wanted)
+    streets = _places(session, wanted, Site.address)
     found = {}
     for piece in chunks(wanted):
         for id, name, url, email in session.execute(select(*columns).where(Organisation.id.in_(piece))):
@@ -60,23 +61,25 @@ def bodies(session: Session, ids: Iterable[str]) -> dict[str, Body]:
                 names=(name, *parts.aliases.get(id, ())),
                 identifiers=frozenset(parts.identifiers.get(id, ())),
                 postcodes=frozenset(places.get(id, ())),
+                addresses=frozenset(filter(None, map(address, streets.get(id, ())))),
                 domains=frozenset(host for host in (domain(url), domain(email)) if host is not None),
                 phones=frozenset(phones.get(id, ())),
             )
     return found
 
 
-def _places(session: Session, ids: Sequence[str]) -> dict[str, set[str]]:
+def _places(session: Session, ids: Sequence[str], said: Any) -> dict[str, set[str]]:
+    """What a column of sites says of those of organisations."""
     found: dict[Any, set[Any]] = {}
     for piece in chunks(ids):
         query = (
-            select(Service.organisation_id, Site.postcode)
+            select(Service.organisation_id, said)
             .join(Site, Site.service_id == Service.id)
-            .where(Service.organisation_id.in_(piece), Site.postcode.is_not(None))
+            .where(Service.organisation_id.in_(piece), said.is_not(None))
             .distinct()
         )
-        for id, postcode in session.execute(query):
-            found.setdefault(id, set()).add(postcode)
+        for id, place in session.execute(query):
+            found.setdefault(id, set()).add(place)
     return {id: places for id, places in found.items() if len(places) <= MOST_PLACES}
 
 
