@@ -369,7 +369,7 @@ def test_doctor_names_each_fault_and_ends_with_1(tmp_path: Path) -> None:
     assert wrong == ["database of registry", "key admin.key", "clock", "platform"]
     assert f"run chmod 600 {tmp_path}/admin.key" in out
     assert err == (
-        "error: 4 of 9 checks found something wrong: database of registry, key admin.key, clock, platform.\n"
+        "error: 4 of 11 checks found something wrong: database of registry, key admin.key, clock, platform.\n"
     )
 
 

@@ -3,30 +3,28 @@
 import os
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
+from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from pathlib import Path
-from typing import Literal
+from urllib.parse import quote
 
 import orjson
 import typer
 
-from hedgerow_cli import preflight
+from hedgerow_cli import doctor_databases, preflight
+from hedgerow_cli.client import Client, connect
 from hedgerow_cli.errors import AlreadyRunning, AnswerIsAnError, CommandError
+from hedgerow_cli.findings import Finding
 from hedgerow_cli.settings import KEY_FILE, Settings
 from hedgerow_cli.terminal import out, plain, print_raw
 
-SECRETS = (KEY_FILE, "network.key", "outcomes.key", "gateway/signing.key")
+SECRETS = (KEY_FILE, "network.key", "outcomes.key", "gateway/signing.key", "gateway/webhooks.key")
 LARGEST_CLOCK_DIFFERENCE_SECONDS = 60
-
-
-@dataclass(frozen=True)
-class Finding:
-    """One check and what it found."""
-
-    check: str
-    state: Literal["ok", "wrong", "note"]
-    said: str
+# An import says now and then how far it is; one that has not for so long hangs, or its app died.
+IMPORT_SILENCE = timedelta(minutes=10)
+FOLLOWING_SILENCE = timedelta(minutes=5)
+MOST_READ = 5_000
 
 
 def doctor(context: typer.Context) -> None:
@@ -63,8 +61,12 @@ def examine(settings: Settings) -> Iterator[Finding]:
         lambda: preflight.prepare_data_dir(settings.data_dir),
         f"{settings.data_dir} can be written",
     )
-    for app, url in preflight.database_urls(settings.data_dir, os.environ).items():
-        yield _database(app, url)
+    if (settings.data_dir / preflight.RESTORING_FILE).exists():
+        yield _of("restore", lambda: preflight.check_restored(settings.data_dir), "ended well")
+    urls = preflight.database_urls(settings.data_dir, os.environ)
+    yield doctor_databases.of_room(settings.data_dir, urls)
+    for app, url in urls.items():
+        yield from doctor_databases.of_database(app, url)
     yield from _secrets(settings.data_dir)
     yield _clock(settings.data_dir)
     yield from _platform(settings, running=_runs(settings.data_dir))
@@ -76,18 +78,6 @@ def _of(check: str, work: Callable[[], object], well: str) -> Finding:
     except CommandError as error:
         return Finding(check, "wrong", str(error))
     return Finding(check, "ok", well)
-
-
-def _database(app: str, url: str) -> Finding:
-    file = preflight.sqlite_file(url)
-    shown = preflight.without_password(url)
-    if file is None:
-        return Finding(f"database of {app}", "ok", f"{shown}, looked at by the app itself")
-    if not file.exists():
-        return Finding(f"database of {app}", "note", f"{shown} is not there yet: `hedgerow up` makes it.")
-    return _of(
-        f"database of {app}", lambda: preflight.check_database(app, url, thorough=True), f"{shown} is whole"
-    )
 
 
 def _secrets(data_dir: Path) -> Iterator[Finding]:
@@ -171,10 +161,73 @@ def _platform(settings: Settings, *, running: bool) -> Iterator[Finding]:
 
 
 def _key(settings: Settings) -> Iterator[Finding]:
-    from hedgerow_cli.client import connect
-
-    def ask() -> None:
+    try:
         with connect(settings) as client:
             client.get("/v1/areas", limit=1)
+            yield Finding("your key", "ok", f"the platform accepts the one in {settings.key_file}")
+            for check, look in {"imports": _imports, "following": _following, "webhooks": _webhooks}.items():
+                try:
+                    yield from look(client)
+                except CommandError as refused:
+                    yield Finding(check, "note", f"cannot be looked at with this key: {refused}")
+    except CommandError as refused:
+        yield Finding("your key", "wrong", str(refused))
 
-    yield _of("your key", ask, f"the platform accepts the one in {settings.key_file}")
+
+def _imports(client: Client) -> Iterator[Finding]:
+    now = datetime.now(UTC)
+    running = [item for item in client.items("/v1/imports", limit=MOST_READ) if item["status"] == "running"]
+    hanging = [item for item in running if now - datetime.fromisoformat(item["touched_at"]) > IMPORT_SILENCE]
+    for item in hanging:
+        app = item["id"].partition("-")[0]
+        yield Finding(
+            "imports",
+            "wrong",
+            f"{item['id']} ({item['kind']}) has said nothing since {item['touched_at'][:19]}: restart {app},"
+            " then send the file again; nothing is doubled.",
+        )
+    if not hanging:
+        yield Finding("imports", "ok", f"{len(running)} under way, none hangs")
+
+
+def _following(client: Client) -> Iterator[Finding]:
+    seen = client.get("/v1/projection").body
+    behind = int(client.get("/v1/changes", limit=1).body["last"]) - int(seen["position"])
+    heard = seen["heard_at"] and datetime.fromisoformat(seen["heard_at"])
+    if seen["trouble"]:
+        yield Finding("following", "wrong", f"network cannot read the registry: {seen['trouble']}")
+    elif heard is None or datetime.now(UTC) - heard > FOLLOWING_SILENCE:
+        yield Finding(
+            "following",
+            "wrong",
+            f"network has not heard of the registry since {seen['heard_at'] or 'its start'}: is network.key"
+            " good, and does HEDGEROW_NETWORK_GATEWAY_URL lead to the gateway? Then restart network.",
+        )
+    elif behind > 0:
+        yield Finding("following", "note", f"network is {behind:,} changes behind: wait, and look again.")
+    else:
+        yield Finding("following", "ok", "network has read all that the registry holds")
+
+
+def _webhooks(client: Client) -> Iterator[Finding]:
+    found = client.items("/v1/webhooks", limit=MOST_READ)
+    unwell = 0
+    for webhook in found:
+        name = quote(webhook["id"], safe="")
+        health = client.get(f"/v1/webhooks/{name}/health").body
+        dead = health["deliveries"]["dead"]
+        if not webhook["enabled"]:
+            said = f"is switched off ({webhook['disabled_reason'] or 'by hand'})"
+            todo = f"mend its receiver, then PUT /v1/webhooks/{name} with enabled"
+        elif dead:
+            said = f"has {dead:,} events that could not be delivered"
+            todo = f"mend its receiver, then POST /v1/webhooks/{name}/replay"
+        elif health["failing_since"]:
+            said = f"has taken nothing since {health['failing_since'][:19]}"
+            todo = "mend its receiver; what waits is sent by itself"
+        else:
+            continue
+        unwell += 1
+        yield Finding("webhooks", "note", f"{webhook['id']} {said}: {todo}.")
+    if not unwell:
+        yield Finding("webhooks", "ok", f"{len(found)}, all well")
