@@ -242,6 +242,32 @@ def test_a_contract_that_is_published_no_more_ends_for_all_others(database: Data
     assert len(set(ids)) == 3
 
 
+def test_a_contract_that_becomes_another_authoritys_ends_for_the_one_before(database: Database) -> None:
+    before = contract(1, published=False)
+    assert before.data is not None
+    before = replace(before, data=before.data | {"area_codes": ["E05999001"]})
+    take(database, "registry", before, contract(2, published=False, authority="E06999002"))
+    assert (seen(database, OWN), seen(database, OTHER)) == (["updated", "deleted"], ["updated"])
+    both = domain.Sight(frozenset({"E06999001", "E06999002"}), money=True)
+    assert seen(database, both) == seen(database, ALL) == ["updated", "updated"]
+    assert seen(database, domain.Sight(frozenset({"E06999003"}), money=True)) == []
+    (end,) = (event for event in held(database) if event.type.endswith("deleted"))
+    assert (end.data, list(end.areas), list(end.authorities)) == (None, ["E05999001"], ["E06999001"])
+
+
+def test_the_contract_that_follows_is_named_to_those_who_may_know_of_it(database: Database) -> None:
+    told: list[Any] = []
+    # Events that were kept before the registry told whether it is published do not say so.
+    for seq, published in enumerate((False, True, None), start=1):
+        one = contract(seq, published=True)
+        assert one.data is not None
+        said = {} if published is None else {"successor_published": published}
+        take(database, "registry", replace(one, data=one.data | {"successor_id": "c2"} | said))
+        event = held(database)[-1]
+        told.append([sight.told(event)["data"]["successor_id"] for sight in (OWN, OTHER, ALL)])
+    assert told == [["c2", None, "c2"], ["c2", "c2", "c2"], ["c2", None, "c2"]]
+
+
 @pytest.mark.parametrize("kind", ["contract", "process"])
 def test_amounts_are_told_to_who_may_see_money_of_that_authority(database: Database, kind: str) -> None:
     take(database, "registry", replace(contract(1, published=True), kind=kind))

@@ -359,6 +359,82 @@ def test_an_unpublished_contract_does_not_exist_for_others(filled):
     assert changes(filled, types="contract,process") == [], "not even that there was one"
 
 
+def as_authorities(client, *authorities, role="reader"):
+    client.headers.update(identity("registry", role=role, authorities=authorities))
+
+
+def test_what_is_of_several_authorities_together_is_seen_by_who_acts_for_all_of_them(filled):
+    both = ("E06999001", "E06999002")
+    sent = release("ocds-both", tender=tender(), awards=[award()])
+    send_releases(filled, sent, source="both", authority="+".join(both), published="no")
+    (process,) = changes(filled, types="process")
+    as_authorities(filled, *both)
+    (held,) = filled.items("/v1/contracts")
+    assert filled.get(f"/v1/contracts/{held['id']}").status_code == 200
+    assert {event["subject"] for event in changes(filled, types="contract,process")} == {
+        held["id"],
+        process["subject"],
+    }
+    for one in (*both, "E06999003"):
+        as_authorities(filled, one)
+        assert filled.items("/v1/contracts") == []
+        assert filled.get(f"/v1/contracts/{held['id']}").status_code == 404
+        assert changes(filled, types="contract,process") == []
+    as_authorities(filled, both[0], role="commissioner")
+    tag = {"if-match": "*"}
+    assert filled.delete(f"/v1/contracts/{held['id']}", headers=tag).status_code in (403, 404)
+    as_authorities(filled, *both, role="commissioner")
+    money = filled.get(f"/v1/contracts/{held['id']}")
+    assert money.json()["value_gbp"] == 120_000
+    tag = {"if-match": money.headers["etag"]}
+    assert filled.delete(f"/v1/contracts/{held['id']}", headers=tag).status_code == 204
+    assert {event["data"] is None for event in changes(filled, types="contract,process")} == {True}
+
+
+def test_a_published_contract_does_not_name_the_unpublished_one_that_follows_it(filled):
+    as_authorities(filled, "E06999001", role="commissioner")
+    following = str(UUID(int=9, version=4))
+    assert put(filled, ID, alliance(filled), source="mine").status_code == 201
+    first = filled.get(f"/v1/contracts/{ID}")
+    after = alliance(filled, published=False, title="The next", start="2030-04-01", end="2031-03-31")
+    assert put(filled, following, after, source="mine").status_code == 201
+    named = body_of(first.json()) | {"successor_ocid": f"hedgerow-{following}"}
+    assert put(filled, ID, named, first.headers["etag"]).status_code == 200
+
+    def told():
+        event = [one for one in changes(filled, types="contract") if one["subject"] == ID][-1]
+        assert filled.get(f"/v1/contracts/{ID}").json()["successor_id"] == event["data"]["successor_id"]
+        return event["data"]["successor_id"], event["data"]["successor_published"]
+
+    assert told() == (following, False)
+    as_authorities(filled, "E06999002", role="commissioner")
+    assert told() == (None, None)
+    as_authorities(filled, "E06999001", role="commissioner")
+    held = filled.get(f"/v1/contracts/{following}")
+    shown = body_of(held.json()) | {"published": True}
+    assert put(filled, following, shown, held.headers["etag"]).status_code == 200
+    as_authorities(filled, "E06999002", role="commissioner")
+    assert told() == (following, True)
+
+
+def test_an_unpublished_contract_that_becomes_another_authoritys_ends_for_the_one_before(filled):
+    as_authorities(filled, "E06999001", role="commissioner")
+    assert put(filled, ID, alliance(filled, published=False), source="mine").status_code == 201
+    tag = {"if-match": filled.get(f"/v1/contracts/{ID}").headers["etag"]}
+    assert filled.delete(f"/v1/contracts/{ID}", headers=tag).status_code == 204
+    as_authorities(filled, "E06999002", role="commissioner")
+    assert put(filled, ID, alliance(filled, published=False), source="theirs").status_code == 201
+    told = {}
+    for authority in ("E06999001", "E06999002", "E06999003"):
+        as_authorities(filled, authority)
+        told[authority] = {
+            event["data"] and event["data"]["authority_code"]
+            for event in changes(filled, types="contract")
+            if event["subject"] == ID
+        }
+    assert told == {"E06999001": {None}, "E06999002": {"E06999002"}, "E06999003": set()}
+
+
 def plan(client, **fields):
     made = {
         "title": "Home support from 2027",

@@ -176,19 +176,27 @@ def _events(
             webhook_id=None,
         )
         found.append((change, event))
-        is_closed = after is not None and after.authorities and before is not None and not before.authorities
-        if is_closed and change.kind in ENDS:
-            found.append((change, _closed(event, change)))
+        if change.kind in ENDS and before is not None and after is not None and _is_closed(before, after):
+            was_around = around(_codes(change, before), parents)
+            found.append((change, _closed(event, change, was_around, before.authorities)))
     return found
 
 
-def _closed(event: Event, change: Change) -> Event:
+def _is_closed(before: Place, after: Place) -> bool:
+    """Whether somebody who saw a record until now may not any more: it was everybody's, or another's."""
+    if not after.authorities:
+        return False
+    return not before.authorities or not set(before.authorities) <= set(after.authorities)
+
+
+def _closed(event: Event, change: Change, areas: Sequence[str], authorities: Sequence[str]) -> Event:
     """For all who saw a record until now, and from now on may not: to them it is no more."""
     return event._replace(
         id=f"{event.id}-closed",
         type=f"hedgerow.{change.kind}.{ENDS[change.kind]}",
         data=None,
-        authorities=(),
+        areas=areas,
+        authorities=authorities,
         not_to=event.authorities,
     )
 

@@ -83,15 +83,17 @@ class Sight(NamedTuple):
     def _within(self, authorities: Sequence[str]) -> bool:
         return self.authorities is None or not self.authorities.isdisjoint(authorities)
 
-    def _sees_amounts(self, data: Mapping[str, Any]) -> bool:
-        # As the registry tells them: what a record costs is its own authority's to know, published or not.
-        return self.money and (self.authorities is None or data.get("authority_code") in self.authorities)
+    def _owns(self, data: Mapping[str, Any]) -> bool:
+        return self.authorities is None or data.get("authority_code") in self.authorities
 
     def told(self, event: Event) -> dict[str, Any]:
-        """The event as a CloudEvent, without amounts for who may not see them."""
+        """The event as a CloudEvent, without amounts and contracts for who may not know of them."""
         data = event.data
-        if data is not None and not self._sees_amounts(data):
-            data = without_money(data)
+        if data is not None:
+            # As the registry tells them: what a record costs is its own authority's to know, published or not.
+            own = self._owns(data)
+            data = data if own and self.money else without_money(data)
+            data = data if own else without_unpublished(data)
         return {
             "specversion": "1.0",
             "id": event.id,
@@ -137,6 +139,17 @@ def without_money(value: Any) -> Any:
     if isinstance(value, list):
         return [without_money(inner) for inner in value]
     return value
+
+
+def without_unpublished(data: Mapping[str, Any]) -> dict[str, Any]:
+    """A record that does not name the contract that follows it, unless that is said to be published.
+
+    >>> without_unpublished({"id": "c1", "successor_id": "c2", "successor_published": False})
+    {'id': 'c1', 'successor_id': None, 'successor_published': None}
+    """
+    if "successor_id" not in data or data.get("successor_published") is True:
+        return dict(data)
+    return {**data, "successor_id": None, "successor_published": None}
 
 
 # Stands for the authority of rows that belong to none and are not for everybody: who sees all sees them.

@@ -1,6 +1,6 @@
 """Whose a record of network's own is, and who may write it."""
 
-from hedgerow_kit.auth import ALL_AUTHORITIES, Principal
+from hedgerow_kit.auth import Principal
 
 from hedgerow_network.errors import AuthorityNotNamed, OfAnotherAuthority
 
@@ -10,19 +10,17 @@ def stamp(principal: Principal, named: str | None) -> str | None:
 
     None, everybody's, only from who acts for all. Raises AuthorityNotNamed, OfAnotherAuthority.
     """
-    if ALL_AUTHORITIES in principal.authorities:
+    if principal.acts_for_all:
         return named
     if named is None:
         if len(principal.authorities) != 1:
             raise AuthorityNotNamed
         return next(iter(principal.authorities))
-    if named not in principal.authorities:
+    if named not in principal.codes:
         raise OfAnotherAuthority
     return named
 
 
 def may_write(principal: Principal, authority_code: str | None) -> bool:
     """Whether a record of this authority may be changed; everybody's only by who acts for all."""
-    if ALL_AUTHORITIES in principal.authorities:
-        return True
-    return authority_code is not None and authority_code in principal.authorities
+    return principal.owns(authority_code)

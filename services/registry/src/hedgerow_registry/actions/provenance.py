@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from hedgerow_kit.auth import ALL_AUTHORITIES, Principal
+from hedgerow_kit.auth import Principal
 from hedgerow_kit.db import upsert
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -27,14 +27,7 @@ class Provenance:
         Data that belong to nobody are the administrator's: whoever acts for one authority only must not
         change the figures of all others.
         """
-        if is_unlimited(self.principal):
-            return True
-        return authority_code is not None and authority_code in self.principal.authorities
-
-
-def is_unlimited(principal: Principal) -> bool:
-    """Whether a principal acts for every authority."""
-    return ALL_AUTHORITIES in principal.authorities
+        return self.principal.owns(authority_code)
 
 
 def claim(
@@ -63,17 +56,14 @@ def claim(
         }
         upsert(session, Source, [made], key=["name"], update=[])
         held = session.execute(select(Source.authority_code).where(Source.name == source)).one()
-    if not is_unlimited(principal) and not (held[0] is not None and held[0] in principal.authorities):
+    if not principal.owns(held[0]):
         raise SourceOfAnotherAuthority
     return by
 
 
 def may_claim(session: Session, source: str, principal: Principal) -> bool:
     """Whether a principal may write what a source that is held has brought."""
-    if is_unlimited(principal):
-        return True
-    authority = session.scalar(select(Source.authority_code).where(Source.name == source))
-    return authority is not None and authority in principal.authorities
+    return principal.owns(authority_of(session, source))
 
 
 def authority_of(session: Session, source: str) -> str | None:
@@ -87,12 +77,12 @@ def lock(session: Session, source: str) -> None:
 
 
 def _stamp(principal: Principal, named: str | None) -> str | None:
-    if is_unlimited(principal):
+    if principal.acts_for_all:
         return named
     if named is None:
         if len(principal.authorities) != 1:
             raise AuthorityNotNamed
         return next(iter(principal.authorities))
-    if named not in principal.authorities:
+    if named not in principal.codes:
         raise SourceOfAnotherAuthority
     return named

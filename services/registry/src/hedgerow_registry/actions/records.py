@@ -15,7 +15,7 @@ from sqlalchemy import Float, String, delete, func, select
 from sqlalchemy.orm import Session
 
 from hedgerow_registry.actions import derived, histories
-from hedgerow_registry.actions.provenance import Provenance, is_unlimited, lock
+from hedgerow_registry.actions.provenance import Provenance, lock
 from hedgerow_registry.domain.versions import Gone, Known, as_of, beginning
 from hedgerow_registry.errors import DeletedThen, NotKnownThen
 from hedgerow_registry.store.held import Held, Key, chunks, held
@@ -239,7 +239,7 @@ def _foreign(session: Session, entity: Entity, there: Iterable[Held], by: Proven
     others = {found.source for found in there} - {by.source}
     if entity.owned:
         return others
-    if not others or is_unlimited(by.principal):
+    if not others or by.principal.acts_for_all:
         return set()
     authorities = session.execute(select(Source.name, Source.authority_code).where(Source.name.in_(others)))
     return {name for name, authority_code in authorities if not by.may_overwrite(authority_code)}

@@ -10,7 +10,7 @@ from hedgerow_kit.db import upsert
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from hedgerow_registry.actions.provenance import Provenance, is_unlimited
+from hedgerow_registry.actions.provenance import Provenance
 from hedgerow_registry.domain.words import name_key
 from hedgerow_registry.errors import BuyerOfAnotherAuthority, InvalidReference, Redacted, UnknownRecord
 from hedgerow_registry.store import directory, merges, spend
@@ -164,7 +164,7 @@ def _supplier_row(number: int, supplier: Supplier) -> dict[str, Any]:
 
 def may_write_buyer(principal: Principal, code: str) -> bool:
     """Whether a principal may hand in what a buyer paid: its own authority's, or an administrator all."""
-    return is_unlimited(principal) or code in principal.authorities
+    return principal.owns(code)
 
 
 def confirm(

@@ -177,7 +177,8 @@ def _one(session: Session, id: str, sight: Sight, response: Response) -> Contrac
     links = contracts.contract_links(session, [id])
     details = contracts.details_of(session, [row])[id]
     names = directory.organisation_names(session, (party[1] for party in links.parties.get(id, [])))
-    successor = contracts.successors(session, [row], sight).get(id)
+    following = contracts.successors(session, [row], sight).get(id)
+    successor = None if following is None else following.id
     return ContractView.model_validate(
         {
             **contract_fields(row, links, details, sight, at=today()),

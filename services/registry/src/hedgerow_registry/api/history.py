@@ -11,7 +11,6 @@ from pydantic import BaseModel
 from sqlalchemy.orm import Session
 
 from hedgerow_registry.actions import entities, histories
-from hedgerow_registry.actions.provenance import is_unlimited
 from hedgerow_registry.actions.records import Entity
 from hedgerow_registry.domain.versions import CREATED, beginning
 from hedgerow_registry.errors import UnknownRecord
@@ -104,11 +103,11 @@ def _is_of(field: str | None, wanted: str) -> bool:
 
 def _told(session: Session, items: list[HistoryItem], principal: Principal) -> list[HistoryItem]:
     """The lines, each without who handed it in where that is another authority's business."""
-    if is_unlimited(principal):
+    if principal.acts_for_all:
         return items
     owners = store.authorities(session, [item.source for item in items])
     return [
-        item if owners.get(item.source) in principal.authorities else item.model_copy(update={"by": None})
+        item if principal.owns(owners.get(item.source)) else item.model_copy(update={"by": None})
         for item in items
     ]
 

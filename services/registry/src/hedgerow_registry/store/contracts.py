@@ -191,31 +191,39 @@ def details_of(session: Session, rows: Iterable[Any]) -> dict[str, Json]:
     return {row.id: with_organisations(row.details, answering) for row in listed}
 
 
-def successors(session: Session, rows: Iterable[Any], sight: Sight) -> dict[str, str]:
+class Successor(NamedTuple):
+    """The contract that follows another, and whether everybody may know of it."""
+
+    id: str
+    published: bool
+
+
+def successors(session: Session, rows: Iterable[Any], sight: Sight) -> dict[str, Successor]:
     """The contract that follows each: of the process it names, or of one that names its process as prior.
 
     Both ends are of one source, and the follower is one that the reader may know of.
     """
     listed = list(rows)
-    by_ocid: dict[tuple[str, str], str] = {}
+    by_ocid: dict[tuple[str, str], Successor] = {}
     for piece in chunks({row.successor_ocid for row in listed if row.successor_ocid}):
-        query: Any = select(Contract.source, Contract.ocid, Contract.id).where(Contract.ocid.in_(piece))
-        for source, ocid, id in session.execute(sight.of_contracts(query).order_by(Contract.id)):
-            by_ocid.setdefault((source, ocid), id)
-    by_prior: dict[tuple[str, str], str] = {}
+        query: Any = select(Contract.source, Contract.ocid, Contract.id, Contract.published)
+        query = sight.of_contracts(query.where(Contract.ocid.in_(piece)))
+        for source, ocid, *follower in session.execute(query.order_by(Contract.id)):
+            by_ocid.setdefault((source, ocid), Successor(*follower))
+    by_prior: dict[tuple[str, str], Successor] = {}
     for piece in chunks({row.ocid for row in listed}):
         query = (
-            select(Contract.source, ContractingProcess.prior_ocid, Contract.id)
+            select(Contract.source, ContractingProcess.prior_ocid, Contract.id, Contract.published)
             .join(ContractingProcess, ContractingProcess.id == Contract.process_id)
             .where(ContractingProcess.prior_ocid.in_(piece))
         )
-        for source, prior, id in session.execute(sight.of_contracts(query).order_by(Contract.id)):
-            by_prior.setdefault((source, prior), id)
+        for source, prior, *follower in session.execute(sight.of_contracts(query).order_by(Contract.id)):
+            by_prior.setdefault((source, prior), Successor(*follower))
     found = {}
     for row in listed:
-        follower = by_ocid.get((row.source, row.successor_ocid)) or by_prior.get((row.source, row.ocid))
-        if follower is not None:
-            found[row.id] = follower
+        following = by_ocid.get((row.source, row.successor_ocid)) or by_prior.get((row.source, row.ocid))
+        if following is not None:
+            found[row.id] = following
     return found
 
 
@@ -236,6 +244,7 @@ def contract_states(session: Session, ids: Sequence[str], sight: Sight) -> Guard
     for row in rows:
         money = sight.of_record(row).money
         supplier_ids = links.with_role(row.id, "supplier")
+        follower = after.get(row.id)
         states[row.id] = {
             "id": row.id,
             "ocid": row.ocid,
@@ -270,7 +279,8 @@ def contract_states(session: Session, ids: Sequence[str], sight: Sight) -> Guard
                 }
                 for one in details[row.id]["subcontracts"]
             ],
-            "successor_id": after.get(row.id),
+            "successor_id": None if follower is None else follower.id,
+            "successor_published": None if follower is None else follower.published,
             "published": row.published,
             "authority_code": authorities.get(row.source),
         }
@@ -322,7 +332,9 @@ def _seen(session: Session, table: Any, ids: Sequence[str], sight: Sight) -> tup
         # What may not be told of has to be known here, or it would be told as deleted.
         with widened(session):
             dead = session.scalars(graves).all()
-        hidden |= {grave.id for grave in dead if not sight.is_within(grave.authority_code)}
+        # Whose it was learns of its end, also when it lives on as another authority's.
+        ended = {grave.id for grave in dead if sight.is_within(grave.authority_code)}
+        hidden = (hidden | {grave.id for grave in dead}) - ended
     return rows, hidden - {row.id for row in rows}
 
 

@@ -14,8 +14,8 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Sight:
-    """authorities: whose unpublished records may be read, `None` for all · sources: those of them ·
-    sees_money: and what their records cost · sees_published: and what others have published
+    """authorities: whose unpublished records may be read, `None` for all, else `Principal.codes` · sources:
+    those of them · sees_money: and what their records cost · sees_published: and what others have published
     """
 
     authorities: frozenset[str] | None
@@ -30,8 +30,8 @@ class Sight:
             return cls(frozenset(), frozenset(), False)
         if principal.acts_for_all:
             return cls(None, None, principal.may("money"))
-        own = select(Source.name).where(Source.authority_code.in_(sorted(principal.authorities)))
-        return cls(principal.authorities, frozenset(session.scalars(own)), principal.may("money"))
+        own = select(Source.name).where(Source.authority_code.in_(sorted(principal.codes)))
+        return cls(principal.codes, frozenset(session.scalars(own)), principal.may("money"))
 
     def of_record(self, row: Any) -> "Sight":
         """What is seen of one record: what it costs only if it is of one's own authorities."""
