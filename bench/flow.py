@@ -5,7 +5,7 @@ from typing import Any
 
 import networkx
 import numpy as np
-from hedgerow_network.domain.flow import bottlenecks, nearest_first, supplied
+from hedgerow_network.domain.flow import bottlenecks, lots, nearest_first, supplied
 from scipy.sparse import csr_array
 from scipy.sparse.csgraph import maximum_flow
 
@@ -98,7 +98,8 @@ def rows() -> Iterator[Row]:
         "-",
         None,
     )
-    least = timed(lambda: nearest_first(people, places, open_to, cost), repeat=5)
+    drawn = lots(map(str, range(people.size)), map(str, range(places.size)), open_to)
+    least = timed(lambda: nearest_first(people, places, open_to, cost, drawn), repeat=5)
     slow = timed_once(lambda: by_graph(of, cheapest=True))
     yield Row(
         f"who goes where, nearest first (min-cost flow, {SERVICES:,} × {CELLS:,})",

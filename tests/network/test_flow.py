@@ -5,7 +5,7 @@ from itertools import product
 import networkx
 import numpy as np
 import pytest
-from hedgerow_network.domain.flow import UNLIMITED, bottlenecks, nearest_first, supplied
+from hedgerow_network.domain.flow import UNLIMITED, bottlenecks, lots, nearest_first, supplied
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.sparse import csr_array
@@ -40,7 +40,8 @@ def test_a_limit_on_a_pair_is_part_of_the_cut():
 def test_nearest_first_worked_by_hand():
     # Both places are open to both areas; 10 places each. Ways: area 0 is 1 and 5 km off, area 1 2 and 3 km.
     open_to = csr_array(np.array([[1, 1], [1, 1]]))
-    flows = nearest_first(np.array([10, 10]), np.array([10, 10]), open_to, np.array([1, 5, 2, 3]))
+    ways = np.array([1, 5, 2, 3])
+    flows = nearest_first(np.array([10, 10]), np.array([10, 10]), open_to, ways, np.zeros(4))
     # 10 × 1 + 10 × 3 = 40, against 10 × 5 + 10 × 2 = 70 the other way round.
     assert flows.tolist() == [10, 0, 0, 10]
 
@@ -88,11 +89,14 @@ def test_the_largest_flow_and_the_least_cost_are_those_of_networkx(case):
     across = found.short[row] & ~found.full[open_to.indices]
     cut = demand[~found.short].sum() + capacity[found.full].sum()
     assert found.total == cut + np.minimum(limit, demand[row])[across].sum()
-    flows = nearest_first(demand, capacity, open_to, cost, limit=limit)
+    lot = lots([f"d{row}" for row in range(demand.size)], [f"s{n}" for n in range(capacity.size)], open_to)
+    flows = nearest_first(demand, capacity, open_to, cost, lot, limit=limit)
     best = networkx.max_flow_min_cost(graph, "from", "to")
     assert flows.sum() == found.total
     assert (flows * cost).sum() == networkx.cost_of_flow(graph, best)
-    assert flows.tolist() == nearest_first(demand, capacity, open_to, cost, limit=limit).tolist()
+    # Cost and lot as one number give the same, as long as it is small enough to be told.
+    both = cost * 2**46 + lot
+    assert flows.tolist() == nearest_first(demand, capacity, open_to, both, lot * 0, limit=limit).tolist()
 
 
 @settings(max_examples=30)
@@ -151,7 +155,49 @@ def test_nothing_open_serves_nobody(shape):
     found = supplied(np.full(n, 7), np.full(m, 7), csr_array(shape))
     assert found.total == 0
     assert found.short.tolist() == [True] * n
-    assert nearest_first(np.full(n, 7), np.full(m, 7), csr_array(shape), np.zeros(0)).size == 0
+    assert nearest_first(np.full(n, 7), np.full(m, 7), csr_array(shape), np.zeros(0), np.zeros(0)).size == 0
+
+
+@settings(max_examples=60)
+@given(cases(), st.randoms(use_true_random=False))
+def test_who_goes_where_does_not_depend_on_the_order_of_records(case, chance):
+    demand, capacity, open_to, limit, cost = case
+    rows, columns = list(range(demand.size)), list(range(capacity.size))
+    chance.shuffle(rows)
+    chance.shuffle(columns)
+
+    def placed(rows, columns, cost):
+        """People by the names of both ends, most ways of the same length."""
+        place = csr_array((np.arange(1, open_to.nnz + 1), open_to.indices, open_to.indptr), open_to.shape)
+        other = csr_array(place[rows][:, columns])
+        other.sort_indices()
+        before = other.data - 1
+        names = [f"d{row}" for row in rows], [f"s{column}" for column in columns]
+        open_other = csr_array((np.ones(before.size), other.indices, other.indptr), other.shape)
+        flows = nearest_first(
+            *(demand[rows], capacity[columns], open_other, cost[before], lots(*names, open_other)),
+            limit=limit[before],
+        )
+        found = np.zeros(open_to.nnz, np.int64)
+        found[before] = flows
+        return found.tolist()
+
+    for ways in (cost, cost // 5, cost * 0):
+        kept = placed(range(demand.size), range(capacity.size), ways)
+        assert kept == placed(rows, columns, ways)
+
+
+def test_ways_that_are_as_short_are_decided_by_the_lots_of_both_ends():
+    # One place for two people as near: the lots are by the names, here as of their SHA-256 digests.
+    open_to = csr_array(np.array([[1], [1]]))
+    one = np.array([1, 1]), np.array([1]), open_to, np.array([7, 7])
+    drawn = lots(["food E05000001", "food E05000002"], ["pantry"], open_to)
+    assert drawn.tolist() == [2932019242, 2942379001]
+    assert nearest_first(*one, drawn).tolist() == [int(drawn[0] < drawn[1]), int(drawn[1] < drawn[0])]
+    # Nearer is nearer, whatever the lot.
+    for nearer in ([6, 7], [7, 6]):
+        flows = nearest_first(*one[:3], np.array(nearer), np.array([2**32 - 1, 0]))
+        assert flows.tolist() == [int(nearer[0] == 6), int(nearer[1] == 6)]
 
 
 def test_a_large_question_is_solved_in_a_process_of_its_own_with_the_same_answer():
@@ -160,7 +206,8 @@ def test_a_large_question_is_solved_in_a_process_of_its_own_with_the_same_answer
     open_to.eliminate_zeros()
     case = (chance.integers(0, 50, 30), chance.integers(0, 60, 20), open_to)
     cost = chance.integers(0, 9, open_to.nnz)
-    here, apart = nearest_first(*case, cost), nearest_first(*case, cost, largest_here=0)
+    lot = chance.integers(0, 2**32, open_to.nnz)
+    here, apart = nearest_first(*case, cost, lot), nearest_first(*case, cost, lot, largest_here=0)
     assert apart.tolist() == here.tolist()
     with pytest.raises(ArithmeticError):
-        nearest_first(*case, np.full(open_to.nnz, 2**62), largest_here=0)
+        nearest_first(*case, np.full(open_to.nnz, 2**62), lot, largest_here=0)

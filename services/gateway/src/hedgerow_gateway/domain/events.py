@@ -90,7 +90,8 @@ class Sight(NamedTuple):
         """The event as a CloudEvent, without amounts and contracts for who may not know of them."""
         data = event.data
         if data is not None:
-            # As the registry tells them: what a record costs is its own authority's to know, published or not.
+            # As the registry tells them: what a record costs is its own authority's to know, published
+            # or not.
             own = self._owns(data)
             data = data if own and self.money else without_money(data)
             data = data if own else without_unpublished(data)

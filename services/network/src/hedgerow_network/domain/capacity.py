@@ -10,7 +10,7 @@ from scipy.sparse import csr_array
 
 from hedgerow_network.domain.caveats import listed
 from hedgerow_network.domain.cover import Floats, Incidence, Ints, kept
-from hedgerow_network.domain.flow import UNLIMITED, Supplied, bottlenecks, nearest_first, supplied
+from hedgerow_network.domain.flow import UNLIMITED, Supplied, bottlenecks, lots, nearest_first, supplied
 from hedgerow_network.domain.gaps import Found, Inquiry, Told, of_cells
 from hedgerow_network.domain.least_cost import Longs
 from hedgerow_network.domain.locality import Assessment
@@ -50,7 +50,9 @@ class Room:
     @cached_property
     def flows(self) -> Longs:
         """(open_to.nnz,) who goes where, nearest first, as many served as can be."""
-        return nearest_first(self.demand, self.capacity, self.open_to, self.metres, limit=self.limit)
+        return nearest_first(
+            self.demand, self.capacity, self.open_to, self.metres, self.lots, limit=self.limit
+        )
 
     @cached_property
     def metres(self) -> Longs:
@@ -60,6 +62,20 @@ class Room:
         row = np.repeat(np.arange(self.cells.size), np.diff(self.open_to.indptr))
         area = self.of.areas[(self.cells % max(self.of.areas.size, 1))[row]]
         return _metres(self.of, self.services[self.open_to.indices], area)
+
+    @cached_property
+    def lots(self) -> Longs:
+        """(open_to.nnz,) what decides between ways that are as short: see `flow.lots`."""
+        needs, areas = np.divmod(self.cells, max(self.of.areas.size, 1))
+        codes = self.of.facts.hierarchy.codes
+        return lots(
+            [
+                f"{self.of.needs[need]} {codes[area]}"
+                for need, area in zip(needs.tolist(), self.of.areas[areas].tolist(), strict=True)
+            ],
+            [self.of.facts.directory.services[row].id for row in self.services.tolist()],
+            self.open_to,
+        )
 
     @cached_property
     def unmet(self) -> Longs:
@@ -76,7 +92,12 @@ class Room:
             )
             part = csr_array(self.open_to[rows])
             flows = nearest_first(
-                self.demand[rows], self.capacity, part, self.metres[entries], limit=self.limit[entries]
+                self.demand[rows],
+                self.capacity,
+                part,
+                self.metres[entries],
+                self.lots[entries],
+                limit=self.limit[entries],
             )
             bounds = np.concatenate([[0], np.cumsum(flows)])
             left[rows] = self.demand[rows] - (bounds[part.indptr[1:]] - bounds[part.indptr[:-1]])

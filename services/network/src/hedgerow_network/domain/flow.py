@@ -4,7 +4,9 @@ People with a need stand in *demands*, places in *supplies*; a stored entry of `
 may take people of a demand. Everything works on positions, in whole people.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from hashlib import sha256
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +15,7 @@ from scipy.sparse import csr_array
 from scipy.sparse.csgraph import connected_components, maximum_flow
 
 from hedgerow_network.domain.cover import Ints
-from hedgerow_network.domain.least_cost import LARGEST_HERE, Longs, least_cost_flow
+from hedgerow_network.domain.least_cost import LARGEST_HERE, Arcs, Longs, least_cost_flow
 
 UNLIMITED = np.iinfo(np.int64).max
 """The capacity of a supply that takes whoever comes, and the limit of a pair without one."""
@@ -165,6 +167,7 @@ def nearest_first(
     capacity: Longs,
     open_to: csr_array,
     cost: Longs,
+    lot: Longs,
     *,
     limit: Longs | None = None,
     largest_here: int = LARGEST_HERE,
@@ -173,9 +176,11 @@ def nearest_first(
 
     .. math:: \min \sum_{ij} k_{ij} x_{ij} \quad \text{over the largest flows of `supplied`}
 
-    Parameters as in `supplied` · cost (open_to.nnz,) of one person's way, whole numbers >= 0.
-    Returns (open_to.nnz,) people on each way. Of several that are as short, the same one each time. More ways
-    than largest_here are looked through in a process apart, which changes nothing in the answer.
+    Parameters as in `supplied` · cost (open_to.nnz,) of one person's way, whole numbers >= 0 · lot
+    (open_to.nnz,) see `lots`. Returns (open_to.nnz,) people on each way. Of several choices that are as short
+    it is the one in which the lots of all people's ways add up to least, whatever the order of demands and
+    supplies. More ways than largest_here are looked through in a process apart, which changes nothing in the
+    answer.
     """
     n, m = open_to.shape
     if not open_to.nnz:
@@ -184,15 +189,34 @@ def nearest_first(
     row = np.repeat(np.arange(n), np.diff(open_to.indptr))
     pair = wanted[row] if limit is None else np.minimum(wanted[row], limit)
     total = int(wanted.sum())
-    flows = least_cost_flow(
-        np.concatenate([np.zeros(n, np.int32), row + 1, np.arange(n + 1, n + m + 1)]).astype(np.int32),
-        np.concatenate([np.arange(1, n + 1), open_to.indices + (n + 1), np.full(m, n + m + 1)]).astype(
+    none_in, none_out = np.zeros(n, np.int64), np.zeros(m, np.int64)
+    arcs = Arcs(
+        tail=np.concatenate([np.zeros(n, np.int32), row + 1, np.arange(n + 1, n + m + 1)]).astype(np.int32),
+        head=np.concatenate([np.arange(1, n + 1), open_to.indices + (n + 1), np.full(m, n + m + 1)]).astype(
             np.int32
         ),
-        np.concatenate([wanted, pair, np.minimum(np.asarray(capacity, np.int64), total)]),
-        np.concatenate([np.zeros(n, np.int64), np.asarray(cost, np.int64), np.zeros(m, np.int64)]),
-        sink=n + m + 1,
-        total=total,
-        largest_here=largest_here,
+        capacity=np.concatenate([wanted, pair, np.minimum(np.asarray(capacity, np.int64), total)]),
+        cost=np.concatenate([none_in, np.asarray(cost, np.int64), none_out]),
+        lot=np.concatenate([none_in, np.asarray(lot, np.int64), none_out]),
     )
+    flows = least_cost_flow(arcs, sink=n + m + 1, total=total, largest_here=largest_here)
     return flows[n : n + pair.size]
+
+
+def lots(demands: Iterable[str], supplies: Iterable[str], open_to: csr_array) -> Longs:
+    """(open_to.nnz,) the lot of each way, from 0 to 2³² - 1: made of the names at its two ends alone.
+
+    Parameters: demands (n_demands,), supplies (n_supplies,) names that never change · open_to as in
+    `supplied`. The lot is the SHA-256 digest of both names' SHA-256 digests, its first four bytes.
+
+    >>> every_way = csr_array(np.ones((2, 1)))
+    >>> lots(["food E05000001", "food E05000002"], ["pantry"], every_way).tolist()
+    [2932019242, 2942379001]
+    """
+    ends = [[sha256(name.encode()).digest() for name in side] for side in (demands, supplies)]
+    row = np.repeat(np.arange(open_to.shape[0]), np.diff(open_to.indptr))
+    digests = (
+        sha256(ends[0][demand] + ends[1][supply]).digest()[:4]
+        for demand, supply in zip(row.tolist(), open_to.indices.tolist(), strict=True)
+    )
+    return np.frombuffer(b"".join(digests), ">u4").astype(np.int64)
