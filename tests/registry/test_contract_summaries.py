@@ -7,7 +7,7 @@ from hedgerow_registry.domain.contracts import Evidence, eligibility
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.registry.files import fill, send
+from tests.registry.files import fill, notes, send
 from tests.registry.releases import (
     ADVICE,
     COUNCIL,
@@ -15,6 +15,7 @@ from tests.registry.releases import (
     KITCHEN,
     award,
     gbp,
+    party,
     period,
     refs,
     release,
@@ -148,6 +149,9 @@ def test_programmes_are_told_by_authority_with_value_and_whether_they_started(re
     assert {row["value_gbp"] for row in registry.items("/v1/contracts/programmes")} == {None}
 
 
+MUTUALS = ("Carers' Mutual", "Nurses' Mutual", "Undated Mutual")
+
+
 @pytest.mark.parametrize(
     ("codes", "known", "eligible"),
     [
@@ -171,6 +175,66 @@ def test_a_mutual_is_not_eligible_for_more_than_five_years():
     for is_too_long, eligible in ((False, True), (None, True), (True, False)):
         answer = eligibility(["publicService"], known, at=date(2025, 1, 1), is_too_long=is_too_long)
         assert answer.eligible is eligible
+
+
+@pytest.mark.parametrize(
+    ("sector", "stated", "eligible"),
+    [
+        ("social enterprise", Evidence(None), None),
+        ("social enterprise", Evidence(True, "rules", date(2024, 1, 1)), True),
+        ("social enterprise", Evidence(True, "rules", date(2025, 6, 1)), None),
+        ("charity", Evidence(True, "rules", date(2024, 1, 1)), True),
+        ("mutual", Evidence(False, "rules", date(2024, 1, 1)), False),
+        ("mutual", Evidence(True, "rules", date(2025, 6, 1)), None),
+    ],
+)
+def test_what_is_stated_of_a_mutual_with_evidence_goes_before_its_sector(sector, stated, eligible):
+    known = known_of(Body("Carers' Mutual", sector=sector, public_service_mutual=stated))
+    answer = eligibility(["publicService"], known, at=date(2025, 1, 1), is_too_long=False)
+    assert answer.eligible is eligible
+
+
+def test_a_mutual_is_judged_on_the_evidence_of_the_day_of_the_award(registry):
+    fill(registry)
+    made = send(
+        registry,
+        "organisations",
+        """
+        id,name,sector,public_service_mutual,public_service_mutual_evidence,public_service_mutual_on
+        m1,Carers' Mutual,social enterprise,yes,Rules registered,2024-12-01
+        m2,Nurses' Mutual,social enterprise,yes,Rules registered,2025-03-01
+        m3,Undated Mutual,social enterprise,yes,Rules registered,
+        """,
+    )
+    noted = "left out: a status needs its evidence (in words or as an address) and the day of it"
+    assert notes(registry, made) == [(4, "public_service_mutual", noted)]
+    parties = [party(f"m{n}", name, "supplier") for n, name in enumerate(MUTUALS, start=1)]
+    send_releases(
+        registry,
+        release(
+            parties=[COUNCIL, *parties],
+            tender=tender(otherRequirements={"reservedParticipation": ["publicService"]}),
+            awards=[award(suppliers=refs(*parties))],
+        ),
+        source="default",
+    )
+    rows = {row["supplier"]: row for row in registry.items("/v1/contracts/reserved")}
+    assert {name: row["eligible"] for name, row in rows.items()} == dict(
+        zip(MUTUALS, (True, None, None), strict=True)
+    )
+    assert "(Rules registered, 2024-12-01)" in rows["Carers' Mutual"]["reasons"][0]
+    assert "later than the award of 2025-02-01" in rows["Nurses' Mutual"]["reasons"][0]
+    held = registry.items("/v1/organisations", params={"text": "Undated Mutual"})[0]
+    url = f"/v1/organisations/{held['id']}"
+    read = registry.get(url)
+    body = {"name": held["name"], "sector": held["sector"], "public_service_mutual": True}
+    tag = {"if-match": read.headers["etag"]}
+    assert registry.put(url, json=body, headers=tag).status_code == 422
+    body |= {"public_service_mutual_evidence": "Rules", "public_service_mutual_on": "2025-01-31"}
+    assert registry.put(url, json=body, headers=tag).status_code == 200
+    assert registry.get(url).json()["public_service_mutual_on"] == "2025-01-31"
+    rows = {row["supplier"]: row["eligible"] for row in registry.items("/v1/contracts/reserved")}
+    assert rows["Undated Mutual"] is True
 
 
 def test_leverage_is_unknown_without_own_money_and_none_of_nothing():

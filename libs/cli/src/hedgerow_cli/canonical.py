@@ -57,7 +57,8 @@ TABLES: dict[str, CanonicalKind] = {
         optional=_words(
             "identifiers sector legal_form size status url email description owner_ids aliases "
             "head_office_area_code user_led user_led_evidence user_led_on "
-            "supported_business supported_business_evidence supported_business_on"
+            "supported_business supported_business_evidence supported_business_on "
+            "public_service_mutual public_service_mutual_evidence public_service_mutual_on"
         ),
     ),
     "ownership": CanonicalKind(

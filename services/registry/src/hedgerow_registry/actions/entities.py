@@ -25,6 +25,7 @@ ORGANISATIONS = Entity(
         "legal_form_code": lambda record: legal_form_code(record["legal_form"]),
         "size_band": lambda record: size_band(record["size"]),
     },
+    later=("public_service_mutual", "public_service_mutual_evidence", "public_service_mutual_on"),
 )
 # What changes of these is told as a change of the organisations concerned.
 INTERESTS = Entity(

@@ -48,6 +48,8 @@ class Entity:
     owned: whether only the source that brought a record may write it; reference data are shared.
     told_by: the id under which others are told of a record's change, where that is not its own.
     told: whether the change feed tells of a record by itself; if not, it is told by what follows from it.
+    later: columns that came after records were kept: while empty they are no part of the digest, so that what
+    was sent before they came is still the same.
     """
 
     def __init__(
@@ -62,6 +64,7 @@ class Entity:
         told_by: Callable[[Session, Sequence[str]], Mapping[str, str]] | None = None,
         derived: Mapping[str, Callable[[Fields], Any]] | None = None,
         told: bool = True,
+        later: Iterable[str] = (),
     ) -> None:
         self.type = type
         self.table = table
@@ -72,6 +75,7 @@ class Entity:
         self.told_by = told_by
         self.derived = dict(derived or {})
         self.told = told
+        self._later = frozenset(later)
         columns = [
             column
             for column in table.__table__.columns
@@ -127,6 +131,11 @@ class Entity:
             made[part.field] = sorted({_plain(item) for item in record.get(part.field) or ()})
         return made
 
+    def digest(self, normal: Fields) -> str | None:
+        """See `digest`."""
+        empty = {name for name in self._later if normal[name] is None}
+        return digest({name: value for name, value in normal.items() if name not in empty})
+
     def misfit(self, normal: Fields) -> Written | None:
         """Why the database could not keep a record, if so."""
         for name, longest in self._longest.items():
@@ -179,7 +188,7 @@ class Prepared(NamedTuple):
 
 def prepare(entity: Entity, record: Fields) -> Prepared:
     fields = entity.normal(record)
-    return Prepared(fields, digest(fields))
+    return Prepared(fields, entity.digest(fields))
 
 
 def write(session: Session, entity: Entity, records: Iterable[Fields], by: Provenance) -> list[Written]:

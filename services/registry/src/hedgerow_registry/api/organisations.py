@@ -84,6 +84,11 @@ class OrganisationBody(Body):
     supported_business: bool | None = None
     supported_business_evidence: LongText | None = None
     supported_business_on: date | None = None
+    public_service_mutual: bool | None = Field(
+        default=None, description="As in section 33 of the Procurement Act 2023; with evidence and its day"
+    )
+    public_service_mutual_evidence: LongText | None = None
+    public_service_mutual_on: date | None = None
 
     @field_validator("head_office_area_code")
     @classmethod
@@ -92,10 +97,9 @@ class OrganisationBody(Body):
 
     @model_validator(mode="after")
     def _with_evidence(self) -> "OrganisationBody":
-        terms.evidenced(self.user_led, self.user_led_evidence or None, self.user_led_on)
-        terms.evidenced(
-            self.supported_business, self.supported_business_evidence or None, self.supported_business_on
-        )
+        for status in ("user_led", "supported_business", "public_service_mutual"):
+            evidence = getattr(self, f"{status}_evidence") or None
+            terms.evidenced(getattr(self, status), evidence, getattr(self, f"{status}_on"))
         return self
 
     @field_validator("identifiers")
@@ -129,6 +133,9 @@ class OrganisationItem(View):
     supported_business: bool | None
     supported_business_evidence: str | None
     supported_business_on: date | None
+    public_service_mutual: bool | None
+    public_service_mutual_evidence: str | None
+    public_service_mutual_on: date | None
     status: str
     url: str | None
     email: str | None

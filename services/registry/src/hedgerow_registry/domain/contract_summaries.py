@@ -18,7 +18,8 @@ UNKNOWN: Final = "unknown"
 class Body:
     """What is known of an organisation where contracts are counted by it.
 
-    schemes: of its identifiers · user_led, supported_business: each with its evidence and its day
+    schemes: of its identifiers · user_led, supported_business, public_service_mutual: each with its evidence
+    and its day
     """
 
     name: str
@@ -27,6 +28,7 @@ class Body:
     schemes: tuple[str, ...] = ()
     user_led: Evidence = field(default_factory=lambda: Evidence(None))
     supported_business: Evidence = field(default_factory=lambda: Evidence(None))
+    public_service_mutual: Evidence = field(default_factory=lambda: Evidence(None))
 
 
 class BidCount(NamedTuple):
@@ -143,11 +145,16 @@ def known_of(body: Body) -> dict[str, Evidence]:
         "charity": Evidence(True, f"it stands in a register of charities ({charity})")
         if charity
         else Evidence(None if body.sector is None else body.sector == "charity", sector),
-        "public_service_mutual": Evidence(
-            None if body.sector in (None, "mutual", "social enterprise") else False, sector
-        )
-        if body.sector != "mutual"
-        else Evidence(True, sector),
+        "public_service_mutual": _as_mutual(body, sector),
         "third_sector": Evidence(third, sector if body.sector else "its registers"),
         "small": Evidence(is_sme(body.size_band), f"its size is {body.size_band}"),
     }
+
+
+def _as_mutual(body: Body, sector: str) -> Evidence:
+    """What is stated with evidence, else what the sector tells; of a social enterprise that is nothing."""
+    if body.public_service_mutual.status is not None:
+        return body.public_service_mutual
+    if body.sector == "mutual":
+        return Evidence(True, sector)
+    return Evidence(None if body.sector in (None, "social enterprise") else False, sector)

@@ -45,6 +45,9 @@ OPTIONAL = (
     "supported_business",
     "supported_business_evidence",
     "supported_business_on",
+    "public_service_mutual",
+    "public_service_mutual_evidence",
+    "public_service_mutual_on",
 )
 
 
@@ -57,7 +60,7 @@ def identifiers_of(row: Row, column: str) -> list[identifiers.Identifier]:
 
 
 def _status(row: Row, name: str) -> dict[str, Any]:
-    """Whether an organisation is user-led or a supported business; left out without evidence and its day."""
+    """Whether an organisation has a status, such as user-led; left out without evidence and its day."""
     said = row.read_maybe(name, directory.yes_or_no)
     evidence, on = row.maybe(f"{name}_evidence"), row.read_maybe(f"{name}_on", words.day)
     try:
@@ -95,6 +98,7 @@ def _organisation(row: Row, source: str) -> dict[str, Any]:
         "head_office_area_code": row.read_maybe("head_office_area_code", gss.area_code),
         **_status(row, "user_led"),
         **_status(row, "supported_business"),
+        **_status(row, "public_service_mutual"),
     }
 
 

@@ -30,6 +30,7 @@ _SAID = (
     "size_band",
     *("user_led", "user_led_evidence", "user_led_on"),
     *("supported_business", "supported_business_evidence", "supported_business_on"),
+    *("public_service_mutual", "public_service_mutual_evidence", "public_service_mutual_on"),
 )
 
 
@@ -67,6 +68,7 @@ def bodies(session: Session, ids: Iterable[str]) -> dict[str, Body]:
                 tuple(sorted({scheme for scheme, _ in known.get(id, [])})),
                 _evidence(said, "user_led"),
                 _evidence(said, "supported_business"),
+                _evidence(said, "public_service_mutual"),
             )
     return found
 
