@@ -70,6 +70,26 @@ def taken(registry: Client) -> dict[str, int]:
     return accepted
 
 
+def test_a_cohort_is_asked_for_by_the_circumstances_of_a_flat_file(taken, borough, registry, network):
+    leavers = (
+        "id,name,needs,area_codes,circumstances\nmoving,Moving on,hedgerow:food,E06999001,Care leavers\n"
+    )
+    sent = registry.post("/v1/imports/services", content=leavers, headers={"Content-Type": "text/csv"})
+    assert sent.json()["counts"]["accepted"] == 1, sent.text
+    while borough.step():
+        pass
+    uncovered = {"need": "food", "kind": "uncovered", "at": "2026-11-22"}
+    with network() as client:
+        gaps = {
+            cohort: {
+                gap["area_name"] for gap in client.items(f"{AT}/gaps", params=uncovered | {"cohort": cohort})
+            }
+            for cohort in ("care-leavers", "refugees")
+        }
+    assert gaps["care-leavers"] == set()
+    assert gaps["refugees"] == {"Eastness", "Sallow Fen", "Thornwold", "Upper Kelder"}
+
+
 @pytest.fixture
 def borough(registry: Client, database, tmp_path) -> Follower:
     """A follower of the registry that has read nothing yet."""

@@ -1,4 +1,5 @@
 import pytest
+from hedgerow_registry.actions import entities, records
 from hedgerow_registry.domain.ids import record_id
 
 from tests.registry.files import (
@@ -102,6 +103,55 @@ def test_one_row_makes_a_service_and_its_site(placed: Client) -> None:
     (site,) = placed.items("/v1/sites", params={"service": youth["id"]})
     assert (site["name"], site["postcode"], site["area_code"]) == ("Pier", "PE99 1AB", "E05999002")
     assert counts(send(placed, "services", SERVICES)) == (0, 0, 3, 0)
+
+
+def test_a_flat_row_says_for_whom_a_service_is(placed: Client) -> None:
+    file = """
+        id,name,minimum_age,circumstances
+        1,Moving on,16,Care leavers; Young carers ;Care leavers
+        2,Lunch,,
+        """
+    assert counts(send(placed, "services", file)) == (2, 0, 0, 0)
+    assert counts(send(placed, "services", file)) == (0, 0, 2, 0)
+    moving, lunch = (record_id("default", "service", number) for number in "12")
+    both = ["Care leavers", "Young carers"]
+    told = {e["subject"]: e["data"]["circumstances"] for e in changes(placed, types="service")}
+    assert told == {moving: both, lunch: []}
+    read = placed.get(f"/v1/services/{moving}")
+    assert read.json()["circumstances"] == both
+    body = {"name": "Moving out", "minimum_age": 16}
+    tag = {"if-match": read.headers["etag"]}
+    assert placed.put(f"/v1/services/{moving}", json=body, headers=tag).json()["circumstances"] == both
+    # The open feed tells them as HSDS does, and they come back as they went.
+    whole = placed.get(f"/hsds/services/{moving}").json()
+    terms = {
+        one["taxonomy_term"]["name"]: one["taxonomy_term"]["id"]
+        for one in whole["attributes"]
+        if one["link_type"] == "eligibility"
+    }
+    assert sorted(terms) == both
+    for term in terms.values():
+        found = placed.get("/hsds/services", params={"taxonomy_term_id": term}).json()["contents"]
+        assert [one["id"] for one in found] == [moving]
+    read = placed.get(f"/v1/services/{moving}")
+    assert (
+        placed.delete(f"/v1/services/{moving}", headers={"if-match": read.headers["etag"]}).status_code == 204
+    )
+    answer = placed.post("/v1/imports/hsds", json=[whole])
+    assert answer.json()["counts"]["accepted"] == 1, answer.text
+    again = [e["data"] for e in changes(placed, types="service") if e["subject"] == moving][-1]
+    assert again["circumstances"] == both
+    kept = placed.get(f"/hsds/services/{moving}").json()
+    assert kept["attributes"] == whole["attributes"]
+
+
+def test_a_column_that_came_later_changes_no_digest_while_it_is_empty() -> None:
+    before = entities.SERVICES.normal({"id": "1", "name": "Lunch"})
+    del before["circumstances"]
+    without = records.prepare(entities.SERVICES, {"id": "1", "name": "Lunch"})
+    assert without.digest == records.digest(before)
+    said = records.prepare(entities.SERVICES, {"id": "1", "name": "Lunch", "circumstances": ["Carers"]})
+    assert said.digest != without.digest
 
 
 def test_a_row_makes_its_organisation_once_and_finds_it_by_name_ever_after(placed: Client) -> None:

@@ -81,7 +81,7 @@ TABLES: dict[str, CanonicalKind] = {
         _words("id name"),
         optional=_words(
             "organisation_id organisation_name organisation_identifiers needs area_codes status description "
-            "url email phone minimum_age maximum_age capacity valid_from valid_to assured_on "
+            "url email phone minimum_age maximum_age circumstances capacity valid_from valid_to assured_on "
             "site_id site_name address postcode site_area_code lon lat"
         ),
         code="site_area_code",

@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 from hedgerow_registry.actions import indexing
 from hedgerow_registry.domain.hsds.places import beside_sites
 from hedgerow_registry.domain.hsds.reading import terms_named
+from hedgerow_registry.domain.hsds.serving import circumstance_attributes
 from hedgerow_registry.domain.openings import openings
 from hedgerow_registry.store import merges
 from hedgerow_registry.store.directory import known_organisations, own_parts
@@ -110,6 +111,8 @@ def _store(session: Session, services: Mapping[str, Fields | None]) -> None:
         document = None if service is None else service["document"]
         if document is not None:
             _add_rows(rows, id, document)
+        elif service is not None:
+            _add_terms(rows, id, circumstance_attributes(id, service["circumstances"] or ()))
     for table, key in _KEYS.items():
         upsert(session, table, rows[table], key=key)
 
@@ -120,11 +123,16 @@ def _add_rows(rows: Mapping[Any, list[dict[str, Any]]], service_id: str, documen
     rows[ServiceOpening] += [
         {**own, "number": number, **opening._asdict()} for number, opening in enumerate(openings(document))
     ]
-    rows[ServiceTerm] += [
-        {**own, "term_id": term, "taxonomy_key": key} for term, key in terms_named(document)
-    ]
+    _add_terms(rows, service_id, document.get("attributes", ()))
     rows[PlacePostcode] += [{**own, "place_id": place, "postcode": code} for place, code in postcodes]
     rows[OtherPlace] += [{**own, "id": place} for place in places]
+
+
+def _add_terms(rows: Mapping[Any, list[dict[str, Any]]], service_id: str, attributes: Sequence[Any]) -> None:
+    rows[ServiceTerm] += [
+        {"service_id": service_id, "term_id": term, "taxonomy_key": key}
+        for term, key in terms_named({"attributes": attributes})
+    ]
 
 
 def _tell_owned(

@@ -56,7 +56,8 @@ def put_service(
     if document is not None:
         # The nested record keeps what the flat one does not speak of.
         document = {**document, **{name: fields.get(name) for name in _MIRRORED}}
-    whole = {**fields, "document": document}
+    circumstances = None if claimed.held is None else claimed.held.circumstances
+    whole = {**fields, "document": document, "circumstances": circumstances}
     named = None if claimed.held is None else claimed.held.organisation_id
     if named is not None and merges.answering(session, named) == organisation:
         # Written back as it was read, it stays with the organisation its source named, merged or not.

@@ -71,6 +71,7 @@ SERVICES = Entity(
     owned=True,
     change_id=lambda record: str(record["id"]),
     derived={"name_key": lambda record: name_key(record["name"])},
+    later=("circumstances",),
 )
 SITES = Entity("site", tables.Site, key=["id"], owned=True, change_id=lambda record: str(record["id"]))
 PROCESSES = Entity(

@@ -128,6 +128,11 @@ class ServiceItem(View):
 class ServiceView(ServiceItem):
     """A service with its whole nested HSDS 3.1 record, where one was sent."""
 
+    circumstances: list[str] | None = Field(
+        default=None,
+        description="Of whom it is for, as a flat file says them: any one is enough. Kept by a write to the "
+        "service; of a nested record see its attributes of the link type `eligibility`",
+    )
     document: dict[str, Any] | None
 
 

@@ -308,10 +308,11 @@ def _on_the_clock(minutes: int | None) -> str | None:
 
 def _circumstances(session: Session, ids: Sequence[str]) -> dict[str, list[str]]:
     attributes = Service.document["attributes"].label("attributes")
+    columns = (Service.id, Service.circumstances, attributes)
     return {
-        row.id: found
-        for row in _rows(session, (Service.id, attributes), Service.id, ids)
-        if row.attributes and (found := eligibility.circumstances(row.attributes))
+        row.id: row.circumstances or eligibility.circumstances(row.attributes or ())
+        for row in _rows(session, columns, Service.id, ids)
+        if row.circumstances or row.attributes
     }
 
 

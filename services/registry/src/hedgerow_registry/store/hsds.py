@@ -415,6 +415,7 @@ def whole_services(session: Session, ids: Sequence[str]) -> list[dict[str, Any]]
             sites=places.get(id, ()),
             terms=known_terms,
             area_names=names,
+            circumstances=row.circumstances or (),
             modified=modified[id],
         )
         made.append(whole_service(held, row.document, around))

@@ -87,7 +87,10 @@ class OrganisationOwner(Base):
 
 
 class Service(Provenance, Base):
-    """What a provider offers. `document` is the whole nested HSDS 3.1 record where one was sent."""
+    """What a provider offers. `document` is the whole nested HSDS 3.1 record where one was sent.
+
+    circumstances: of whom it is for, as a flat file says them; of a nested record its document tells them.
+    """
 
     __tablename__ = "services"
     __table_args__ = (
@@ -120,6 +123,7 @@ class Service(Provenance, Base):
     valid_from: Mapped[date | None] = mapped_column(Date)
     valid_to: Mapped[date | None] = mapped_column(Date)
     assured_on: Mapped[date | None] = mapped_column(Date)
+    circumstances: Mapped[list[str] | None] = mapped_column(db.Json)
     document: Mapped[dict[str, Any] | None] = mapped_column(db.Json)
 
 

@@ -21,6 +21,8 @@ Document = Mapping[str, Any]
 
 # Under this name the ids of things that have none in the registry are made; each is made of what it means.
 _MAKER: Final = "hedgerow"
+# The taxonomy of circumstances that a flat file says.
+CIRCUMSTANCES: Final = "circumstances"
 
 
 @dataclass(frozen=True)
@@ -48,13 +50,15 @@ class Provider:
 class Surroundings:
     """What the registry holds beside a service itself.
 
-    terms: need id → need · area_names: code → name · modified: when any of it last changed, RFC 3339.
+    terms: need id → need · area_names: code → name · circumstances: of whom it is for, where no record tells
+    them · modified: when any of it last changed, RFC 3339.
     """
 
     provider: Provider | None = None
     sites: Sequence[Site] = ()
     terms: Mapping[str, Term] = field(default_factory=dict)
     area_names: Mapping[str, str] = field(default_factory=dict)
+    circumstances: Sequence[str] = ()
     modified: str = ""
 
 
@@ -129,7 +133,10 @@ def whole_service(held: Service, document: Document | None, around: Surroundings
         own = embedded if embedded and embedded["id"] == around.provider.held.id else None
         made["organization_id"] = around.provider.held.id
         made["organization"] = whole_organisation(around.provider, own)
-    made["attributes"] = _attributes(held, made.get("attributes", ()), around.terms)
+    made["attributes"] = [
+        *_attributes(held, made.get("attributes", ()), around.terms),
+        *circumstance_attributes(held.id, around.circumstances),
+    ]
     _set_areas(made, held, before, around.area_names)
     _set_validity(made, held, before)
     _set_capacity(made, held, before, around.modified)
@@ -231,6 +238,29 @@ def _attributes(
         if need not in named:
             attribute = {"id": made_id("attribute", held.id, need), "link_id": held.id}
             made.append(_named({**attribute, "link_entity": "service"}, _term(need, terms)))
+    return made
+
+
+def circumstance_attributes(service_id: str, circumstances: Iterable[str]) -> list[dict[str, Any]]:
+    """The circumstances of whom a service is for as attributes of it: terms that it links as eligibility.
+
+    >>> made = circumstance_attributes("s", ["Care leavers"])
+    >>> made[0]["link_type"], made[0]["taxonomy_term"]["name"]
+    ('eligibility', 'Care leavers')
+    """
+    made = []
+    for said in circumstances:
+        term = term_record(Term(f"{CIRCUMSTANCES}:{said}", CIRCUMSTANCES, said, said))
+        made.append(
+            {
+                "id": made_id("attribute", service_id, "eligibility", said),
+                "link_id": service_id,
+                "link_entity": "service",
+                "link_type": "eligibility",
+                "taxonomy_term_id": term["id"],
+                "taxonomy_term": term,
+            }
+        )
     return made
 
 
