@@ -1,22 +1,33 @@
-import os
 from collections.abc import Iterator
 
 import pytest
 
-from tests.support import postgres
-from tests.support.databases import DIALECTS, databases
-from tests.support.platform import Platform, platform
+from tests.support.deployment import DEPLOYMENTS, deployed
+from tests.support.platform import Platform
 
-APPS = ("registry", "network", "outcomes", "gateway")
+# On two of each app all journeys run with the slow tests, these every time: what was written through one
+# gateway is read through the other, of networks with their definitions and versions, of money.
+DOUBLED_EVERY_TIME = ("test_freshness", "test_delivery_networks", "test_paying_for_results")
 
 
-@pytest.fixture(scope="module", params=DIALECTS)
-def empty_platform(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Platform]:
-    """A platform without data, on SQLite and on PostgreSQL; a module's tests share it."""
-    folder = tmp_path_factory.mktemp("platform")
-    with databases(request.param, folder, os.environ[postgres.SERVER]) as made:
-        urls = {} if request.param == "sqlite" else {app: made.empty() for app in APPS}
-        with platform(folder / "var", "--empty", databases=urls) as started:
-            yield started
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "deployed_as" in metafunc.fixturenames:
+        every_time = metafunc.module.__name__.rpartition(".")[2] in DOUBLED_EVERY_TIME
+        ways = [
+            pytest.param(way, marks=pytest.mark.slow) if way == "doubled" and not every_time else way
+            for way in DEPLOYMENTS
+        ]
+        metafunc.parametrize("deployed_as", ways, indirect=True, scope="module")
+
+
+@pytest.fixture(scope="module")
+def deployed_as(request: pytest.FixtureRequest) -> str:
+    """How the platform runs: one of `DEPLOYMENTS`."""
+    return str(request.param)
+
+
+@pytest.fixture(scope="module")
+def empty_platform(deployed_as: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
+    """A platform without data, in each way it may run; a module's tests share it."""
+    with deployed(deployed_as, tmp_path_factory.mktemp("platform")) as started:
+        yield started

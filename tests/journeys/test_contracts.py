@@ -2,7 +2,6 @@
 
 from uuid import UUID
 
-import httpx
 import orjson
 import pytest
 
@@ -133,7 +132,7 @@ def test_the_pipeline_per_need_and_area_with_dates_shows_suppliers_only_what_is_
     seen = bay.items("/v1/pipeline", need="bay:respite", area="E05997001")
     assert {one["title"] for one in seen} == {"Respite from 2028", "Not yet decided"}
     assert seen[0]["value"] == gbp(900_000)
-    with httpx.Client(base_url=bay.url) as stranger:
+    with bay.caller() as stranger:
         shown = stranger.get("/v1/pipeline", params={"need": "bay:respite"}).json()["items"]
         assert [one["title"] for one in shown] == ["Respite from 2028"]
         assert (shown[0]["notice_on"], shown[0]["start"]) == ("2027-06-01", "2028-04-01")

@@ -1,16 +1,15 @@
 """A directory's live feed, registered and pulled through the gateway."""
 
-import os
 import time
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
-from unittest.mock import patch
 
 import pytest
 
 from tests.registry.publisher import Directory, Publisher
-from tests.support.platform import Platform, platform
+from tests.support.deployment import deployed
+from tests.support.platform import Platform
 
 
 @pytest.fixture
@@ -20,12 +19,10 @@ def publisher() -> Iterator[Publisher]:
 
 
 @pytest.fixture
-def allowing(publisher: Publisher, tmp_path: Path) -> Iterator[Platform]:
+def allowing(deployed_as: str, publisher: Publisher, tmp_path: Path) -> Iterator[Platform]:
     """A platform whose operator allows the publisher of the test, by host and port."""
-    with (
-        patch.dict(os.environ, {"HEDGEROW_REGISTRY_ALLOWED_HOSTS": publisher.host}),
-        platform(tmp_path / "var", "--empty") as started,
-    ):
+    named = {"HEDGEROW_REGISTRY_ALLOWED_HOSTS": publisher.host}
+    with deployed(deployed_as, tmp_path, environment=named) as started:
         yield started
 
 

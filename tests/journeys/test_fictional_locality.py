@@ -9,6 +9,7 @@ import time
 import pytest
 from scipy.optimize import linprog
 
+from tests.support import deployment
 from tests.support.platform import platform
 
 AUTHORITY = "E06999001"
@@ -16,16 +17,20 @@ AUTHORITY = "E06999001"
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    return tmp_path_factory.mktemp("fictional") / "var"
+    return tmp_path_factory.mktemp("fictional")
 
 
-@pytest.fixture(scope="module")
-def keldermouth(folder):
-    with platform(folder) as started:
-        started.wait_until_loaded()
+@pytest.fixture(scope="module", params=deployment.KELDERMOUTH)
+def keldermouth(request, folder):
+    with deployment.keldermouth(request.param, folder) as started:
         yield started
 
 
+# What `hedgerow up` says and does itself.
+of_the_command = pytest.mark.parametrize("keldermouth", ["up"], indirect=True)
+
+
+@of_the_command
 def test_the_first_start_shows_gaps_overlaps_fragility_and_kpis(keldermouth):
     said = keldermouth.said()
     for words in ("Gaps", "Overlaps", "Fragility", "KPIs", "Harbourlight Trust", "Steps into Work", "/docs"):
@@ -142,6 +147,7 @@ def test_a_family_hub_that_runs_out_is_a_gap_to_come(keldermouth):
     assert "Southbank Family Hub" in southbank["evidence"]["says"]
 
 
+@of_the_command
 def test_the_network_app_killed_in_the_middle_resumes_without_loss(keldermouth):
     before = keldermouth.items(f"/v1/localities/{AUTHORITY}/gaps", limit=1000)
     rows = "id,name,organisation_name,needs,area_codes\n" + "".join(
@@ -234,11 +240,12 @@ def test_a_bad_file_is_a_clear_problem_or_a_receipt(keldermouth, kind, body, hea
         assert answer.json()["counts"] == {"accepted": 0, "changed": 0, "unchanged": 0, "quarantined": 1}
 
 
+@of_the_command
 def test_the_second_start_is_ready_within_15_seconds_and_loads_nothing_again(keldermouth, folder):
     keldermouth.process.send_signal(signal.SIGINT)
     assert keldermouth.process.wait(30) == 0
     started = time.monotonic()
-    with platform(folder) as again:
+    with platform(folder / "var") as again:
         assert time.monotonic() - started <= 15
         again.wait_until_loaded()
         assert "First start" not in again.said()

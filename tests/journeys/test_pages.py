@@ -15,8 +15,9 @@ import openpyxl
 import polars
 import pytest
 
+from tests.support import deployment
 from tests.support.pages import Shell, follow, shell
-from tests.support.platform import ROOT, Platform, free_port, platform
+from tests.support.platform import ROOT, Platform, free_port
 
 STAND_INS = str(ROOT / "tests" / "support" / "commands")
 TUTORIAL = ROOT / "docs" / "tutorials" / "integrate.md"
@@ -24,11 +25,13 @@ TOOLS = ROOT / "docs" / "how-to" / "open-in-your-tools.md"
 PORT = free_port()
 
 
-@pytest.fixture(scope="module")
-def keldermouth(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
+@pytest.fixture(scope="module", params=deployment.KELDERMOUTH)
+def keldermouth(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Platform]:
     named = {"HEDGEROW_GATEWAY_WEBHOOK_HOSTS": f"127.0.0.1:{PORT}"}
-    with platform(tmp_path_factory.mktemp("keldermouth") / "var", environment=named) as started:
-        started.wait_until_loaded()
+    folder = tmp_path_factory.mktemp("keldermouth")
+    with deployment.keldermouth(request.param, folder, environment=named) as started:
         yield started
 
 
@@ -154,6 +157,7 @@ def test_every_format_tells_the_same_figures(keldermouth: Platform) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("keldermouth", ["up"], indirect=True)
 def test_ten_thousand_random_filters_tell_the_same_figures(
     keldermouth: Platform, capsys: pytest.CaptureFixture[str]
 ) -> None:

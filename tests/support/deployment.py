@@ -13,13 +13,20 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import pytest
 import yaml
 from sqlalchemy import make_url
 
-from tests.support.platform import ROOT, free_port
+from tests.support import postgres
+from tests.support.databases import DIALECTS, databases
+from tests.support.platform import ROOT, Platform, free_port, platform
 
 COMPOSE = ROOT / "deploy" / "compose.yaml"
 APPS = ("registry", "network", "outcomes", "gateway")
+# How a platform may run: `hedgerow up` on either kind of database, or two of each app as composed.
+DEPLOYMENTS = (*DIALECTS, "doubled")
+# By `hedgerow up`, whose first start loads it, or loaded into two of each app.
+KELDERMOUTH = ("up", pytest.param("doubled", marks=pytest.mark.slow))
 # Where the containers have their volumes (this one, and one whose name goes on), put below a folder here.
 VOLUME = "/var/lib/hedgerow"
 
@@ -32,8 +39,9 @@ def compose() -> dict[str, Any]:
 class Deployment:
     """All replicas of all apps on one PostgreSQL, started as the composition says."""
 
-    def __init__(self, folder: Path, server: str) -> None:
+    def __init__(self, folder: Path, server: str, environment: Mapping[str, str]) -> None:
         self._folder = folder
+        self._added = environment
         self._server = make_url(server)
         self._services: Mapping[str, Any] = compose()["services"]
         self._secrets = folder / "secrets"
@@ -50,6 +58,10 @@ class Deployment:
     def headers(self) -> dict[str, str]:
         """What an administrator sends."""
         return {"Authorization": f"Bearer {(self._volume / 'admin.key').read_text().strip()}"}
+
+    def platform(self) -> Platform:
+        """The same as a platform to call, all gateways in turn."""
+        return Platform(self.gateways(), self._volume)
 
     def up(self) -> None:
         """Secrets, databases, steps, apps: in the order the composition asks for."""
@@ -98,7 +110,7 @@ class Deployment:
                 process.kill()
             process.wait(10)
 
-    def wait_until_ready(self, app: str, replica: int, seconds: float = 90) -> None:
+    def wait_until_ready(self, app: str, replica: int, seconds: float = 300) -> None:
         address = f"http://127.0.0.1:{self.ports[app][replica]}/readyz"
         said = "nothing"
         ends = time.monotonic() + seconds
@@ -149,6 +161,7 @@ class Deployment:
             **{name: value for name, value in os.environ.items() if name.endswith("_PER_MINUTE")},
             **({"HEDGEROW_REGISTRY_REPLICA": f"registry-{replica}"} if app == "registry" else {}),
             **said,
+            **self._added,
         }
 
     def _mounted(self, name: str, service: Mapping[str, Any]) -> Path:
@@ -202,10 +215,51 @@ def _with_psql() -> str:
 
 
 @contextmanager
-def deployment(folder: Path, server: str) -> Iterator[Deployment]:
-    made = Deployment(folder, server)
+def deployment(
+    folder: Path, server: str, environment: Mapping[str, str] | None = None
+) -> Iterator[Deployment]:
+    """The composition on a server that has none yet; environment: what its operator adds, for every app."""
+    made = Deployment(folder, server, environment or {})
     try:
         made.up()
         yield made
     finally:
         made.down()
+
+
+@contextmanager
+def deployed(how: str, folder: Path, *, environment: Mapping[str, str] | None = None) -> Iterator[Platform]:
+    """A platform without data, run in one of the ways of `DEPLOYMENTS`."""
+    added = environment or {}
+    if how == "doubled":
+        # A server of its own: roles belong to a whole server.
+        server, _, stop = postgres.from_wheel()
+        try:
+            with deployment(folder, server, added) as made:
+                called = made.platform()
+                yield called
+                called.client.close()
+        finally:
+            stop()
+        return
+    with databases(how, folder, os.environ[postgres.SERVER]) as made_databases:
+        urls = {} if how == "sqlite" else {app: made_databases.empty() for app in APPS}
+        with platform(folder / "var", "--empty", databases=urls, environment=added) as started:
+            yield started
+
+
+@contextmanager
+def keldermouth(
+    how: str, folder: Path, *, environment: Mapping[str, str] | None = None
+) -> Iterator[Platform]:
+    """The fictional locality in one of the ways of `KELDERMOUTH`; `up` keeps it in `folder / "var"`."""
+    if how == "doubled":
+        with deployed("doubled", folder, environment=environment) as started:
+            done = started.command("load", str(ROOT / "examples" / "keldermouth" / "manifest.toml"))
+            assert done.returncode == 0, done.stdout + done.stderr
+            started.wait_for_network()
+            yield started
+        return
+    with platform(folder / "var", environment=environment) as local:
+        local.wait_until_loaded()
+        yield local

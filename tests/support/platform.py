@@ -1,4 +1,4 @@
-"""The whole platform as its users start it: `hedgerow up` in a process of its own."""
+"""A whole platform for tests: how it is called, and one as its users start it, by `hedgerow up`."""
 
 import os
 import signal
@@ -6,8 +6,9 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from itertools import cycle
 from pathlib import Path
 from typing import Any
 
@@ -18,15 +19,42 @@ ROOT = Path(__file__).resolve().parents[2]
 COMMAND = Path(sys.executable).with_name("hedgerow")
 
 
-class Platform:
-    """A running platform: its address, its administrator, its command."""
+class InTurn(httpx.BaseTransport):
+    """Sends each request to another of the addresses than the one before, as a load balancer may."""
 
-    def __init__(self, url: str, data_dir: Path, process: "subprocess.Popen[bytes]") -> None:
-        self.url = url
+    def __init__(self, urls: Sequence[str]) -> None:
+        self._turns = cycle([httpx.URL(url) for url in urls])
+        self._transport = httpx.HTTPTransport()
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        address = next(self._turns)
+        request.url = request.url.copy_with(host=address.host, port=address.port)
+        return self._transport.handle_request(request)
+
+    def close(self) -> None:
+        self._transport.close()
+
+
+class Platform:
+    """A running platform: its gateways' addresses, its administrator, its command."""
+
+    def __init__(self, urls: Sequence[str], data_dir: Path) -> None:
         self.data_dir = data_dir
-        self.process = process
+        self._urls = tuple(urls)
+        self._turns = cycle(urls)
         key = (data_dir / "admin.key").read_text().strip()
-        self.client = httpx.Client(base_url=url, headers={"Authorization": f"Bearer {key}"}, timeout=120)
+        self.client = self.caller({"Authorization": f"Bearer {key}"})
+
+    @property
+    def url(self) -> str:
+        """The address of a gateway, each time the next one's."""
+        return next(self._turns)
+
+    def caller(self, headers: Mapping[str, str] | None = None) -> httpx.Client:
+        """A client whose requests go to all gateways in turn; without headers it is a stranger's."""
+        return httpx.Client(
+            base_url=self._urls[0], transport=InTurn(self._urls), headers=headers, timeout=120
+        )
 
     def get(self, path: str, **params: Any) -> Any:
         """The JSON of an answer that must be good."""
@@ -55,13 +83,15 @@ class Platform:
 
     def command(self, *arguments: str) -> "subprocess.CompletedProcess[str]":
         """Run the command against this platform."""
+        # `hedgerow up` writes down where it is; where there are several, somebody says which.
+        named = {"HEDGEROW_URL": self.url} if len(self._urls) > 1 else {}
         return subprocess.run(
             [COMMAND, "--data-dir", str(self.data_dir), *arguments],
             capture_output=True,
             text=True,
             timeout=600,
             check=False,
-            env={**os.environ, "COLUMNS": "160"},
+            env={**os.environ, "COLUMNS": "160", **named},
         )
 
     def command_json(self, *arguments: str) -> Any:
@@ -69,6 +99,24 @@ class Platform:
         done = self.command(*arguments, "--json")
         assert done.returncode == 0, done.stdout + done.stderr
         return orjson.loads(done.stdout)
+
+    def wait_for_network(self) -> int:
+        """Wait until network has read all that the registry holds; gives the registry's sequence."""
+        last = int(self.get("/v1/changes", after=0, limit=1)["last"])
+        deadline = time.monotonic() + 120
+        while time.monotonic() < deadline:
+            if self.get("/v1/projection")["position"] >= last:
+                return last
+            time.sleep(0.1)
+        raise AssertionError("network did not catch up with the registry")
+
+
+class LocalPlatform(Platform):
+    """One that `hedgerow up` runs."""
+
+    def __init__(self, url: str, data_dir: Path, process: "subprocess.Popen[bytes]") -> None:
+        super().__init__([url], data_dir)
+        self.process = process
 
     def said(self) -> str:
         """All that `hedgerow up` printed."""
@@ -80,16 +128,6 @@ class Platform:
         while "Ctrl-C stops everything" not in self.said():
             assert time.monotonic() < deadline, self.said()
             time.sleep(0.2)
-
-    def wait_for_network(self) -> int:
-        """Wait until network has read all that the registry holds; gives the registry's sequence."""
-        last = int(self.get("/v1/changes", after=0, limit=1)["last"])
-        deadline = time.monotonic() + 120
-        while time.monotonic() < deadline:
-            if self.get("/v1/projection")["position"] >= last:
-                return last
-            time.sleep(0.1)
-        raise AssertionError("network did not catch up with the registry")
 
 
 def free_port() -> int:
@@ -105,7 +143,7 @@ def platform(
     databases: Mapping[str, str] | None = None,
     environment: Mapping[str, str] | None = None,
     seconds: float = 120,
-) -> Iterator[Platform]:
+) -> Iterator[LocalPlatform]:
     """`hedgerow up` on a data directory; databases: app to URL, SQLite where none is named."""
     port = free_port()
     named = {f"HEDGEROW_{app.upper()}_DATABASE_URL": url for app, url in (databases or {}).items()}
@@ -121,7 +159,7 @@ def platform(
     try:
         url = f"http://127.0.0.1:{port}"
         _wait_until_ready(url, process, log, seconds)
-        made = Platform(url, data_dir, process)
+        made = LocalPlatform(url, data_dir, process)
         try:
             yield made
         finally:
