@@ -6,12 +6,13 @@ import signal
 import subprocess
 import sys
 import time
+from datetime import UTC, datetime
 from pathlib import Path
 
 from hedgerow_kit.db import Database
 from hedgerow_network.store.projection import PROJECTION
 from hedgerow_network.tables import Record
-from sqlalchemy import select
+from sqlalchemy import delete, select
 
 from tests.network.registry_standin import RegistryStandin, serving
 from tests.network.world import TOWN, records, service
@@ -88,4 +89,45 @@ def test_killed_while_following_it_resumes_without_loss(made_databases, tmp_path
     assert held(database) == standin.state
     # No page was skipped: each was asked for from the position that had been committed.
     assert sorted(standin.asked) == standin.asked
+    database.dispose()
+
+
+def test_a_projection_that_lost_records_is_read_anew_and_a_kill_meanwhile_loses_nothing(
+    made_databases, tmp_path
+):
+    (tmp_path / "network.key").write_text("network-key")
+    log = tmp_path / "network.log"
+    standin = RegistryStandin()
+    standin.put(*records(**TOWN))
+    for n in range(FIRST):
+        standin.put(("service", f"x{n}", service(f"x{n}", needs=["t:food"])))
+    url = made_databases.migrated("hedgerow_network")
+    database = Database(url)
+    with serving(standin) as upstream:
+        process = started(url, upstream, tmp_path)
+        wait_for(database, len(standin.log), process, log)
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        with database.writing() as session:
+            session.execute(delete(Record).where(Record.id.startswith("x1")))
+            # One that the registry does not have any more, and whose end we did not hear of.
+            del standin.state["service", "x2"]
+            standin.log.remove(("service", "x2"))
+            PROJECTION.begin_round(session, because="Records were lost.", at=datetime.now(UTC))
+        standin.delay_seconds = 0.05
+        for _ in range(2):
+            process = started(url, upstream, tmp_path)
+            wait_for(database, min(position(database) + 600, len(standin.log)), process, log)
+            process.send_signal(signal.SIGKILL)
+            process.wait()
+            with database.reading() as session:
+                assert 0 < PROJECTION.feed(session).position < len(standin.log), "killed in the middle"
+        process = started(url, upstream, tmp_path)
+        wait_for(database, len(standin.log), process, log)
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+    with database.reading() as session:
+        feed = PROJECTION.feed(session)
+        assert feed.settled == feed.feeding
+    assert held(database) == standin.state
     database.dispose()
