@@ -122,6 +122,10 @@ def test_a_flat_row_says_for_whom_a_service_is(placed: Client) -> None:
     body = {"name": "Moving out", "minimum_age": 16}
     tag = {"if-match": read.headers["etag"]}
     assert placed.put(f"/v1/services/{moving}", json=body, headers=tag).json()["circumstances"] == both
+    for said, kept in (([], None), (both, both)):
+        tag = {"if-match": placed.get(f"/v1/services/{moving}").headers["etag"]}
+        put = placed.put(f"/v1/services/{moving}", json=body | {"circumstances": said}, headers=tag)
+        assert put.json()["circumstances"] == kept
     # The open feed tells them as HSDS does, and they come back as they went.
     whole = placed.get(f"/hsds/services/{moving}").json()
     terms = {

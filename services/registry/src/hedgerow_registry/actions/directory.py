@@ -56,7 +56,12 @@ def put_service(
     if document is not None:
         # The nested record keeps what the flat one does not speak of.
         document = {**document, **{name: fields.get(name) for name in _MIRRORED}}
-    circumstances = None if claimed.held is None else claimed.held.circumstances
+    circumstances = fields.get("circumstances")
+    if circumstances and document is not None:
+        raise Malformed("circumstances: of a nested record they are attributes of the link type eligibility")
+    if circumstances is None:
+        circumstances = None if claimed.held is None else claimed.held.circumstances
+    circumstances = sorted(set(circumstances or ())) or None
     whole = {**fields, "document": document, "circumstances": circumstances}
     named = None if claimed.held is None else claimed.held.organisation_id
     if named is not None and merges.answering(session, named) == organisation:

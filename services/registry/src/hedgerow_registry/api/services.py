@@ -66,6 +66,9 @@ class ServiceBody(Body):
     phone: ShortText | None = None
     minimum_age: Age | None = None
     maximum_age: Age | None = None
+    circumstances: list[Name] | None = Field(
+        default=None, max_length=100, description="Of whom it is for; null leaves them as they are"
+    )
     capacity: float | None = Field(default=None, ge=0, le=1e12, allow_inf_nan=False)
     valid_from: date | None = None
     valid_to: date | None = None
@@ -130,8 +133,8 @@ class ServiceView(ServiceItem):
 
     circumstances: list[str] | None = Field(
         default=None,
-        description="Of whom it is for, as a flat file says them: any one is enough. Kept by a write to the "
-        "service; of a nested record see its attributes of the link type `eligibility`",
+        description="Of whom it is for, any one is enough; of a nested record see its attributes of the link "
+        "type `eligibility`",
     )
     document: dict[str, Any] | None
 
