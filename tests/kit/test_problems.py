@@ -1,4 +1,5 @@
 import json
+from datetime import date
 
 import pytest
 from fastapi import FastAPI
@@ -34,6 +35,10 @@ def app() -> FastAPI:
     @router.get("/parcels")
     def get(limit: int = 5) -> dict[str, int]:
         return {"limit": limit}
+
+    @router.get("/posted")
+    def posted(on: date | None = None) -> dict[str, date | None]:
+        return {"on": on}
 
     @router.get("/closed")
     def closed() -> None:
@@ -182,3 +187,37 @@ def test_a_problem_without_words_of_its_own_says_its_first_error():
         == "as_of: not a day (1 more in errors)."
     )
     assert problems.Problem(problems.UNPROCESSABLE, "Wrong.", errors=errors).detail == "Wrong."
+
+
+@pytest.mark.parametrize("weight", ['"12"', "true", '"heavy"', "[12]"])
+def test_what_is_no_number_in_json_is_not_taken_for_one(client, weight):
+    answer = client.post(
+        "/parcels",
+        content=f'{{"name": "a", "weight_kg": {weight}}}',
+        headers={"Content-Type": "application/json"},
+    )
+    assert is_problem(answer, 422)["errors"][0]["pointer"] == "/weight_kg"
+
+
+@pytest.mark.parametrize("day", ["0", "0.5", "-1", "1e3", "20240531", " 7 "])
+def test_a_bare_number_is_no_day(client, day):
+    answer = client.get("/posted", params={"on": day})
+    assert is_problem(answer, 422)["errors"] == [
+        {"parameter": "on", "reason": "not a day written as 2024-05-31"}
+    ]
+    assert client.get("/posted", params={"on": "2024-05-31"}).json() == {"on": "2024-05-31"}
+
+
+def test_a_method_that_is_not_there_is_told_which_are(client):
+    answer = client.request("DELETE", "/parcels")
+    is_problem(answer, 405)
+    assert answer.headers["allow"] == "GET, POST"
+
+
+def test_each_operation_names_what_it_may_refuse():
+    document = app().openapi()
+    answers = document["paths"]["/parcels"]["post"]["responses"]
+    assert {"400", "409", "413", "415", "422", "503"} <= set(answers)
+    assert answers["422"] == {"$ref": "#/components/responses/Invalid"}
+    assert list(document["components"]["responses"]["Invalid"]["content"]) == ["application/problem+json"]
+    assert "HTTPValidationError" not in document["components"]["schemas"]

@@ -29,6 +29,10 @@ from hedgerow_kit.reach import OwnedAlone
 from hedgerow_kit.records import Batch, Outcome
 from hedgerow_kit.spool import Upload, received
 
+# What a file is, where an OpenAPI document can say more than that it is one.
+_JSON_FILE = {"anyOf": [{"type": "array", "items": {}}, {"type": "object"}]}
+_FILE = {"application/json": _JSON_FILE, "application/geo+json": {"type": "object"}}
+
 log = logging.getLogger(__name__)
 
 CSV, NDJSON, JSON, GEOJSON = "text/csv", "application/x-ndjson", "application/json", "application/geo+json"
@@ -320,7 +324,7 @@ class Importer:
                     "requestBody": {
                         "required": True,
                         "content": {
-                            name: {"schema": {"type": "string", "format": "binary"}}
+                            name: {"schema": _FILE.get(name, {"type": "string", "format": "binary"})}
                             for name in kind.media_types
                         },
                     }

@@ -1,11 +1,13 @@
 """Errors on the wire: RFC 9457 problem details that never echo what was sent and survive hostile bodies."""
 
 import logging
+import re
 from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from dataclasses import replace
+from datetime import date
 from email.message import Message
 from http import HTTPStatus
-from typing import Any, NamedTuple
+from typing import Annotated, Any, NamedTuple, get_args
 
 import orjson
 from fastapi import APIRouter, FastAPI
@@ -13,18 +15,23 @@ from fastapi.dependencies.models import Dependant
 from fastapi.dependencies.utils import get_flat_params
 from fastapi.exceptions import RequestValidationError, ResponseValidationError
 from fastapi.routing import APIRoute
+from pydantic import TypeAdapter, ValidationError
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, OperationalError
 from sqlalchemy.exc import TimeoutError as NoConnection
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.types import Receive
+from starlette.routing import Match
+from starlette.types import Receive, Scope
 
 from hedgerow_kit import exporting, formats
 from hedgerow_kit.formats import Format, Listing
 
 MEDIA_TYPE = "application/problem+json"
+# Stands in an OpenAPI document, at operations that ask who calls, until `hedgerow_kit.refusals` reads it.
+ASKS_WHO = "x-asks-who"
 LONGEST_JSON_BODY = 10_000_000
+_NUMBER = re.compile(r"[+-]?[0-9_]*\.?[0-9_]*(e[+-]?[0-9]+)?", re.IGNORECASE)
 
 log = logging.getLogger(__name__)
 
@@ -57,6 +64,7 @@ BAD_GATEWAY = ProblemType(502, "bad-gateway", "An app gave a broken answer")
 UNAVAILABLE = ProblemType(503, "unavailable", "Not available at the moment")
 GATEWAY_TIMEOUT = ProblemType(504, "gateway-timeout", "An app took too long")
 
+_METHODS = ("DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT")
 _BY_STATUS = {kind.status: kind for kind in list(globals().values()) if isinstance(kind, ProblemType)}
 
 
@@ -99,6 +107,16 @@ def _in_one_line(errors: Sequence[Mapping[str, str]]) -> str:
     # A pointer may hold a name that the sender made up: it stands in the errors, not in a sentence of ours.
     place = first.get("parameter") or "the body"
     return f"{place}: {first['reason'].removesuffix('.')}{more}."
+
+
+def _allowed(request: Request) -> str:
+    """The methods that a path takes. The framework names those of the first route of the path alone."""
+    routes = request.app.router.routes
+    return ", ".join(
+        method
+        for method in _METHODS
+        if any(route.matches({**request.scope, "method": method})[0] is Match.FULL for route in routes)
+    )
 
 
 def _of_status(error: HTTPException) -> Problem:
@@ -173,9 +191,15 @@ def install(app: FastAPI, mapping: Mapped) -> None:
 
         return convert
 
-    app.add_exception_handler(
-        HTTPException, handler(lambda error: error if isinstance(error, Problem) else _of_status(error))
-    )
+    async def answer_status(request: Request, error: Exception) -> Response:
+        assert isinstance(error, HTTPException)
+        if isinstance(error, Problem):
+            return error.response()
+        if error.status_code == METHOD_NOT_ALLOWED.status:
+            return Problem(METHOD_NOT_ALLOWED, headers={"Allow": _allowed(request)}).response()
+        return _of_status(error).response()
+
+    app.add_exception_handler(HTTPException, answer_status)
     app.add_exception_handler(RequestValidationError, handler(_of_validation))
     app.add_exception_handler(ResponseValidationError, handler(_internal))
     app.add_exception_handler(DBAPIError, handler(_of_database))
@@ -198,7 +222,15 @@ IDEMPOTENCY_KEY = {
 
 
 class StrictRequest(Request):
-    """A request whose JSON body is read strictly: no NaN, no lone surrogates, no endless nesting, no NUL."""
+    """A request whose JSON body is read strictly: no NaN, no lone surrogates, no endless nesting, no NUL, no
+    text in place of a number.
+
+    model: what the body is read as
+    """
+
+    def __init__(self, scope: Scope, receive: Receive, *, model: TypeAdapter[Any] | None = None) -> None:
+        super().__init__(scope, receive)
+        self._model = model
 
     async def body(self) -> bytes:
         # The framework's own limit answers in plain text.
@@ -227,6 +259,14 @@ class StrictRequest(Request):
                 "A text holds the character NUL.",
                 errors=[{"pointer": pointer, "reason": "NUL (U+0000) is not allowed in text"}],
             )
+        if self._model is not None:
+            try:
+                self._model.validate_json(body, strict=True)
+            except ValidationError as error:
+                found = error.errors(include_url=False, include_context=False, include_input=False)
+                located = [{**item, "loc": ("body", *item["loc"])} for item in found]
+                # As a problem: what else is raised while a body is read, the framework takes for bad JSON.
+                raise _of_validation(RequestValidationError(located)) from None
         return value
 
 
@@ -255,6 +295,8 @@ class StrictRoute(APIRoute):
         listing = self.listing()
         if listing is not None:
             self.openapi_extra = {**(self.openapi_extra or {}), formats.MARK: sorted(listing.gives)}
+        if _marked(self.dependant, "identifies"):
+            self.openapi_extra = {**(self.openapi_extra or {}), ASKS_WHO: True}
         if self.methods == {"POST"} and _marked(self.dependant, "identifies"):
             extra = self.openapi_extra or {}
             self.openapi_extra = {**extra, "parameters": [*extra.get("parameters", ()), IDEMPOTENCY_KEY]}
@@ -262,7 +304,9 @@ class StrictRoute(APIRoute):
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         handle = super().get_route_handler()
         known = _query_names(self.dependant)
+        days = _days(self.dependant)
         takes_json = self.body_field is not None
+        body_model = _model_of(self.body_field)
         identifying = _marked(self.dependant, "identifies")
         guarding = _marked(self.dependant, "permission")
         listing = self.listing()
@@ -287,6 +331,7 @@ class StrictRoute(APIRoute):
                     f"Unknown query parameter. Known here: {allowed}.",
                     errors=[{"parameter": name[:100], "reason": "unknown parameter"} for name in unknown],
                 )
+            _refuse_numbers(request, days)
             if takes_json and not _is_json(request.headers.get("content-type")):
                 raise Problem(UNSUPPORTED_MEDIA, "Send application/json.")
             if listing is not None and (format := _format(request, listing)) is not formats.JSON:
@@ -295,7 +340,7 @@ class StrictRoute(APIRoute):
                 _accepts_json(request)
 
             async def ask(receive: Receive) -> Response:
-                return await handle(StrictRequest(request.scope, receive))
+                return await handle(StrictRequest(request.scope, receive, model=body_model))
 
             answering = getattr(request.app.state, "answering", None) if once else None
             if answering is not None and caller is not None:
@@ -358,11 +403,44 @@ def _marked(dependant: Dependant, mark: str) -> list[Callable[[Any], Coroutine[A
     return found  # type: ignore[return-value]
 
 
-def _query_names(dependant: Dependant) -> set[str]:
-    names = {field.alias for field in get_flat_params(dependant) if _is_query(field)}
+def _query_fields(dependant: Dependant) -> list[Any]:
+    fields = [field for field in get_flat_params(dependant) if _is_query(field)]
     for part in dependant.dependencies:
-        names |= _query_names(part)
-    return names
+        fields += _query_fields(part)
+    return fields
+
+
+def _query_names(dependant: Dependant) -> set[str]:
+    return {field.alias for field in _query_fields(dependant)}
+
+
+def _days(dependant: Dependant) -> set[str]:
+    """The query parameters that are days or moments."""
+    return {field.alias for field in _query_fields(dependant) if _takes_day(field.field_info.annotation)}
+
+
+def _takes_day(annotation: Any) -> bool:
+    if isinstance(annotation, type):
+        return issubclass(annotation, date)
+    return any(_takes_day(part) for part in get_args(annotation))
+
+
+def _refuse_numbers(request: Request, days: set[str]) -> None:
+    """Pydantic takes a number for the seconds since 1970."""
+    errors = [
+        {"parameter": name, "reason": "not a day written as 2024-05-31"}
+        for name in sorted(days & set(request.query_params))
+        if any(_NUMBER.fullmatch(value.strip()) for value in request.query_params.getlist(name))
+    ]
+    if errors:
+        raise Problem(UNPROCESSABLE, errors=errors)
+
+
+def _model_of(body: Any) -> TypeAdapter[Any] | None:
+    """What a JSON body is read as; None if there is none."""
+    if body is None:
+        return None
+    return TypeAdapter(Annotated[body.field_info.annotation, body.field_info])
 
 
 def _is_query(field: Any) -> bool:

@@ -19,7 +19,7 @@ from fastapi import FastAPI
 from sqlalchemy import text
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from hedgerow_kit import formats, logs, metrics, migrations, problems, tracing
+from hedgerow_kit import formats, logs, metrics, migrations, problems, refusals, tracing
 from hedgerow_kit.conditional import ETagMiddleware
 from hedgerow_kit.db import Database
 from hedgerow_kit.following import Follower, HearFirst
@@ -73,7 +73,7 @@ def create(
     )
     problems.install(app, errors)
     app.state.formats = (*formats.EVERYWHERE, *more_formats)
-    _describe_formats(app)
+    _describe(app)
     app.add_middleware(ETagMiddleware)
     app.add_middleware(Guard, name=name)
     if state_of is not None:
@@ -111,8 +111,8 @@ def _is_stopping() -> str | None:
     return "is stopping" if _draining.is_set() else None
 
 
-def _describe_formats(app: FastAPI) -> None:
-    """Let the app's OpenAPI document name the formats of each list."""
+def _describe(app: FastAPI) -> None:
+    """Let the app's OpenAPI document name the formats of each list, and what each operation may refuse."""
     of_routes = app.openapi
 
     def document() -> dict[str, Any]:
@@ -120,6 +120,7 @@ def _describe_formats(app: FastAPI) -> None:
         made = of_routes()
         if is_new:
             formats.describe(made, app.state.formats)
+            refusals.describe(made)
         return made
 
     app.openapi = document  # type: ignore[method-assign]

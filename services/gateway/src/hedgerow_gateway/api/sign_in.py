@@ -10,9 +10,9 @@ from typing import Annotated, Any
 
 import jwt
 from fastapi import APIRouter, Query, Request
-from hedgerow_kit import db
+from hedgerow_kit import db, refusals
 from hedgerow_kit.auth import bearer, claims_of, unauthorised
-from hedgerow_kit.problems import BAD_REQUEST, FORBIDDEN, NOT_FOUND, UNAVAILABLE, Problem
+from hedgerow_kit.problems import BAD_REQUEST, FORBIDDEN, NOT_FOUND, UNAUTHORISED, UNAVAILABLE, Problem
 from pydantic import BaseModel, Field
 from starlette.responses import RedirectResponse, Response
 
@@ -32,6 +32,9 @@ log = logging.getLogger(__name__)
 
 # Identity providers add parameters of their own to the way back: unknown ones are not refused here.
 router = APIRouter(prefix="/auth", tags=["identity"])
+_REFUSALS: dict[int | str, dict[str, Any]] = {
+    kind.status: refusals.answer(kind) for kind in (FORBIDDEN, NOT_FOUND, UNAVAILABLE)
+}
 
 SIGN_IN_SECONDS = 600
 KIND = "sign-in+jwt"
@@ -115,7 +118,7 @@ def _down() -> Problem:
     return Problem(UNAVAILABLE, "The identity provider cannot be asked.", headers={"Retry-After": "10"})
 
 
-@router.get("/sign-in", status_code=302, response_class=RedirectResponse)
+@router.get("/sign-in", status_code=302, response_class=RedirectResponse, responses=_REFUSALS)
 async def sign_in(
     request: Request,
     to: Annotated[str, Query(max_length=1000, description="The path to go to afterwards")] = "/",
@@ -130,7 +133,7 @@ async def sign_in(
     return answer
 
 
-@router.get("/callback", status_code=303, response_class=RedirectResponse)
+@router.get("/callback", status_code=303, response_class=RedirectResponse, responses=_REFUSALS)
 async def callback(request: Request) -> Response:
     """Where the identity provider sends a person back to: the session begins here."""
     kept = cookies.value_of(request.scope, cookies.SIGNING_IN)
@@ -188,7 +191,7 @@ def _end_session(request: Request, secret: str) -> None:
         sessions.end(session, digest(secret))
 
 
-@router.get("/session")
+@router.get("/session", responses={401: refusals.answer(UNAUTHORISED)})
 def session(request: Request, response: Response) -> SessionAnswer:
     """Who is signed in, for pages: 401 where nobody is."""
     credentials: Credentials = request.app.state.credentials

@@ -34,13 +34,17 @@ class SigningKeyAnswer(BaseModel):
     )
 
 
-@router.get("/.well-known/jwks.json")
-def public_keys(request: Request) -> JSONResponse:
+class JwkSet(JSONResponse):
+    media_type = "application/jwk-set+json"
+
+
+@router.get("/.well-known/jwks.json", response_class=JwkSet)
+def public_keys(request: Request) -> JwkSet:
     """The public keys by which what the gateway signs is checked (RFC 7517)."""
     keyring: Keyring = request.app.state.keyring
     keyring.refresh()
     headers = {"Cache-Control": f"public, max-age={LEAD_SECONDS // 2}"}
-    return JSONResponse(keyring.jwks, media_type="application/jwk-set+json", headers=headers)
+    return JwkSet(keyring.jwks, headers=headers)
 
 
 @router.get("/v1/signing-keys", dependencies=[Depends(for_all_authorities)])

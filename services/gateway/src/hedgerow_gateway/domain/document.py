@@ -4,6 +4,8 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from hedgerow_gateway.domain.routes import RouteTable
+
 Document = Mapping[str, Any]
 
 _METHODS = frozenset({"get", "put", "post", "delete", "options", "head", "patch", "trace"})
@@ -41,8 +43,21 @@ _LIMIT_HEADERS = {
 }
 _RETRY_AFTER = {"description": "Seconds to wait for", "schema": {"type": "integer", "minimum": 1}}
 _TOO_MANY = "TooManyRequests"
+_APP_AWAY = {
+    "BrokenAnswer": ("502", "An app gave a broken answer."),
+    "NotAvailable": ("503", "An app, or its database, is not available at the moment."),
+    "TookTooLong": ("504", "An app took too long."),
+}
+_AT_THE_DOOR = {
+    "Malformed": ("400", "The request is not well-formed."),
+    "RequestTimeout": ("408", "The request did not come in time."),
+    "AddressTooLong": ("414", "The address is longer than 8 kB."),
+    "HeadersTooLarge": ("431", "The header block is longer than 16 kB or has more than 100 lines."),
+}
 SECURITY_SCHEME = "bearer"
 OAUTH_SCHEME = "oauth"
+_SECURITY: tuple[dict[str, Any], ...] = ({SECURITY_SCHEME: []}, {OAUTH_SCHEME: []})
+_ROUTES = RouteTable()
 
 
 def merge(own: Document, apps: Mapping[str, Document], *, missing: tuple[str, ...] = ()) -> dict[str, Any]:
@@ -93,6 +108,8 @@ def merge(own: Document, apps: Mapping[str, Document], *, missing: tuple[str, ..
         },
     }
     _tell_of_limits(paths, components)
+    _tell_of_apps(paths, components, own=own.get("paths", {}))
+    _tell_of_door(paths, components)
     information = dict(own.get("info", {}))
     if missing:
         information["x-missing"] = sorted(missing)
@@ -100,7 +117,7 @@ def merge(own: Document, apps: Mapping[str, Document], *, missing: tuple[str, ..
         "openapi": "3.1.0",
         "info": information,
         "servers": [{"url": "/"}],
-        "security": [{SECURITY_SCHEME: []}, {OAUTH_SCHEME: []}],
+        "security": list(_SECURITY),
         "tags": [tags[name] for name in sorted(tags)],
         "paths": {path: paths[path] for path in sorted(paths)},
         "components": {
@@ -125,6 +142,9 @@ def _settle_operation(
     operation.pop("security", None)
     if path in _OPEN_PATHS or path.startswith("/hsds/"):
         operation["security"] = []
+    elif (route := _ROUTES.find(path)) is not None and route.also_open:
+        # Who sends no key may read it, and who sends one may be shown more.
+        operation["security"] = [{}, *_SECURITY]
 
 
 def _tell_of_limits(paths: dict[str, dict[str, Any]], components: dict[str, dict[str, Any]]) -> None:
@@ -135,21 +155,7 @@ def _tell_of_limits(paths: dict[str, dict[str, Any]], components: dict[str, dict
     components.setdefault("responses", {})[_TOO_MANY] = {
         "description": "More than this key, person or address may ask for in a minute. Nothing was done.",
         "headers": refused,
-        "content": {
-            "application/problem+json": {
-                "schema": {
-                    "type": "object",
-                    "required": ["type", "title", "status", "detail", "violated-policies"],
-                    "properties": {
-                        "type": {"type": "string"},
-                        "title": {"type": "string"},
-                        "status": {"type": "integer"},
-                        "detail": {"type": "string"},
-                        "violated-policies": {"type": "array", "items": {"type": "string"}},
-                    },
-                }
-            }
-        },
+        "content": _problem(**{"violated-policies": {"type": "array", "items": {"type": "string"}}}),
     }
     for path, item in paths.items():
         for method, operation in item.items():
@@ -162,6 +168,45 @@ def _tell_of_limits(paths: dict[str, dict[str, Any]], components: dict[str, dict
             own = answers.setdefault("429", {"$ref": f"#/components/responses/{_TOO_MANY}"})
             if "$ref" not in own:
                 own["headers"] = {**own.get("headers", {}), **refused}
+
+
+def _tell_of_apps(
+    paths: dict[str, dict[str, Any]], components: dict[str, dict[str, Any]], *, own: Mapping[str, Any]
+) -> None:
+    """What an app answers does not come, or not whole, when it is away; the apps know nothing of that."""
+    for name, (_, description) in _APP_AWAY.items():
+        refusal = {"description": description, "content": _problem()}
+        components.setdefault("responses", {}).setdefault(name, refusal)
+    for path, item in paths.items():
+        for method, operation in item.items():
+            if method not in _METHODS or method in own.get(path, {}):
+                continue
+            for name, (status, _) in _APP_AWAY.items():
+                operation.setdefault("responses", {})[status] = {"$ref": f"#/components/responses/{name}"}
+
+
+def _tell_of_door(paths: dict[str, dict[str, Any]], components: dict[str, dict[str, Any]]) -> None:
+    """What is refused of any request before anybody looks at what it asks for."""
+    for name, (_, description) in _AT_THE_DOOR.items():
+        refusal = {"description": description, "content": _problem()}
+        components.setdefault("responses", {}).setdefault(name, refusal)
+    for item in paths.values():
+        for method, operation in item.items():
+            if method in _METHODS:
+                for name, (status, _) in _AT_THE_DOOR.items():
+                    reference = {"$ref": f"#/components/responses/{name}"}
+                    operation.setdefault("responses", {}).setdefault(status, reference)
+
+
+def _problem(**more: Mapping[str, Any]) -> dict[str, Any]:
+    """The content of a problem whose members beside the usual ones are `more`."""
+    members = {"type": "string", "title": "string", "status": "integer", "detail": "string"}
+    schema = {
+        "type": "object",
+        "required": [*members, *more],
+        "properties": {**{name: {"type": kind} for name, kind in members.items()}, **more},
+    }
+    return {"application/problem+json": {"schema": schema}}
 
 
 def _colliding_components(sources: Mapping[str, Document]) -> dict[str, dict[tuple[str, str], str]]:
