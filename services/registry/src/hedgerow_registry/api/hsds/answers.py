@@ -23,6 +23,10 @@ Format = Annotated[
     Literal["json", "ndjson"],
     Query(description="`ndjson` streams all records, one a line and whole, without pages"),
 ]
+STREAMED: dict[int | str, dict[str, Any]] = {
+    200: {"content": {"application/x-ndjson": {"schema": {"type": "string"}}}}
+}
+"""How the document tells of a list that may be streamed."""
 Search = Annotated[str | None, Query(max_length=200, description="Words that must all occur")]
 Records = Callable[[Session, list[str]], Iterable[dict[str, Any]]]
 

@@ -9,6 +9,7 @@ from hedgerow_kit.db import Reading
 from sqlalchemy.orm import Session
 
 from hedgerow_registry.api.hsds.answers import (
+    STREAMED,
     FeedPage,
     Format,
     Page,
@@ -52,7 +53,7 @@ def _organizations(fields: Fields, *, services: bool) -> Records:
     return records
 
 
-@router.get("/hsds/organizations", response_model=FeedPage)
+@router.get("/hsds/organizations", response_model=FeedPage, responses=STREAMED)
 @router.get("/hsds/organizations/", include_in_schema=False)
 def list_feed_organizations(
     session: Reading,

@@ -8,7 +8,17 @@ from hedgerow_kit.auth import Principal, require
 from hedgerow_kit.db import Reading
 from sqlalchemy.orm import Session
 
-from hedgerow_registry.api.hsds.answers import FeedPage, Format, Page, PerPage, Records, paged, record, stream
+from hedgerow_registry.api.hsds.answers import (
+    STREAMED,
+    FeedPage,
+    Format,
+    Page,
+    PerPage,
+    Records,
+    paged,
+    record,
+    stream,
+)
 from hedgerow_registry.api.hsds.filters import Filters
 from hedgerow_registry.api.hsds.services import Full
 from hedgerow_registry.domain.hsds.profile import LISTED, UK, WHOLE, Fields, shown
@@ -35,7 +45,7 @@ def _places(fields: Fields) -> Records:
     return records
 
 
-@router.get("/hsds/service_at_locations", response_model=FeedPage)
+@router.get("/hsds/service_at_locations", response_model=FeedPage, responses=STREAMED)
 @router.get("/hsds/service_at_locations/", include_in_schema=False)
 def list_feed_service_at_locations(
     session: Reading,

@@ -8,7 +8,17 @@ from hedgerow_kit.auth import Principal, require
 from hedgerow_kit.db import Reading
 from sqlalchemy.orm import Session
 
-from hedgerow_registry.api.hsds.answers import FeedPage, Format, Page, PerPage, Records, paged, record, stream
+from hedgerow_registry.api.hsds.answers import (
+    STREAMED,
+    FeedPage,
+    Format,
+    Page,
+    PerPage,
+    Records,
+    paged,
+    record,
+    stream,
+)
 from hedgerow_registry.api.hsds.filters import Filters
 from hedgerow_registry.domain.hsds.profile import LISTED, UK, WHOLE, Fields, shown
 from hedgerow_registry.errors import UnknownRecord
@@ -38,7 +48,7 @@ def _minimal(session: Session, ids: list[str]) -> list[dict[str, Any]]:
     return [{"id": id, "last_modified": modified[id]} for id in ids]
 
 
-@router.get("/hsds/services", response_model=FeedPage)
+@router.get("/hsds/services", response_model=FeedPage, responses=STREAMED)
 @router.get("/hsds/services/", include_in_schema=False)
 def list_feed_services(
     session: Reading,

@@ -9,6 +9,7 @@ from hedgerow_kit.db import Reading
 from sqlalchemy.orm import Session
 
 from hedgerow_registry.api.hsds.answers import (
+    STREAMED,
     FeedPage,
     Format,
     Page,
@@ -38,7 +39,7 @@ def _terms(fields: Fields) -> Records:
     return records
 
 
-@router.get("/hsds/taxonomies", response_model=FeedPage)
+@router.get("/hsds/taxonomies", response_model=FeedPage, responses=STREAMED)
 @router.get("/hsds/taxonomies/", include_in_schema=False)
 def list_feed_taxonomies(
     session: Reading,
@@ -73,7 +74,7 @@ def _taxonomy(name: str) -> dict[str, Any]:
     return shown("taxonomy", taxonomy_record(name), WHOLE)
 
 
-@router.get("/hsds/taxonomy_terms", response_model=FeedPage)
+@router.get("/hsds/taxonomy_terms", response_model=FeedPage, responses=STREAMED)
 @router.get("/hsds/taxonomy_terms/", include_in_schema=False)
 def list_feed_taxonomy_terms(
     session: Reading,
