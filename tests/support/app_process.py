@@ -4,7 +4,6 @@ import os
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,7 +13,7 @@ import httpx
 import orjson
 
 from tests.support.identity import SIGNER, identity
-from tests.support.platform import free_port
+from tests.support.platform import free_port, wait_until_good
 
 
 class AppProcess:
@@ -90,21 +89,9 @@ def app_process(
         )
         url = f"http://127.0.0.1:{port}"
         try:
-            _wait_until_up(url + up, process)
+            wait_until_good(url + up, process, 180)
             yield AppProcess(app, url, process)
         finally:
             if process.poll() is None:
                 process.terminate()
             process.wait(30)
-
-
-def _wait_until_up(address: str, process: "subprocess.Popen[bytes]") -> None:
-    deadline = time.monotonic() + 180
-    while process.poll() is None and time.monotonic() < deadline:
-        try:
-            if httpx.get(address, timeout=5).status_code == 200:
-                return
-        except httpx.HTTPError:
-            pass
-        time.sleep(0.05)
-    raise RuntimeError(f"the app did not start (exit code {process.poll()})")

@@ -12,14 +12,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 import yaml
 from sqlalchemy import make_url
 
 from tests.support import postgres
 from tests.support.databases import DIALECTS, databases
-from tests.support.platform import ROOT, Platform, free_port, platform
+from tests.support.platform import ROOT, Platform, free_port, platform, wait_until_good
 
 COMPOSE = ROOT / "deploy" / "compose.yaml"
 APPS = ("registry", "network", "outcomes", "gateway")
@@ -112,20 +111,10 @@ class Deployment:
 
     def wait_until_ready(self, app: str, replica: int, seconds: float = 300) -> None:
         address = f"http://127.0.0.1:{self.ports[app][replica]}/readyz"
-        said = "nothing"
-        ends = time.monotonic() + seconds
-        while time.monotonic() < ends:
-            code = self.processes[app, replica].poll()
-            assert code is None, f"{app} {replica} ended with {code}:\n{self.log(app, replica)[-2000:]}"
-            try:
-                answer = httpx.get(address, timeout=5)
-                if answer.status_code == 200:
-                    return
-                said = answer.text
-            except httpx.HTTPError as error:
-                said = repr(error)
-            time.sleep(0.1)
-        raise AssertionError(f"{app} {replica} was not ready in time: {said}")
+        try:
+            wait_until_good(address, self.processes[app, replica], seconds)
+        except AssertionError as error:
+            raise AssertionError(f"{error}\n{self.log(app, replica)[-2000:]}") from None
 
     def log(self, app: str, replica: int) -> str:
         return (self._folder / f"{app}-{replica}.log").read_text()
