@@ -81,9 +81,9 @@ def test_the_open_identity_is_made_anew_before_it_runs_out(database: Database, t
     credentials = Credentials(database, AccessTokens(keyring, "http://hedgerow.test"))
     identities = Identities(credentials, keyring, now=lambda: now)
     first = identities.open_token(app="registry")
-    now += timedelta(minutes=3)
-    assert identities.open_token(app="registry") == first
     now += timedelta(minutes=2)
+    assert identities.open_token(app="registry") == first
+    now += timedelta(minutes=3)
     verifier = Verifier(keyring.jwks, audience="registry", clock=lambda: now.timestamp())
     assert verifier.principal(identities.open_token(app="registry")).subject == "open"
 
