@@ -4,13 +4,16 @@ from collections.abc import Iterable
 from datetime import date
 from typing import Any
 
+from hedgerow_network.domain.directory import Directory
 from hedgerow_network.domain.facts import (
     Facts,
     read_areas,
     read_contracts,
-    read_directory,
+    read_organisation,
     read_outline,
     read_people,
+    read_service,
+    read_site,
     read_taxonomies,
 )
 from hedgerow_network.domain.locality import Assessment, Question, assess
@@ -210,7 +213,11 @@ def facts_of(made: Records) -> Facts:
         hierarchy=hierarchy,
         boundaries=Boundaries(hierarchy, {code: line for code, line in outlines.items() if line is not None}),
         taxonomies=read_taxonomies(of("need"), of("crosswalk")),
-        directory=read_directory(of("organisation"), of("service"), of("site")),
+        directory=Directory(
+            organisations=map(read_organisation, of("organisation")),
+            services=map(read_service, of("service")),
+            sites=(read_site(data) for data in of("site") if data.get("service_id")),
+        ),
         people=read_people(of("residents"), of("index"), of("demand")),
         contracts=read_contracts(of("contract")),
     )

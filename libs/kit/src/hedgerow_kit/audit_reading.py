@@ -231,6 +231,20 @@ Type = Annotated[str | None, Query(max_length=60, description="Only what changed
 Id = Annotated[str | None, Query(max_length=700, description="Only what changed the thing of this id")]
 Since = Annotated[AwareDatetime | None, Query(description="From this moment on")]
 Until = Annotated[AwareDatetime | None, Query(description="Before this moment")]
+
+
+def _wanted(
+    who: Who = None,
+    what: What = None,
+    type: Type = None,
+    id: Id = None,
+    since: Since = None,
+    until: Until = None,
+) -> Wanted:
+    return Wanted(who, what, type, id, since, until)
+
+
+AskedFor = Annotated[Wanted, Depends(_wanted)]
 Told = Annotated[
     list[str] | None,
     Query(alias="anchor", max_length=100, description="What was told before, as `<app>:<seq>:<hash>`"),
@@ -285,17 +299,11 @@ def router(app: str) -> APIRouter:
         request: Request,
         response: Response,
         principal: Auditor,
-        who: Who = None,
-        what: What = None,
-        type: Type = None,
-        id: Id = None,
-        since: Since = None,
-        until: Until = None,
+        wanted: AskedFor,
         after: paging.After = None,
         limit: paging.Limit = 50,
     ) -> paging.Page[AuditEntry]:
         """Who changed what in this app, oldest first."""
-        wanted = Wanted(who, what, type, id, since, until)
         items, more = page(session, app, wanted, after=position(after), limit=limit)
         marker = str(items[-1].seq) if more else None
         paging.link_next(request, response, marker)

@@ -11,17 +11,12 @@ from anyio import to_thread
 from fastapi import Query, Request
 from hedgerow_kit import db, paging, problems
 from hedgerow_kit.audit_reading import (
+    AskedFor,
     AuditEntry,
     Auditor,
-    Id,
-    Since,
     Told,
-    Type,
-    Until,
     Verdict,
     Wanted,
-    What,
-    Who,
     anchors_of,
     page,
     verify,
@@ -66,13 +61,8 @@ async def list_audits(
     request: Request,
     response: Response,
     principal: Auditor,
+    wanted: AskedFor,
     app: App = None,
-    who: Who = None,
-    what: What = None,
-    type: Type = None,
-    id: Id = None,
-    since: Since = None,
-    until: Until = None,
     after: paging.After = None,
     limit: paging.Limit = 50,
 ) -> Audit:
@@ -80,7 +70,6 @@ async def list_audits(
 
     Each app numbers its own entries; between apps they are ordered by the moment.
     """
-    wanted = Wanted(who, what, type, id, since, until)
     marks = _read_marker(after)
     asked = [one for one in AUDITED if app in (None, one) and marks.get(one) != _DONE]
 

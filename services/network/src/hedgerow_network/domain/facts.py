@@ -237,16 +237,6 @@ def read_taxonomies(needs: Iterable[Record], crosswalks: Iterable[Record]) -> Ta
     )
 
 
-def read_directory(
-    organisations: Iterable[Record], services: Iterable[Record], sites: Iterable[Record]
-) -> Directory:
-    return Directory(
-        organisations=(read_organisation(record) for record in organisations),
-        services=(read_service(record) for record in services),
-        sites=(read_site(record) for record in sites if record.get("service_id")),
-    )
-
-
 def read_organisation(record: Record) -> Organisation:
     return Organisation(
         id=record["id"],

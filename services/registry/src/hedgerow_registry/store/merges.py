@@ -4,7 +4,7 @@ Records keep the organisation their source names. Whoever answers with an organi
 what belongs to one, goes through here; so a merge rewrites nothing and an unmerge has nothing to put back.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Any
 
 from hedgerow_kit.paging import keyset
@@ -142,19 +142,6 @@ def event_page(
 
 def event(session: Session, id: int) -> MergeEvent:
     return session.get_one(MergeEvent, id)
-
-
-def last_moved(session: Session, ids: Iterable[str]) -> Mapping[str, Any]:
-    """When each organisation was last merged or unmerged, for those that ever were."""
-    return {
-        id: moment
-        for piece in chunks(ids)
-        for id, moment in session.execute(
-            select(MergeEvent.organisation_id, func.max(MergeEvent.at))
-            .where(MergeEvent.organisation_id.in_(piece))
-            .group_by(MergeEvent.organisation_id)
-        )
-    }
 
 
 def alias() -> Any:
