@@ -100,10 +100,11 @@ def test_a_revoked_key_is_refused_here_at_once_and_everywhere_within_five_second
 
 
 def test_a_key_ends_when_it_says(made: Gateway) -> None:
-    ends = datetime.now(UTC) + timedelta(seconds=1.5)
+    # Long enough for a busy machine to create the key and use it once before it ends.
+    ends = datetime.now(UTC) + timedelta(seconds=8)
     given = give(made, expires_at=ends.isoformat())
     assert status(made, given["key"]) == 200
-    wait_until(lambda: status(made, given["key"]) == 401, seconds=4)
+    wait_until(lambda: status(made, given["key"]) == 401, seconds=30)
     assert datetime.now(UTC) >= ends
 
 
