@@ -56,14 +56,14 @@ def test_one_tag_stands_for_the_whole(behind: Gateway, app: App) -> None:
 
 def test_the_parts_are_asked_for_side_by_side(behind: Gateway, app: App) -> None:
     async def slow(scope: Any, receive: Any, send: Any) -> None:
-        await asyncio.sleep(0.5)
+        await asyncio.sleep(1.5)
         await reply(send, 200, b"{}")
 
     for word in ("summary", "gaps", "overlaps", "fragility", "latest", "breaches"):
         app.answers[word] = slow
     began = time.monotonic()
     assert behind.client.get(OVERVIEW).status_code == 200
-    assert time.monotonic() - began < 2.5
+    assert time.monotonic() - began < 6  # one after another they take nine seconds
 
 
 def test_many_overviews_leave_an_app_room_for_others(tmp_path: Path, app: App) -> None:

@@ -376,7 +376,7 @@ def test_an_attempt_has_a_deadline_as_a_whole(place: Place) -> None:
         place.happen()
         started = time.monotonic()
         place.work_off()
-        assert time.monotonic() - started < 3
+        assert time.monotonic() - started < 10
     assert place.deliveries(id)[0].last_reason == "no answer within the time limit"
 
 

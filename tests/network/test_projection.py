@@ -70,7 +70,7 @@ def test_an_answer_can_be_asked_to_be_no_older_than_a_write(standin, network, re
         refused = client.get(f"{AT}/gaps", params={"registry_seq": 10_000})
         assert refused.status_code == 503
         assert refused.headers["retry-after"] == "2"
-        assert 4 < time.monotonic() - started < 9
+        assert 4 < time.monotonic() - started < 15
 
 
 def test_a_feed_of_many_pages_is_read_page_by_page(database, registry_at):
