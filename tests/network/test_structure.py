@@ -114,6 +114,10 @@ def test_a_commissioner_sees_what_contracts_of_its_own_authority_are_worth(datab
     # k1 is not published, and its own. k2 is nobody's in particular, k5 another authority's.
     told = {one["contract"]: (one["value_gbp"], one["front_line_gbp"]) for one in own["contracts"]}
     assert told == {"k1": (10_000_000, 8_096_000), "k2": (None, None), "k5": (None, None)}
+    # Nor is it told whether the value of a foreign contract is known, or can be followed.
+    unclear = {one["contract"]: one["unclear"] for one in own["contracts"]}
+    assert unclear["k1"] == []
+    assert unclear["k2"] == unclear["k5"] != []
     assert (own["money"]["value_gbp"], own["money"]["front_line_gbp"]) == (10_000_000, 8_096_000)
     by_id = {node["id"]: node["received_gbp"] for node in own["items"]}
     assert (by_id["zoo"], by_id["fox"]) == (10_000_000, None)

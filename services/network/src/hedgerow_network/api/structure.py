@@ -451,7 +451,7 @@ def _chain(chain: Chain, *, is_told: bool) -> ContractChain:
         front_line_gbp=_pounds(chain.front_line) if is_told else None,
         fees_gbp=_pounds(chain.fees) if is_told else None,
         untraced_gbp=_pounds(chain.untraced) if is_told else None,
-        unclear=list(chain.unclear),
+        unclear=list(chain.unclear) if is_told else [_NOT_TOLD],
     )
 
 
@@ -560,12 +560,13 @@ def structure_caveats(found: Structure, now: Snapshot, principal: Principal) -> 
         said.append(
             "The web is too large to look at all shortest paths: betweenness and closeness are left out."
         )
-    unclear = sum(1 for chain in web.chains if chain.unclear)
+    told = [chain for chain in web.chains if sees_value(principal, chain.contract)]
+    unclear = sum(1 for chain in told if chain.unclear)
     if unclear:
-        said.append(f"Money could not be followed through {unclear} of {len(web.chains)} contracts.")
+        said.append(f"Money could not be followed through {unclear} of {len(told)} contracts.")
     if not web.chains:
         said.append("No contract in force is known: there are no layers and no money to follow.")
-    foreign = sum(1 for chain in web.chains if not sees_value(principal, chain.contract))
+    foreign = len(web.chains) - len(told)
     if foreign and not principal.may("money"):
         said.append("Contract values need the permission money.")
     elif foreign:
