@@ -1,7 +1,8 @@
 import pytest
-from fastapi import Request, Response
+from fastapi import Response
 from hedgerow_kit import problems, serving
 from hedgerow_kit.conditional import LONGEST_TAGGED, etag, require_match
+from hedgerow_kit.problems import Conditional
 from starlette.responses import StreamingResponse
 
 from tests.support.http import running
@@ -23,7 +24,7 @@ def client():
         return {"count": app.state.count}
 
     @router.put("/parcel")
-    def write(request: Request) -> dict[str, str]:
+    def write(request: Conditional) -> dict[str, str]:
         require_match(request, etag("parcel", 7))
         return {"status": "written"}
 

@@ -1,11 +1,12 @@
 import json
-from datetime import date
+from datetime import date, datetime
 
 import pytest
 from fastapi import FastAPI
 from hedgerow_kit import problems, serving
-from hedgerow_kit.problems import ProblemType
-from pydantic import BaseModel
+from hedgerow_kit.conditional import etag, require_match
+from hedgerow_kit.problems import Conditional, ProblemType
+from pydantic import AwareDatetime, BaseModel
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
@@ -37,8 +38,8 @@ def app() -> FastAPI:
         return {"limit": limit}
 
     @router.get("/posted")
-    def posted(on: date | None = None) -> dict[str, date | None]:
-        return {"on": on}
+    def posted(on: date | None = None, since: AwareDatetime | None = None) -> dict[str, str | None]:
+        return {"on": on and on.isoformat(), "since": since and since.isoformat()}
 
     @router.get("/closed")
     def closed() -> None:
@@ -56,6 +57,30 @@ def app() -> FastAPI:
     def down() -> None:
         raise OperationalError("SELECT secret", {}, Exception("locked"))
 
+    named = problems.router(prefix="/parcels")
+
+    @named.put("/{name}")
+    def write(name: str, request: Conditional) -> dict[str, str]:
+        require_match(request, etag(name))
+        return {"name": name}
+
+    @named.get("/{name}")
+    def read(name: str) -> dict[str, str]:
+        return {"name": name}
+
+    @named.delete("/{name}")
+    def remove(name: str) -> dict[str, str]:
+        return {"name": name}
+
+    @router.get("/parcels/heaviest")
+    def heaviest() -> dict[str, str]:
+        return {"name": "piano"}
+
+    @router.post("/parcels/weigh")
+    def weigh() -> dict[str, float]:
+        return {"weight_kg": 1.5}
+
+    made.include_router(named)
     made.include_router(router)
     return made
 
@@ -205,13 +230,41 @@ def test_a_bare_number_is_no_day(client, day):
     assert is_problem(answer, 422)["errors"] == [
         {"parameter": "on", "reason": "not a day written as 2024-05-31"}
     ]
-    assert client.get("/posted", params={"on": "2024-05-31"}).json() == {"on": "2024-05-31"}
+    assert client.get("/posted", params={"on": "2024-05-31"}).json()["on"] == "2024-05-31"
+
+
+@pytest.mark.parametrize("moment", ["0", "0.5", "1717113600"])
+def test_a_bare_number_is_no_moment(client, moment):
+    answer = client.get("/posted", params={"since": moment})
+    assert is_problem(answer, 422)["errors"][0]["parameter"] == "since"
+    told = client.get("/posted", params={"since": "2024-05-31T00:00:00Z"}).json()["since"]
+    assert datetime.fromisoformat(told) == datetime.fromisoformat("2024-05-31T00:00:00Z")
 
 
 def test_a_method_that_is_not_there_is_told_which_are(client):
     answer = client.request("DELETE", "/parcels")
     is_problem(answer, 405)
     assert answer.headers["allow"] == "GET, POST"
+
+
+def test_a_name_that_has_an_address_of_its_own_is_no_id(client):
+    assert client.get("/parcels/heaviest").json() == {"name": "piano"}
+    refused = client.put("/parcels/heaviest", headers={"If-Match": "*"})
+    is_problem(refused, 405)
+    assert refused.headers["allow"] == "GET"
+    refused = client.get("/parcels/weigh")
+    is_problem(refused, 405)
+    assert refused.headers["allow"] == "POST"
+    assert client.get("/parcels/heavy").json() == {"name": "heavy"}
+    assert client.post("/parcels/heavy").headers["allow"] == "DELETE, GET, PUT"
+
+
+def test_who_is_asked_for_a_version_is_told_of_the_header_and_its_refusals():
+    operations = app().openapi()["paths"]["/parcels/{name}"]
+    assert problems.IF_MATCH in operations["put"]["parameters"]
+    assert {"412", "428"} <= set(operations["put"]["responses"])
+    assert problems.IF_MATCH not in operations["delete"]["parameters"]
+    assert not {"412", "428"} & set(operations["delete"]["responses"])
 
 
 def test_each_operation_names_what_it_may_refuse():

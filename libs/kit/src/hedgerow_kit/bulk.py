@@ -37,6 +37,8 @@ log = logging.getLogger(__name__)
 
 CSV, NDJSON, JSON, GEOJSON = "text/csv", "application/x-ndjson", "application/json", "application/geo+json"
 LONGEST_UPLOAD = 20_000_000_000
+# All options of a kind together still fit into an address.
+LONGEST_OPTION = 1_000
 VERDICTS = ("accepted", "changed", "unchanged", "quarantined")
 # An import of which nothing was heard for this long has died with its process.
 SILENCE = timedelta(minutes=15)
@@ -366,7 +368,9 @@ class Importer:
                         name,
                         inspect.Parameter.KEYWORD_ONLY,
                         default=None,
-                        annotation=Annotated[str | None, Query(description=meaning, max_length=2000)],
+                        annotation=Annotated[
+                            str | None, Query(description=meaning, max_length=LONGEST_OPTION)
+                        ],
                     )
                     for name, meaning in kind.options.items()
                 ),

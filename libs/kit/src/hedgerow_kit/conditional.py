@@ -9,10 +9,9 @@ import re
 from hashlib import blake2b
 
 from starlette.datastructures import Headers, MutableHeaders
-from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from hedgerow_kit.problems import PRECONDITION_FAILED, PRECONDITION_REQUIRED, Problem
+from hedgerow_kit.problems import PRECONDITION_FAILED, PRECONDITION_REQUIRED, Conditional, Problem
 
 # A longer answer is streamed on without a tag rather than held in memory.
 LONGEST_TAGGED = 8_000_000
@@ -36,7 +35,7 @@ def _names(header: str | None, tag: str) -> bool:
     return "*" in names or tag in names
 
 
-def require_match(request: Request, tag: str) -> None:
+def require_match(request: Conditional, tag: str) -> None:
     """Refuse a write that does not name the current tag in `If-Match`."""
     named = request.headers.get("if-match")
     if named is None:

@@ -1,5 +1,6 @@
 """Errors on the wire: RFC 9457 problem details that never echo what was sent and survive hostile bodies."""
 
+import inspect
 import logging
 import re
 from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
@@ -7,15 +8,15 @@ from dataclasses import replace
 from datetime import date
 from email.message import Message
 from http import HTTPStatus
-from typing import Annotated, Any, NamedTuple, get_args
+from typing import Annotated, Any, NamedTuple, cast, get_args
 
 import orjson
 from fastapi import APIRouter, FastAPI
 from fastapi.dependencies.models import Dependant
 from fastapi.dependencies.utils import get_flat_params
 from fastapi.exceptions import RequestValidationError, ResponseValidationError
-from fastapi.routing import APIRoute
-from pydantic import TypeAdapter, ValidationError
+from fastapi.routing import APIRoute, iter_route_contexts
+from pydantic import AwareDatetime, TypeAdapter, ValidationError
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, OperationalError
 from sqlalchemy.exc import TimeoutError as NoConnection
 from starlette.exceptions import HTTPException
@@ -107,6 +108,14 @@ def _in_one_line(errors: Sequence[Mapping[str, str]]) -> str:
     # A pointer may hold a name that the sender made up: it stands in the errors, not in a sentence of ours.
     place = first.get("parameter") or "the body"
     return f"{place}: {first['reason'].removesuffix('.')}{more}."
+
+
+def _plain_paths(app: FastAPI) -> frozenset[str]:
+    """The paths of an app that stand for one thing alone, such as `/v1/payment-rules/lint`."""
+    if not hasattr(app.state, "plain_paths"):
+        contexts = iter_route_contexts(app.routes)
+        app.state.plain_paths = frozenset(one.path for one in contexts if one.path and "{" not in one.path)
+    return cast(frozenset[str], app.state.plain_paths)
 
 
 def _allowed(request: Request) -> str:
@@ -219,9 +228,22 @@ IDEMPOTENCY_KEY = {
     " first is under way.",
     "schema": {"type": "string", "minLength": 1, "maxLength": 255},
 }
+# See `hedgerow_kit.conditional`.
+IF_MATCH = {
+    "in": "header",
+    "name": "If-Match",
+    "required": False,
+    "description": "The `ETag` of what you have read and write, so that no other change is lost: 412 if it"
+    " has changed since, 428 if it is there and you name none.",
+    "schema": {"type": "string"},
+}
 
 
-class StrictRequest(Request):
+class Conditional(Request):
+    """A request whose `If-Match` is looked at; the header stands in the document where one is asked for."""
+
+
+class StrictRequest(Conditional):
     """A request whose JSON body is read strictly: no NaN, no lone surrogates, no endless nesting, no NUL, no
     text in place of a number.
 
@@ -286,8 +308,8 @@ def _pointer_of_nul(value: Any, pointer: str = "") -> str | None:
 
 
 class StrictRoute(APIRoute):
-    """A route that refuses unknown query parameters, reads JSON strictly and of bounded length, and gives a
-    list in the format asked for.
+    """A route that refuses unknown query parameters, reads JSON strictly and of bounded length, gives a list
+    in the format asked for, and leaves a path to the route that names it in full.
     """
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
@@ -297,9 +319,20 @@ class StrictRoute(APIRoute):
             self.openapi_extra = {**(self.openapi_extra or {}), formats.MARK: sorted(listing.gives)}
         if _marked(self.dependant, "identifies"):
             self.openapi_extra = {**(self.openapi_extra or {}), ASKS_WHO: True}
+        headers = [IF_MATCH] if _is_conditional(self.dependant) else []
         if self.methods == {"POST"} and _marked(self.dependant, "identifies"):
+            headers.append(IDEMPOTENCY_KEY)
+        if headers:
             extra = self.openapi_extra or {}
-            self.openapi_extra = {**extra, "parameters": [*extra.get("parameters", ()), IDEMPOTENCY_KEY]}
+            self.openapi_extra = {**extra, "parameters": [*extra.get("parameters", ()), *headers]}
+
+    def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        match, found = super().matches(scope)
+        # A name that an address of its own has is no id, whatever the method: what was written under it
+        # could not be read.
+        if match is not Match.NONE and found["path_params"] and scope["path"] in _plain_paths(scope["app"]):
+            return Match.NONE, {}
+        return match, found
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         handle = super().get_route_handler()
@@ -403,6 +436,13 @@ def _marked(dependant: Dependant, mark: str) -> list[Callable[[Any], Coroutine[A
     return found  # type: ignore[return-value]
 
 
+def _is_conditional(dependant: Dependant) -> bool:
+    name = dependant.request_param_name
+    if name is None or dependant.call is None:
+        return False
+    return inspect.signature(dependant.call).parameters[name].annotation is Conditional
+
+
 def _query_fields(dependant: Dependant) -> list[Any]:
     fields = [field for field in get_flat_params(dependant) if _is_query(field)]
     for part in dependant.dependencies:
@@ -421,7 +461,7 @@ def _days(dependant: Dependant) -> set[str]:
 
 def _takes_day(annotation: Any) -> bool:
     if isinstance(annotation, type):
-        return issubclass(annotation, date)
+        return issubclass(annotation, date) or annotation is AwareDatetime
     return any(_takes_day(part) for part in get_args(annotation))
 
 

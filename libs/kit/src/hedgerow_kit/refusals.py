@@ -8,7 +8,6 @@ from hedgerow_kit.problems import ASKS_WHO, ProblemType
 
 SCHEMA = "Problem"
 _WRITES = frozenset({"post", "put", "patch", "delete"})
-_CHANGES = frozenset({"put", "patch", "delete"})
 # What FastAPI says of refusals that no app of ours gives.
 _NOT_OURS = ("HTTPValidationError", "ValidationError")
 
@@ -82,7 +81,7 @@ def _refusals(
         yield problems.NOT_ACCEPTABLE
     if method in _WRITES:
         yield problems.CONFLICT
-    if method in _CHANGES:
+    if problems.IF_MATCH in operation.get("parameters", ()):
         yield problems.PRECONDITION_FAILED
         yield problems.PRECONDITION_REQUIRED
     if "requestBody" in operation:

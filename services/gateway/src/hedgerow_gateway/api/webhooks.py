@@ -9,6 +9,7 @@ from hedgerow_kit.auth import Principal, require
 from hedgerow_kit.conditional import etag, require_match
 from hedgerow_kit.db import Reading, Writing
 from hedgerow_kit.paging import After, Limit, Page, link_next
+from hedgerow_kit.problems import Conditional
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
 from sqlalchemy import Row, event
 from sqlalchemy.orm import Session
@@ -190,7 +191,7 @@ def change_webhook(
     id: str,
     body: ChangedWebhook,
     session: Writing,
-    request: Request,
+    request: Conditional,
     response: Response,
     principal: Administrator,
 ) -> WebhookView:
@@ -212,7 +213,7 @@ def change_webhook(
 
 
 @router.delete("/{id}", status_code=204)
-def remove_webhook(id: str, session: Writing, request: Request, principal: Administrator) -> None:
+def remove_webhook(id: str, session: Writing, request: Conditional, principal: Administrator) -> None:
     """Send nothing there any more (`If-Match`)."""
     actions.remove(session, id, by=principal, fits=lambda held: require_match(request, _tag(held)))
 

@@ -9,6 +9,7 @@ from hedgerow_kit import paging, problems
 from hedgerow_kit.auth import Principal, require
 from hedgerow_kit.conditional import etag, require_match
 from hedgerow_kit.db import Reading, Writing
+from hedgerow_kit.problems import Conditional
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 from sqlalchemy import select
 
@@ -247,7 +248,7 @@ def read_rules(id: Id, session: Reading, response: Response, principal: Reader) 
 
 @router.put("/{id}")
 def put_rules(
-    id: Id, body: RulesBody, session: Writing, request: Request, response: Response, principal: Designer
+    id: Id, body: RulesBody, session: Writing, request: Conditional, response: Response, principal: Designer
 ) -> Rules:
     """Replace a set of adequacy rules whole. Needs `If-Match` with the ETag of the set as read."""
     row = writes.put_rules(
@@ -261,6 +262,6 @@ def put_rules(
 
 
 @router.delete("/{id}", status_code=204)
-def delete_rules(id: Id, session: Writing, request: Request, principal: Designer) -> None:
+def delete_rules(id: Id, session: Writing, request: Conditional, principal: Designer) -> None:
     """Delete a set of adequacy rules. Needs `If-Match` with the ETag of the set as read."""
     writes.delete_rules(session, id, by=principal, unchanged=lambda held: require_match(request, _tag(held)))

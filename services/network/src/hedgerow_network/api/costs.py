@@ -8,6 +8,7 @@ from hedgerow_kit import paging, problems
 from hedgerow_kit.auth import Principal, require
 from hedgerow_kit.conditional import etag, require_match
 from hedgerow_kit.db import Reading, Writing
+from hedgerow_kit.problems import Conditional
 from pydantic import BaseModel, Field
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -76,7 +77,7 @@ def read_matrix(name: Name, session: Reading, response: Response, principal: Rea
 
 @router.delete("/{name}", status_code=204)
 def delete_matrix(
-    name: Name, request: Request, session: Writing, principal: Annotated[Principal, require("write")]
+    name: Name, request: Conditional, session: Writing, principal: Annotated[Principal, require("write")]
 ) -> None:
     """Delete a matrix with all its pairs. Needs `If-Match` with the ETag of the matrix as read."""
     row = _found(session, name)

@@ -12,7 +12,7 @@ from hedgerow_kit import paging, problems
 from hedgerow_kit.auth import Principal, require
 from hedgerow_kit.conditional import etag, require_match
 from hedgerow_kit.db import Reading, Writing
-from hedgerow_kit.problems import PRECONDITION_FAILED, Problem
+from hedgerow_kit.problems import PRECONDITION_FAILED, Conditional, Problem
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -342,7 +342,7 @@ def read_network(id: NetworkId, session: Reading, response: Response, principal:
 def write_network(
     id: NewNetworkId,
     body: Design,
-    request: Request,
+    request: Conditional,
     session: Writing,
     response: Response,
     principal: Designer,
@@ -380,7 +380,7 @@ def write_network(
 def change_network(
     id: NetworkId,
     body: dict[str, Any],
-    request: Request,
+    request: Conditional,
     session: Writing,
     response: Response,
     principal: Designer,
@@ -392,7 +392,7 @@ def change_network(
 
 
 @router.delete("/{id}", status_code=204)
-def delete_network(id: NetworkId, request: Request, session: Writing, principal: Designer) -> None:
+def delete_network(id: NetworkId, request: Conditional, session: Writing, principal: Designer) -> None:
     """Delete a network with all its versions and relations, with `If-Match`."""
     actions.remove(session, _changing(session, id, request, principal))
 
@@ -467,7 +467,7 @@ def _part(name: str, shape: type[Part], summary: str) -> None:
     def write(
         id: NetworkId,
         body: list[Any],
-        request: Request,
+        request: Conditional,
         session: Writing,
         response: Response,
         principal: Designer,
@@ -517,7 +517,7 @@ def _writable(session: Session, id: str, principal: Principal) -> Network | None
     return row
 
 
-def _changing(session: Session, id: str, request: Request, principal: Principal) -> Network:
+def _changing(session: Session, id: str, request: Conditional, principal: Principal) -> Network:
     row = _writable(session, id, principal)
     if row is None:
         raise UnknownNetwork

@@ -5,10 +5,10 @@ from datetime import datetime
 from typing import Annotated, Any
 
 from fastapi import Query, Request
-from hedgerow_kit import problems
+from hedgerow_kit import problems, refusals
 from hedgerow_kit.auth import Principal, require
 from hedgerow_kit.db import Reading
-from hedgerow_kit.problems import UNPROCESSABLE, Problem
+from hedgerow_kit.problems import CONFLICT, UNPROCESSABLE, Problem
 from pydantic import BaseModel
 from sqlalchemy.orm import Session
 
@@ -59,7 +59,7 @@ class OutcomeEvents(BaseModel):
     mark: str
 
 
-@router.get("/v1/outcome-events")
+@router.get("/v1/outcome-events", responses={409: refusals.answer(CONFLICT)})
 def list_outcome_events(
     session: Reading,
     request: Request,

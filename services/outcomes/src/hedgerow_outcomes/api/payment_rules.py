@@ -8,7 +8,7 @@ from hedgerow_kit import paging, problems
 from hedgerow_kit.auth import Principal, require
 from hedgerow_kit.conditional import etag, require_match
 from hedgerow_kit.db import Reading, Writing
-from hedgerow_kit.problems import PRECONDITION_FAILED, Problem
+from hedgerow_kit.problems import PRECONDITION_FAILED, Conditional, Problem
 from hedgerow_kit.reach import widened
 from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy.orm import Session
@@ -202,7 +202,7 @@ def write_rule(
     id: RuleId,
     document: RuleDocument,
     session: Writing,
-    request: Request,
+    request: Conditional,
     response: Response,
     principal: Money,
     valid_from: Annotated[
@@ -226,7 +226,7 @@ def write_rule(
 
 
 @router.delete("/v1/payment-rules/{id}", status_code=204)
-def delete_rule(id: RuleId, session: Writing, request: Request, principal: Money) -> None:
+def delete_rule(id: RuleId, session: Writing, request: Conditional, principal: Money) -> None:
     """Delete a rule under which nothing was issued."""
     actions.delete_rule(session, id, by=principal, when=lambda held: require_match(request, _tag(held)))
 

@@ -7,6 +7,7 @@ from fastapi import Query, Request, Response
 from hedgerow_kit import paging, problems
 from hedgerow_kit.conditional import etag, require_match
 from hedgerow_kit.db import Reading, Writing
+from hedgerow_kit.problems import Conditional
 from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy.orm import Session
 
@@ -200,7 +201,7 @@ def list_lines(
 
 @router.post("/v1/statements/{id}/state")
 def move_statement(
-    id: str, body: StateBody, session: Writing, request: Request, response: Response, principal: Money
+    id: str, body: StateBody, session: Writing, request: Conditional, response: Response, principal: Money
 ) -> StatementView:
     """Approve, dispute, pay or withdraw a statement; with `If-Match`, as it was read."""
 

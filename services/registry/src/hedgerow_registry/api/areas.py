@@ -8,6 +8,7 @@ from hedgerow_kit import paging, problems
 from hedgerow_kit.auth import Principal, require
 from hedgerow_kit.conditional import etag
 from hedgerow_kit.db import Reading, Writing
+from hedgerow_kit.problems import Conditional
 from pydantic import BaseModel, Field
 from sqlalchemy.orm import Session
 
@@ -157,7 +158,7 @@ def write_links(
     code: str,
     body: AreaLinks,
     session: Writing,
-    request: Request,
+    request: Conditional,
     response: Response,
     principal: Annotated[Principal, require("write")],
 ) -> AreaLinks:

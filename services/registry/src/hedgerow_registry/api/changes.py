@@ -5,10 +5,10 @@ from typing import Annotated, Any
 
 import orjson
 from fastapi import Query, Response
-from hedgerow_kit import problems
+from hedgerow_kit import problems, refusals
 from hedgerow_kit.auth import Principal, require
 from hedgerow_kit.db import Reading
-from hedgerow_kit.problems import UNPROCESSABLE, Problem
+from hedgerow_kit.problems import CONFLICT, UNPROCESSABLE, Problem
 from pydantic import BaseModel
 
 from hedgerow_registry.store import changefeed
@@ -45,7 +45,7 @@ class ChangePage(BaseModel):
     mark: str
 
 
-@router.get("/v1/changes", response_model=ChangePage)
+@router.get("/v1/changes", response_model=ChangePage, responses={409: refusals.answer(CONFLICT)})
 def list_changes(
     session: Reading,
     principal: Annotated[Principal, require("read")],

@@ -7,6 +7,7 @@ from fastapi import Query, Request, Response
 from hedgerow_kit import paging, problems
 from hedgerow_kit.auth import Principal, require
 from hedgerow_kit.db import Reading, Writing
+from hedgerow_kit.problems import Conditional
 from sqlalchemy.orm import Session
 
 from hedgerow_registry.actions import contracts as actions
@@ -130,7 +131,7 @@ def write_contract(
     id: RecordId,
     body: ContractBody,
     session: Writing,
-    request: Request,
+    request: Conditional,
     response: Response,
     principal: Annotated[Principal, require("write")],
     source: SourceName = "default",
@@ -149,7 +150,7 @@ def write_contract(
 
 @router.delete("/v1/contracts/{id}", status_code=204)
 def delete_contract(
-    id: RecordId, session: Writing, request: Request, principal: Annotated[Principal, require("write")]
+    id: RecordId, session: Writing, request: Conditional, principal: Annotated[Principal, require("write")]
 ) -> None:
     """Delete a contract; its process goes with its last one. It leaves a tombstone in the change feed."""
     actions.delete_contract(session, id, by=principal, when=if_unchanged(request))

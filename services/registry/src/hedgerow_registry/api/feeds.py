@@ -9,6 +9,7 @@ from hedgerow_kit.auth import Principal, require
 from hedgerow_kit.bulk import Counts, Importer
 from hedgerow_kit.conditional import etag, require_match
 from hedgerow_kit.db import Reading, Writing
+from hedgerow_kit.problems import Conditional
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 from sqlalchemy.orm import Session
 
@@ -180,7 +181,7 @@ def change_feed(
     id: str,
     body: FeedBody,
     session: Writing,
-    request: Request,
+    request: Conditional,
     response: Response,
     principal: Annotated[Principal, require("administer")],
 ) -> FeedView:
@@ -199,7 +200,7 @@ def change_feed(
 
 @router.delete("/v1/feeds/{id}", status_code=204)
 def remove_feed(
-    id: str, session: Writing, request: Request, principal: Annotated[Principal, require("administer")]
+    id: str, session: Writing, request: Conditional, principal: Annotated[Principal, require("administer")]
 ) -> None:
     """Take a feed off the register (`If-Match`). What it brought stays, and a pull under way stops."""
     importer: Importer = request.app.state.importer

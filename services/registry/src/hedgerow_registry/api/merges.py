@@ -7,6 +7,7 @@ from fastapi import Request, Response
 from hedgerow_kit import paging, problems
 from hedgerow_kit.auth import Principal, require
 from hedgerow_kit.db import Reading, Writing
+from hedgerow_kit.problems import Conditional
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from hedgerow_registry.actions import merging
@@ -57,7 +58,7 @@ def merge_organisation(
     id: RecordId,
     body: MergeBody,
     session: Writing,
-    request: Request,
+    request: Conditional,
     principal: Annotated[Principal, require("write")],
 ) -> MergeItem:
     """Merge an organisation into another, which answers for both from now on.

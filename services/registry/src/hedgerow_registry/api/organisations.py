@@ -10,7 +10,7 @@ from hedgerow_kit.auth import Principal, require
 from hedgerow_kit.conditional import etag
 from hedgerow_kit.db import Reading, Writing
 from hedgerow_kit.moments import AsOf as KnownAt
-from hedgerow_kit.problems import UNPROCESSABLE, Problem
+from hedgerow_kit.problems import UNPROCESSABLE, Conditional, Problem
 from pydantic import Field, field_validator, model_validator
 from sqlalchemy.orm import Session
 
@@ -253,7 +253,7 @@ def write_organisation(
     id: RecordId,
     body: OrganisationBody,
     session: Writing,
-    request: Request,
+    request: Conditional,
     response: Response,
     principal: Annotated[Principal, require("write")],
     source: SourceName = "default",
@@ -271,7 +271,7 @@ def write_organisation(
 
 @router.delete("/v1/organisations/{id}", status_code=204)
 def delete_organisation(
-    id: RecordId, session: Writing, request: Request, principal: Annotated[Principal, require("write")]
+    id: RecordId, session: Writing, request: Conditional, principal: Annotated[Principal, require("write")]
 ) -> None:
     """Delete an organisation that has no services; it leaves a tombstone in the change feed."""
     actions.delete_organisation(session, id, by=principal, when=unchanged(session, request))
@@ -324,6 +324,6 @@ def _tag(item: OrganisationItem) -> str:
     return etag(item.model_dump_json(exclude={"freshness"}), assured)
 
 
-def unchanged(session: Session, request: Request) -> Callable[[Any], None]:
+def unchanged(session: Session, request: Conditional) -> Callable[[Any], None]:
     """Lets a write through if the organisation is what `If-Match` or `If-None-Match` says it is."""
     return if_unchanged(request, lambda held: _tag(_items(session, [held])[0]))

@@ -7,6 +7,7 @@ from fastapi import Query, Request, Response
 from hedgerow_kit import paging, problems
 from hedgerow_kit.auth import Principal, require
 from hedgerow_kit.db import Reading, Writing
+from hedgerow_kit.problems import Conditional
 from sqlalchemy.orm import Session
 
 from hedgerow_registry.actions import contracts as actions
@@ -85,7 +86,7 @@ def write_plan(
     id: RecordId,
     body: PlanBody,
     session: Writing,
-    request: Request,
+    request: Conditional,
     response: Response,
     principal: Annotated[Principal, require("write")],
     source: SourceName = "default",
@@ -101,7 +102,7 @@ def write_plan(
 
 @router.delete("/v1/pipeline/{id}", status_code=204)
 def delete_plan(
-    id: RecordId, session: Writing, request: Request, principal: Annotated[Principal, require("write")]
+    id: RecordId, session: Writing, request: Conditional, principal: Annotated[Principal, require("write")]
 ) -> None:
     """Delete what is planned, while no contract has come of it."""
     actions.delete_plan(session, id, by=principal, when=if_unchanged(request))

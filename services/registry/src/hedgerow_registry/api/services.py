@@ -10,6 +10,7 @@ from hedgerow_kit.auth import Principal, require
 from hedgerow_kit.conditional import etag
 from hedgerow_kit.db import Reading, Writing
 from hedgerow_kit.moments import AsOf as KnownAt
+from hedgerow_kit.problems import Conditional
 from pydantic import Field, field_validator, model_validator
 from sqlalchemy.orm import Session
 
@@ -247,7 +248,7 @@ def write_service(
     id: RecordId,
     body: ServiceBody,
     session: Writing,
-    request: Request,
+    request: Conditional,
     response: Response,
     principal: Annotated[Principal, require("write")],
     source: SourceName = "default",
@@ -263,7 +264,7 @@ def write_service(
 
 @router.delete("/v1/services/{id}", status_code=204)
 def delete_service(
-    id: RecordId, session: Writing, request: Request, principal: Annotated[Principal, require("write")]
+    id: RecordId, session: Writing, request: Conditional, principal: Annotated[Principal, require("write")]
 ) -> None:
     """Delete a service and its sites; each leaves a tombstone in the change feed."""
     actions.delete_service(session, id, by=principal, when=_if_unchanged(session, request))
@@ -294,7 +295,7 @@ def _tag(session: Session, row: Any) -> str:
     return etag(tag_of(row), *answering, says)
 
 
-def _if_unchanged(session: Session, request: Request) -> Callable[[Any], None]:
+def _if_unchanged(session: Session, request: Conditional) -> Callable[[Any], None]:
     return if_unchanged(request, lambda held: _tag(session, held))
 
 

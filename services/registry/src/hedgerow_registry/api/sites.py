@@ -7,6 +7,7 @@ from hedgerow_kit import paging, problems
 from hedgerow_kit.auth import Principal, require
 from hedgerow_kit.db import Reading, Writing
 from hedgerow_kit.moments import AsOf as KnownAt
+from hedgerow_kit.problems import Conditional
 from pydantic import Field, field_validator, model_validator
 from sqlalchemy.orm import Session
 
@@ -163,7 +164,7 @@ def write_site(
     id: RecordId,
     body: SiteBody,
     session: Writing,
-    request: Request,
+    request: Conditional,
     response: Response,
     principal: Annotated[Principal, require("write")],
     source: SourceName = "default",
@@ -179,7 +180,7 @@ def write_site(
 
 @router.delete("/v1/sites/{id}", status_code=204)
 def delete_site(
-    id: RecordId, session: Writing, request: Request, principal: Annotated[Principal, require("write")]
+    id: RecordId, session: Writing, request: Conditional, principal: Annotated[Principal, require("write")]
 ) -> None:
     """Delete a site; it leaves a tombstone in the change feed."""
     actions.delete_site(session, id, by=principal, when=if_unchanged(request))

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal, TypeVar
 from fastapi import Depends, Path, Query, Request, Response
 from hedgerow_kit.conditional import etag, require_match
 from hedgerow_kit.db import Reading
-from hedgerow_kit.problems import PRECONDITION_FAILED, UNPROCESSABLE, Problem, ProblemType
+from hedgerow_kit.problems import PRECONDITION_FAILED, UNPROCESSABLE, Conditional, Problem, ProblemType
 from pydantic import AfterValidator, BaseModel, ConfigDict, StringConstraints
 from sqlalchemy.orm import Session
 
@@ -215,7 +215,7 @@ def tag_of(record: Any) -> str:
     return etag(record.id, record.digest, record.source, record.updated_at.isoformat())
 
 
-def if_unchanged(request: Request, tag: Callable[[Any], str] = tag_of) -> Callable[[Any], None]:
+def if_unchanged(request: Conditional, tag: Callable[[Any], str] = tag_of) -> Callable[[Any], None]:
     """Lets a write through if the record is what `If-Match` or `If-None-Match` says it is."""
 
     def check(held: Any) -> None:
