@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta, timezone
 import pytest
 from hedgerow_kit import db
 from hedgerow_kit.db import Database
-from sqlalchemy import Integer, String, func, insert, select
+from sqlalchemy import Integer, String, event, func, insert, not_, select
 from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
@@ -49,6 +49,31 @@ def test_upsert_inserts_what_is_new_and_updates_what_is_there(database, count):
     with database.reading() as session:
         assert session.scalar(select(func.count()).select_from(Parcel)) == count + 1
         assert session.get_one(Parcel, ("north", 0)).content == {"ü": [1, None]}
+
+
+def test_a_list_of_values_is_looked_up_in_the_index_of_its_column(database):
+    with database.writing() as session:
+        db.upsert(session, Parcel, parcels(3000), key=["depot", "number"])
+    ran = []
+
+    @event.listens_for(database.engine, "before_cursor_execute")
+    def note(_connection, _cursor, statement, parameters, *_):
+        ran.append((statement, parameters))
+
+    explain = "EXPLAIN QUERY PLAN" if database.dialect == "sqlite" else "EXPLAIN"
+    with database.reading() as session:
+        assert (
+            session.scalars(select(Parcel.number).where(not_(db.among(Parcel.depot, ["north"])))).all() == []
+        )
+        assert (
+            session.scalars(select(Parcel.number).where(db.among(Parcel.depot, ["south", "é"]))).all() == []
+        )
+        statement, parameters = ran[-1]
+        if database.dialect == "postgresql":
+            session.connection().exec_driver_sql("SET LOCAL enable_seqscan = off")
+        plan = session.connection().exec_driver_sql(f"{explain} {statement}", parameters)
+        told = " ".join(str(row[-1]) for row in plan)
+    assert "SEARCH parcels" in told or "Index Cond" in told, told
 
 
 def test_a_moment_comes_back_in_utc_wherever_it_was_said(database):

@@ -377,6 +377,10 @@ class _Among(FunctionElement[bool]):
     type = Boolean()
     inherit_cache = True
 
+    def self_group(self, against: Any = None) -> Any:
+        # Else SQLite, which has no booleans, is asked whether it is 1, and looks at every row of the table.
+        return self
+
 
 def among(column: Any, values: Iterable[str]) -> ColumnElement[bool]:
     """Whether a column of texts holds one of these values: one parameter, however many they are.
