@@ -215,3 +215,59 @@ def test_overlaps_show_the_two_and_what_they_share(tmp_path: Path) -> None:
         "More rows follow: print all with --limit 0.",
     ]
     assert platform.asked[0].query == {"by": "service", "limit": "1"}
+
+
+def test_closing_says_what_to_do_and_what_cannot_be_done(tmp_path: Path) -> None:
+    measure = {
+        "service": {"id": "s1", "name": "Larder"},
+        "provider": {"id": "p1", "name": "The Larder"},
+        "need_name": None,
+        "area": "E05999001",
+        "area_name": "Harbour",
+        "people_closed": 1200,
+        "cells_closed": 2,
+        "cost": 9000.0,
+        "reason": "Its site is 2.0 km away.",
+    }
+    site = {**measure, "service": None, "provider": None, "need_name": "Food", "people_closed": None}
+    answer = {
+        "items": [measure, site],
+        "next": None,
+        "proven": True,
+        "infeasible": "1 of 4 gaps no measure closes. Debt in Harbour: nobody is near.",
+        "cost": 18000.0,
+        "cells": 4,
+        "cells_closed": 3,
+        "people": 1500,
+        "people_closed": 1200,
+        "computed": {
+            "at": "2026-11-22",
+            "rule": "default",
+            "rules_used": {},
+            "thresholds": {"level": "ward", "count": "providers", "index": None, "single_depth": 1},
+            "registry_seq": 7,
+            "caveats": [],
+        },
+    }
+    replies = {
+        "GET /v1/areas/E06999001": Reply(AUTHORITY),
+        "GET /v1/localities/E06999001/closing": Reply(answer),
+    }
+    options = ("--extension-cost", "9000", "--measure", "extension", "--measure", "site")
+    with answering(replies) as platform:
+        code, out, err = ask(platform, tmp_path, "closing", "E06999001", *options, "--site-cost", "9000")
+        assert (code, err) == (0, "")
+        asked = next(one for one in platform.asked if one.path.endswith("/closing"))
+    assert {name: asked.query[name] for name in ("extension_cost", "site_cost", "measure")} == {
+        "extension_cost": "9000.0",
+        "site_cost": "9000.0",
+        "measure": "site",
+    }
+    assert lines(out)[0] == "Closing of Keldermouth (E06999001): 2 measures"
+    assert "Larder (The Larder)" in out
+    assert "a new site for Food" in out
+    assert "£9,000" in out
+    assert (
+        "Closes 3 of 4 gaps, 1,200 of 1,500 people for £18,000. No better choice exists. "
+        "1 of 4 gaps no measure closes. Debt in Harbour: nobody is near."
+    ) in out

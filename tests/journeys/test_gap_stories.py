@@ -125,6 +125,22 @@ def test_an_index_uploaded_by_gss_code_can_weight_gaps(weir):
     assert any("order of need" in said for said in computed["caveats"])
 
 
+def test_the_gaps_of_a_place_are_closed_at_the_least_cost(weir):
+    asked = {"at": DAY, "need": ["food", "sight"], "reach": 20, "detour": 1, "extension_cost": 9000}
+    # South has no food: 30 people. The Larder's barn is 13.0 km away, the Pantry's hall 22.2 km.
+    found = weir.get(f"{AT}/closing", **asked)
+    (one,) = found["items"]
+    assert (one["service"]["name"], one["area_name"], one["people_closed"]) == ("Larder", "Weir South", 30)
+    assert (found["cost"], found["proven"], found["infeasible"], found["cells_left"]) == (9000, True, None, 0)
+    assert found["computed"]["thresholds"]["extension_cost"] == 9000
+    none = weir.get(f"{AT}/closing", **{**asked, "budget": 5000})
+    assert (none["items"], none["cells_left"]) == ([], 1)
+    (left,) = weir.items(f"{AT}/closing/left", **{**asked, "budget": 5000})
+    assert left["reason"] == "The cheapest measure that closes it costs 9,000, more than the whole budget."
+    far = weir.get(f"{AT}/closing", **{**asked, "reach": 5})
+    assert "The nearest site of a service that addresses it, Larder barn, is 13.0 km" in far["infeasible"]
+
+
 def test_priorities_are_unmet_need_ranked(weir):
     unmet = listed(weir, need=["food", "sight"], kind="uncovered,partial,under-capacity")
     # South has nobody for its 30; the Pantry's 40 and the Larder's 100 places leave 30 of 170 people without.

@@ -58,6 +58,9 @@ QUESTIONS = [
     "structure",
     "graph",
     "summary",
+    "closing",
+    "closing?extension_cost=3&site_cost=5&budget=20",
+    "closing/left?site_cost=5",
 ]
 ABOUT_FOOD = [
     "siting?need=food",

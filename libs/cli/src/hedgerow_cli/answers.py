@@ -1,4 +1,4 @@
-"""`hedgerow gaps`, `overlaps`, `fragility`, `access`, `adequacy`, `kpis`: answers for a place, as tables."""
+"""`hedgerow gaps`, `closing`, `overlaps`, `fragility`, `access`, `adequacy`, `kpis`: tables for a place."""
 
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Annotated, Any
@@ -80,6 +80,38 @@ def gaps(
     asked = {"need": need, "level": level, "rule": rule, "at": at, "count": count, "index": index}
     more = {"kind": kind, "cohort": cohort, "until": until, "reach": reach}
     _answer(context.obj, "gaps", area, {**asked, **more}, limit)
+
+
+def closing(
+    context: typer.Context,
+    area: Place,
+    budget: Annotated[
+        float | None, typer.Option(help="Pounds: close gaps of most people within it, instead of all.")
+    ] = None,
+    extension_cost: Annotated[
+        float | None, typer.Option(help="Pounds for one service that serves one further area.")
+    ] = None,
+    site_cost: Annotated[float | None, typer.Option(help="Pounds for one new site for one need.")] = None,
+    price: Annotated[
+        str | None, typer.Option(help="How measures are priced: stated, contracts or each (counts 1).")
+    ] = None,
+    measure: Annotated[
+        list[str] | None, typer.Option(help="What may be done: extension or site; may be repeated.")
+    ] = None,
+    reach: Annotated[
+        float | None, typer.Option(help="How far a site may be from an area it serves: 5 km by default.")
+    ] = None,
+    need: Need = None,
+    level: Level = None,
+    rule: Rule = None,
+    at: At = None,
+    index: Index = None,
+    limit: Rows = None,
+) -> None:
+    """What would close the gaps at the least cost: services that serve further areas, new sites."""
+    asked = {"need": need, "level": level, "rule": rule, "at": at, "index": index, "reach": reach}
+    more = {"budget": budget, "extension_cost": extension_cost, "site_cost": site_cost}
+    _answer(context.obj, "closing", area, {**asked, **more, "price": price, "measure": measure}, limit)
 
 
 def overlaps(
@@ -232,6 +264,8 @@ def _answer(settings: Settings, subject: str, area: str, asked: Parameters, limi
     if answer["items"]:
         out().print(made)
         _print_rest(answer["items"], shown, more=answer["next"] is not None)
+    if subject == "closing":
+        out().print(closing_outcome(answer), soft_wrap=True)
     for line in computed_lines(answer["computed"]):
         out().print(plain(line), soft_wrap=True)
 
@@ -281,6 +315,8 @@ def _total(subject: str, items: Sequence[Json]) -> str:
         return f": {many(out_of_reach, 'cell')} of {people(len(items))} out of reach"
     if subject == "adequacy":
         return f": {many(sum(item['status'] == 'not met' for item in items), 'cell')} not met"
+    if subject == "closing":
+        return f": {many(len(items), 'measure')}"
     if subject == "fragility":
         return f": {many(len(items), items[0]['kind'])} alone somewhere"
     return ""
@@ -341,6 +377,38 @@ def _kind(item: Json) -> str:
 
 def _about(count: int | None, basis: str) -> str:
     return people(count) if count is None or basis == "counted" else f"{ABOUT}{people(count)}"
+
+
+def closing_table(items: Sequence[Json], names: Names) -> "Table":
+    """Measures that close gaps: who should serve where, for how many, at what cost."""
+    made = table("What to do", "Where", "People", "Gaps", "Cost", "Why")
+    for item in items:
+        service, provider = item["service"], item["provider"]
+        what = (
+            named(service["name"], provider["name"])
+            if service
+            else f"a new site for {plain(item['need_name'])}"
+        )
+        made.add_row(
+            what,
+            named(item["area_name"], item["area"]),
+            people(item["people_closed"]),
+            people(item["cells_closed"]),
+            "" if item["cost"] is None else f"£{figure(item['cost'])}",
+            plain(item["reason"]),
+        )
+    return made
+
+
+def closing_outcome(answer: Json) -> str:
+    """How much is closed, at what cost, how good the choice is, and what cannot be closed."""
+    cost = "" if answer["cost"] is None else f" for £{figure(answer['cost'])}"
+    best = "No better choice exists." if answer["proven"] else "A better choice may exist."
+    said = (
+        f"Closes {people(answer['cells_closed'])} of {many(answer['cells'], 'gap')}, "
+        f"{people(answer['people_closed'])} of {people(answer['people'])} people{cost}. {best}"
+    )
+    return plain(f"{said} {answer['infeasible'] or ''}".strip())
 
 
 def overlaps_table(items: Sequence[Json], names: Names) -> "Table":
@@ -416,6 +484,7 @@ def adequacy_table(items: Sequence[Json], names: Names) -> "Table":
 TABLES: dict[str, Tabulate] = {
     "access": access_table,
     "adequacy": adequacy_table,
+    "closing": closing_table,
     "gaps": gaps_table,
     "overlaps": overlaps_table,
     "fragility": fragility_table,

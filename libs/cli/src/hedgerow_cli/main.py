@@ -74,6 +74,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "load": load,
     "import": imports.import_,
     "gaps": answers.gaps,
+    "closing": answers.closing,
     "overlaps": answers.overlaps,
     "fragility": answers.fragility,
     "access": answers.access,

@@ -115,3 +115,9 @@ class UnknownNetwork(NetworkError):
 
 class TooManyLongQuestions(NetworkError):
     """Too many large questions are waiting for their turn. Ask again shortly, or about a smaller place."""
+
+
+class TooManyMeasures(NetworkError):
+    """There are too many ways to close these gaps to choose among: ask about fewer needs, a smaller place,
+    larger areas or a shorter reach.
+    """

@@ -9,7 +9,7 @@ from urllib.parse import quote, urlencode
 
 from fastapi import Depends, Path, Query, Request
 from hedgerow_kit.auth import ALL_AUTHORITIES, Principal, require
-from hedgerow_kit.problems import UNAVAILABLE, Problem
+from hedgerow_kit.problems import UNAVAILABLE, UNPROCESSABLE, Problem
 
 from hedgerow_network.domain.asking import find_area, find_need, read_rule
 from hedgerow_network.domain.contracts import Contract
@@ -104,6 +104,13 @@ def sees_value(principal: Principal, contract: Contract) -> bool:
 
 def _later(reason: str | None) -> Problem:
     return Problem(UNAVAILABLE, reason or "", headers={"Retry-After": "2"})
+
+
+def unfit(parameter: str, reason: str) -> Problem:
+    """The problem of a parameter that does not fit the others, or the place."""
+    return Problem(
+        UNPROCESSABLE, f"{parameter}: {reason}.", errors=[{"parameter": parameter, "reason": reason}]
+    )
 
 
 Now = Annotated[Snapshot, Depends(snapshot)]

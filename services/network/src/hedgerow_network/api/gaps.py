@@ -12,7 +12,7 @@ from hedgerow_kit.paging import After, Limit, link_next, window
 from hedgerow_kit.problems import UNPROCESSABLE, Problem
 from pydantic import BaseModel, Field
 
-from hedgerow_network.api.asking import WHICH, About, Asked, FactsBeside, as_asked
+from hedgerow_network.api.asking import WHICH, About, Asked, FactsBeside, as_asked, unfit
 from hedgerow_network.api.wire import (
     Basis,
     Computed,
@@ -113,8 +113,7 @@ def thresholds_of(asked: Asked, limits: Limits) -> domain.Thresholds:
     """The thresholds asked for, checked against the date of the question."""
     at, until = asked.question.at, limits.until
     if until is not None and until < at:
-        reason = f"not before the date asked about, {at.isoformat()}"
-        raise Problem(UNPROCESSABLE, f"until: {reason}.", errors=[{"parameter": "until", "reason": reason}])
+        raise unfit("until", f"not before the date asked about, {at.isoformat()}")
     latest = date.max.toordinal()
     ahead = date.fromordinal(min(at.toordinal() + AHEAD_DAYS, latest))
     matrix = asked.question.costs

@@ -7,10 +7,9 @@ import numpy as np
 from fastapi import Query, Request, Response
 from hedgerow_kit import problems
 from hedgerow_kit.paging import After, Limit, link_next, window
-from hedgerow_kit.problems import UNPROCESSABLE, Problem
 from pydantic import BaseModel, Field
 
-from hedgerow_network.api.asking import About
+from hedgerow_network.api.asking import About, unfit
 from hedgerow_network.api.gaps import Limits, thresholds_of
 from hedgerow_network.api.wire import Computed, Named, Thresholds, computed, service_named, whole
 from hedgerow_network.domain.horizon import Month, horizon, months
@@ -69,8 +68,7 @@ def cover_lost_by_month(
     """
     last = thresholds_of(asked, Limits(until=until)).until
     if last.year - asked.question.at.year > MOST_YEARS:
-        reason = f"at most {MOST_YEARS} years after the date asked about"
-        raise Problem(UNPROCESSABLE, f"until: {reason}.", errors=[{"parameter": "until", "reason": reason}])
+        raise unfit("until", f"at most {MOST_YEARS} years after the date asked about")
     of = asked.assessment()
     found = asked.answers.get((asked.key, "horizon", last), lambda: months(horizon(of, last)))
     page, following = window(found, lambda month: (month.first.isoformat(),), after=after, limit=limit)

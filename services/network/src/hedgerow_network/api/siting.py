@@ -5,11 +5,10 @@ from typing import Annotated, Literal
 import numpy as np
 from fastapi import Depends, Query
 from hedgerow_kit import problems
-from hedgerow_kit.problems import UNPROCESSABLE, Problem
 from pydantic import BaseModel, Field
 
 from hedgerow_network.api.access import AskedAccess, Reaching, Whom, travel
-from hedgerow_network.api.asking import About
+from hedgerow_network.api.asking import About, unfit
 from hedgerow_network.api.wire import Computed, Named, Thresholds, computed, service_named, whole
 from hedgerow_network.domain import siting
 from hedgerow_network.domain.access import access_question, candidates
@@ -97,9 +96,9 @@ def choose_sites(
     """
     of = about.asked.assessment()
     if len(of.needs) != 1:
-        raise _wrong("need", "name exactly one")
+        raise unfit("need", "name exactly one")
     if task in _NEEDS_NUMBER and number is None:
-        raise _wrong("number", f"{task} needs to know how many sites")
+        raise unfit("number", f"{task} needs to know how many sites")
     key = (about.asked.key, about.question, "siting", task, number)
     costs, people = candidates(of, about.question)
     near = siting.within(costs, about.question.decay.limit)
@@ -144,12 +143,6 @@ def choose_sites(
             for row in found.unreachable
         ],
         computed=_computed(about, of),
-    )
-
-
-def _wrong(parameter: str, reason: str) -> Problem:
-    return Problem(
-        UNPROCESSABLE, f"{parameter}: {reason}.", errors=[{"parameter": parameter, "reason": reason}]
     )
 
 

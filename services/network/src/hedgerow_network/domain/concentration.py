@@ -129,7 +129,7 @@ def contest(of: Assessment, travel: Travel, limit: float) -> Contest:
     cover it has one; `unknown` if that hangs on places that are not known (`spare_places`); else `no`.
     Edges: nobody covers the cell: "", for there is nobody to contest.
     """
-    reach = _reach(of, travel, limit)
+    reach = could_reach(of, travel, limit)
     spare = spare_places(of)
     shape = (len(of.needs), of.areas.size)
     status = np.full(shape, "", dtype=object)
@@ -179,7 +179,12 @@ def spare_places(of: Assessment) -> Floats:
     return np.asarray(spare)
 
 
-def _reach(of: Assessment, travel: Travel, limit: float) -> csr_array:
+def could_reach(of: Assessment, travel: Travel, limit: float) -> csr_array:
+    """(n_services, n_areas) sparse ones: services that count and serve the area, or could.
+
+    A service could if a site of it lies within the limit, > 0, in the unit of `travel`; or if it has no site
+    at all (it comes to people) and serves another area of the locality.
+    """
     directory = of.facts.directory
     counts = of.standing.whole & (np.diff(of.incidence.addresses.indptr) > 0)
     n_services, n_areas = len(directory.services), of.areas.size

@@ -36,6 +36,7 @@ AnswerName = Literal[
     "access",
     "adequacy",
     "siting",
+    "closing",
     "summary",
 ]
 WhyLeft = WhyExcluded | Literal["part", "site", "capacity", "reach"]
@@ -213,6 +214,7 @@ ANSWERS: Mapping[AnswerName, Rule] = {
     "weak-points": _serving,
     "concentration": _serving,
     "horizon": _serving,
+    "closing": _serving,
     "summary": _serving,
     "adequacy": _serving,
     "bottlenecks": _with_places,

@@ -6,6 +6,7 @@ and its bound. Everything works on positions; of equally good choices the one wi
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +19,11 @@ SECONDS = 10.0
 """How long one programme may take."""
 
 _CLOSE = 1e-9
+_SLACK = 1e-6
+"""The solver's own: what is held to its best more tightly than this may find no choice at all."""
+
+_INFEASIBLE = 2
+"""What scipy calls a programme that has no solution."""
 
 
 @dataclass(frozen=True)
@@ -42,6 +48,11 @@ def _none(why: str, unreachable: Ints) -> Siting:
     return Siting(np.empty(0, np.int32), 0.0, 0.0, True, unreachable, why)
 
 
+def _unfound(unreachable: Ints, seconds: float) -> Siting:
+    why = f"no choice was found in {seconds:g} seconds, which does not mean that there is none"
+    return Siting(np.empty(0, np.int32), 0.0, 0.0, False, unreachable, why)
+
+
 def _reachable(near: csr_array, people: Floats) -> tuple[Ints, Ints]:
     """Areas with people that some site reaches, and those that none does."""
     lived = people > 0
@@ -52,14 +63,16 @@ def _reachable(near: csr_array, people: Floats) -> tuple[Ints, Ints]:
     )
 
 
-def fewest(near: csr_array, people: Floats, *, seconds: float = SECONDS) -> Siting:
-    r"""The fewest sites that reach every area with people (location set covering).
+def fewest(
+    near: csr_array, people: Floats, *, cost: Floats | None = None, seconds: float = SECONDS
+) -> Siting:
+    r"""The fewest sites that reach every area with people, or those of least cost (location set covering).
 
-    .. math:: \min \sum_j x_j \quad \text{s.t.} \quad \sum_{j \in N_i} x_j \ge 1 \; \forall i: P_i > 0
+    .. math:: \min \sum_j c_j x_j \quad \text{s.t.} \quad \sum_{j \in N_i} x_j \ge 1 \; \forall i: P_i > 0
 
     Parameters: near (n_areas, n_sites) sparse, a stored entry = the site reaches the area · people (n_areas,)
-    >= 0; areas without any ask for nothing.
-    Returns a `Siting` whose objective is the number of sites. Edges: nobody anywhere: no site is needed.
+    >= 0; areas without any ask for nothing · cost (n_sites,) > 0; each site costs 1 unless given.
+    Returns a `Siting` whose objective is the cost. Edges: nobody anywhere: no site is needed.
     Source: Toregas et al. 1971, Operations Research 19(6), 1363–1373.
 
     >>> fewest(csr_array(np.array([[1, 1], [0, 1]])), np.array([5.0, 5.0])).chosen.tolist()
@@ -69,8 +82,9 @@ def fewest(near: csr_array, people: Floats, *, seconds: float = SECONDS) -> Siti
     rows, beyond = _reachable(near, people)
     if not rows.size:
         return Siting(np.empty(0, np.int32), 0.0, 0.0, True, beyond)
+    weight = np.ones(n_sites) if cost is None else cost
     reach = LinearConstraint(_ones(near[rows]), lb=1)
-    found = _Programme(np.ones(n_sites), [reach], n_sites, lambda chosen: float(chosen.size))
+    found = _Programme(weight, [reach], n_sites, lambda chosen: float(weight[chosen].sum()))
     return found.solved(beyond, seconds)
 
 
@@ -96,25 +110,45 @@ def backed_up(near: csr_array, people: Floats, *, seconds: float = SECONDS) -> S
     return _turned(found.solved(beyond, seconds))
 
 
-def most_people(near: csr_array, people: Floats, number: int, *, seconds: float = SECONDS) -> Siting:
-    r"""The sites, at most so many, that reach most people (maximal covering).
+def most_people(
+    near: csr_array,
+    people: Floats,
+    most: float,
+    *,
+    cost: Floats | None = None,
+    asked: NDArray[np.bool_] | None = None,
+    seconds: float = SECONDS,
+) -> Siting:
+    r"""The sites, at most so many or within a budget, that reach most people (maximal covering).
 
-    .. math:: \max \sum_i P_i y_i \quad \text{s.t.} \quad y_i \le \sum_{j \in N_i} x_j, \; \sum_j x_j \le p
+    .. math:: \max \sum_i P_i y_i \quad \text{s.t.} \quad y_i \le \sum_{j \in N_i} x_j, \;
+        \sum_j c_j x_j \le b
 
-    Parameters as in `fewest` · number >= 1. The objective is the people reached.
+    Parameters as in `fewest` · most > 0: sites, or with `cost` what they may cost together · asked
+    (n_areas,): areas to be reached, those with people unless given; one without people counts only between
+    choices that reach as many.
+    Of choices that reach as many people, then as many areas, the cheapest is taken. The objective is the
+    people reached.
     Source: Church & ReVelle 1974, Papers of the Regional Science Association 32(1), 101–118.
     """
     n_sites = near.shape[1]
-    rows, beyond = _reachable(near, people)
+    rows, beyond = _reachable(near, people if asked is None else asked.astype(np.float64))
     if not rows.size:
         return Siting(np.empty(0, np.int32), 0.0, 0.0, True, beyond)
+    reached = people[rows]
+    of_site, none = np.zeros(n_sites), np.zeros(rows.size)
     covered = hstack([_ones(near[rows]), -eye_array(rows.size)], format="csr")
-    of_sites = csr_array(np.concatenate([np.ones(n_sites), np.zeros(rows.size)])[None, :])
+    weight = np.ones(n_sites) if cost is None else cost
+    spent = csr_array(np.concatenate([weight, none])[None, :])
+    then = [np.concatenate([of_site, -np.ones(rows.size)])] if (reached == 0).any() else []
+    if cost is not None:
+        then.append(np.concatenate([cost, none]))
     found = _Programme(
-        np.concatenate([np.zeros(n_sites), -people[rows]]),
-        [LinearConstraint(covered, lb=0), LinearConstraint(of_sites, ub=number)],
+        np.concatenate([of_site, -reached]),
+        [LinearConstraint(covered, lb=0), LinearConstraint(spent, ub=most)],
         n_sites,
-        lambda chosen: -float(people[rows][_times(near[rows], chosen) >= 1].sum()),
+        lambda chosen: -float(reached[_times(near[rows], chosen) >= 1].sum()),
+        tuple(then),
     )
     return _turned(found.solved(beyond, seconds))
 
@@ -224,30 +258,38 @@ def _turned(found: Siting) -> Siting:
 
 @dataclass(frozen=True)
 class _Programme:
-    """Make the least of `weight` over unknowns, the first of which are sites, 0 or 1. value: of a choice."""
+    """Make the least of `weight` over unknowns, the first of which are sites, 0 or 1. value: of a choice ·
+    then: what else to make least, one after the other, among choices that are equal in all before
+    """
 
     weight: Floats
     constraints: list[LinearConstraint]
     n_sites: int
     value: Callable[[Ints], float]
+    then: tuple[Floats, ...] = ()
 
     def solved(
         self, beyond: Ints, seconds: float, *, why: str = "no choice of these sites will do"
     ) -> Siting:
-        """Solve, then once more for the lowest positions among equally good choices."""
+        """Solve, then again for the lowest positions among equally good choices."""
         first = self._run(self.weight, self.constraints, seconds)
         if first.x is None:
-            return _none(why, beyond)
+            return _none(why, beyond) if first.status == _INFEASIBLE else _unfound(beyond, seconds)
         chosen, proven = self._chosen(first.x), bool(first.status == 0)
         value = self.value(chosen)
         if not proven:
             return Siting(chosen, value, float(first.mip_dual_bound), False, beyond)
-        slack = _CLOSE * max(1.0, abs(float(first.fun)))
-        as_good = LinearConstraint(csr_array(self.weight[None, :]), ub=float(first.fun) + slack)
+        rules, last = list(self.constraints), first
         lowest = np.where(self._whole == 1, np.arange(1, self._whole.size + 1), 0.0)
-        again = self._run(lowest, [*self.constraints, as_good], seconds)
-        if again.x is not None and self.value(self._chosen(again.x)) <= value:
-            chosen = self._chosen(again.x)
+        for before, weight in pairwise((self.weight, *self.then, lowest)):
+            # The sites as they were chosen, whole, and not as the solver left them, nearly so.
+            best = float(before[chosen].sum() + before[self.n_sites :] @ last.x[self.n_sites :])
+            best += _SLACK * max(1.0, abs(best))
+            rules.append(LinearConstraint(csr_array(before[None, :]), ub=best))
+            again = self._run(weight, rules, seconds)
+            if again.x is None or self.value(self._chosen(again.x)) > value + _CLOSE * max(1.0, abs(value)):
+                break
+            chosen, last = self._chosen(again.x), again
         return Siting(chosen, value, value, True, beyond)
 
     @property
