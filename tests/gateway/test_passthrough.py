@@ -1,13 +1,18 @@
 """What the gateway passes on: everything that matters, unchanged, both ways."""
 
+import asyncio
 import gzip
 import json
+import socket
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
+from hedgerow_gateway.upstream.asking import LAST, Asking
+from yarl import URL
 
-from tests.gateway.servers import App, Gateway, reply
+from tests.gateway.servers import App, Gateway, gateway, raw_server, reply, serving
 
 
 def test_method_path_query_and_body_arrive_as_sent(behind: Gateway, app: App) -> None:
@@ -106,6 +111,38 @@ def test_a_compressed_answer_stays_compressed(behind: Gateway, app: App) -> None
         assert answer.headers["content-encoding"] == "gzip"
         assert answer.headers["content-length"] == str(len(packed))
         assert b"".join(answer.iter_raw()) == packed
+
+
+def test_what_only_tells_that_an_answer_will_come_is_not_the_answer(tmp_path: Path) -> None:
+    def answer(connection: socket.socket) -> None:
+        connection.sendall(b"HTTP/1.1 103 Early Hints\r\nlink: </a>\r\n\r\n")
+        connection.sendall(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}")
+
+    with raw_server(answer) as (address, _), gateway(tmp_path, registry_url=address) as made:
+        got = made.client.get("/v1/areas")
+    assert (got.status_code, got.content) == (200, b"{}")
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_an_app_may_be_below_a_path_of_its_host(tmp_path: Path, app: App, method: str) -> None:
+    with serving(app) as address, gateway(tmp_path, registry_url=f"{address}/below") as made:
+        assert made.client.request(method, "/v1/areas?q=1").status_code == 200
+    assert (app.last["path"], app.last["query"]) == ("/below/v1/areas", "q=1")
+
+
+def test_a_line_end_within_a_header_is_not_sent() -> None:
+    async def ask(value: bytes) -> None:
+        asking = Asking()
+        try:
+            with raw_server(lambda connection: None) as (address, heads):
+                with pytest.raises(ValueError, match="a line end"):
+                    await asking.ask(URL(address), "GET", b"/", [(b"accept", value)], LAST)
+                assert heads == []
+        finally:
+            await asking.close()
+
+    for value in (b"a\r\nx-user: b", b"a\nx-user: b", b"a\rb"):
+        asyncio.run(ask(value))
 
 
 def test_a_head_answer_keeps_its_length_and_has_no_body(behind: Gateway, app: App) -> None:

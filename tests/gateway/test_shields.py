@@ -4,9 +4,9 @@ import asyncio
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -227,6 +227,53 @@ def test_trouble_is_never_much_more_than_doubled_by_retries(
         with capsys.disabled():
             print(f"\nretries: {load:.2f} × the requests reach an app that drops every second one")
         assert load <= 1 + RETRY_SHARE + 10 / asked + 0.01 <= 1.2
+
+
+@contextmanager
+def taking_no_connection() -> Iterator[tuple[str, Callable[[], None]]]:
+    """The address of an app that is up and too busy to take connections, and what lets it take them."""
+
+    def take() -> None:
+        while True:
+            try:
+                connection, _ = listening.accept()
+            except OSError:
+                return
+            threading.Thread(target=answer, args=(connection,), daemon=True).start()
+
+    def answer(connection: socket.socket) -> None:
+        with connection:
+            while connection.recv(65_536):
+                connection.sendall(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}")
+
+    with ExitStack() as stack:
+        listening = stack.enter_context(socket.create_server(("127.0.0.1", 0), backlog=0))
+        # They fill the queue of those who are connected and not taken; whoever comes then knocks again.
+        for _ in range(3):
+            waiting = stack.enter_context(socket.socket())
+            waiting.setblocking(False)
+            waiting.connect_ex(listening.getsockname())
+        yield (
+            f"http://127.0.0.1:{listening.getsockname()[1]}",
+            threading.Thread(target=take, daemon=True).start,
+        )
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_an_app_that_is_slow_to_take_a_connection_is_waited_for(tmp_path: Path, method: str) -> None:
+    with taking_no_connection() as (address, let_in), gateway(tmp_path, registry_url=address) as made:
+        timer = threading.Timer(2.5, let_in)
+        timer.start()
+        assert made.client.request(method, "/v1/areas/1").status_code == 200
+        timer.join()
+
+
+def test_where_another_replica_is_it_is_asked_after_a_while_instead(tmp_path: Path) -> None:
+    app = App()
+    with taking_no_connection() as (busy, _), serving(app) as free:
+        with gateway(tmp_path, registry_url=f"{busy},{free}") as made:
+            assert [made.client.get("/v1/areas/1").status_code for _ in range(2)] == [200, 200]
+        assert len(app.seen) == 2
 
 
 def test_a_post_is_sent_once_whatever_happens(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ method of those there are. Nothing is counted in a process that is not asked to 
 
 import os
 from collections.abc import Callable, Iterable, Iterator
+from functools import cache
 from typing import Literal
 
 from prometheus_client import REGISTRY, Counter, Gauge, Histogram, start_http_server
@@ -28,6 +29,11 @@ _in_flight = Gauge("hedgerow_requests_in_flight", "Requests that are being answe
 _records = Counter(
     "hedgerow_import_records", "Records of imports, by what became of them.", ["app", "kind", "verdict"]
 )
+
+# A series is looked up by its labels under a lock: kept, it costs a third. There are few of them.
+_requests_of = cache(_requests.labels)
+_durations_of = cache(_durations.labels)
+_in_flight_of = cache(_in_flight.labels)
 
 _is_telling = False
 
@@ -62,20 +68,20 @@ def listen() -> int | None:
 
 def began(app: str) -> None:
     """A request has come in; `ended` must follow."""
-    _in_flight.labels(app).inc()
+    _in_flight_of(app).inc()
 
 
 def ended(app: str, method: str, route: str | None, status: int, seconds: float) -> None:
     """A request is over. route: its pattern, None where none fits · status: 0 where no answer was begun"""
-    _in_flight.labels(app).dec()
+    _in_flight_of(app).dec()
     pattern = route or OTHER
-    _requests.labels(app, _known(method), pattern, f"{status // 100}xx" if status else "none").inc()
-    _durations.labels(app, pattern).observe(seconds)
+    _requests_of(app, _known(method), pattern, f"{status // 100}xx" if status else "none").inc()
+    _durations_of(app, pattern).observe(seconds)
 
 
 def refused(app: str, method: str, status: int) -> None:
     """A request was turned away before it was known where it leads."""
-    _requests.labels(app, _known(method), OTHER, f"{status // 100}xx").inc()
+    _requests_of(app, _known(method), OTHER, f"{status // 100}xx").inc()
 
 
 def _known(method: str) -> str:

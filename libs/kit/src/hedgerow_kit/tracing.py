@@ -99,9 +99,10 @@ def transaction(system: str, kind: Literal["read", "write"]) -> Iterator[None]:
 
 def traceparent() -> str | None:
     """The header that hands the current trace on (W3C Trace Context), if there is one."""
+    if _tracer is None:
+        return None
     made: dict[str, str] = {}
-    if _tracer is not None:
-        _propagator.inject(made)
+    _propagator.inject(made)
     return made.get("traceparent")
 
 

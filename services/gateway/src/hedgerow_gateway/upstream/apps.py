@@ -10,6 +10,7 @@ from hedgerow_kit import tracing
 from hedgerow_kit.problems import Problem
 
 from hedgerow_gateway.domain.routes import Lane
+from hedgerow_gateway.upstream.asking import Answer
 from hedgerow_gateway.upstream.passthrough import Upstream
 
 log = logging.getLogger(__name__)
@@ -103,15 +104,17 @@ class Apps:
     async def _ask(
         self, app: str, path: str, query: str = "", *, seconds: float, token: str | None = None
     ) -> tuple[int, bytes, str | None]:
-        headers = {"accept": "application/json"}
+        headers = [(b"accept", b"application/json")]
         if token:
-            headers |= {"authorization": f"Bearer {token}"} | await self._upstream.first_to_hear(app)
+            headers.append((b"authorization", b"Bearer " + token.encode()))
+            headers += await self._upstream.first_to_hear(app)
         if (named := tracing.traceparent()) is not None:
-            headers["traceparent"] = named
+            headers.append((b"traceparent", named.encode()))
+        target = f"{path}?{query}" if query else path
         try:
             async with (
                 asyncio.timeout(seconds),
-                await self._upstream.request("GET", app, path, query, headers=headers) as answer,
+                await self._upstream.request("GET", app, target.encode(), headers) as answer,
             ):
                 return answer.status, await _whole(answer), answer.headers.get("location")
         except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError):
@@ -135,7 +138,7 @@ class AppRefused(Exception):
         self.location = location
 
 
-async def _whole(answer: aiohttp.ClientResponse) -> bytes:
+async def _whole(answer: Answer | aiohttp.ClientResponse) -> bytes:
     parts: list[bytes] = []
     length = 0
     while part := await answer.content.readany():

@@ -4,9 +4,9 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from functools import lru_cache, partial
+from functools import partial
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
 import aiohttp
 from aiohttp.http_exceptions import HttpProcessingError
@@ -25,32 +25,34 @@ from yarl import URL
 
 from hedgerow_gateway.domain import headers
 from hedgerow_gateway.domain.routes import FOLLOWS, Lane
+from hedgerow_gateway.upstream.asking import (
+    CHUNK_BYTES,
+    LAST,
+    LONGEST_HEADER_BYTES,
+    WITH_OTHERS,
+    Answer,
+    Asking,
+    Broken,
+    Headers,
+)
 from hedgerow_gateway.upstream.breakers import RETRY_AFTER_SECONDS, Breaker, Lanes, RetryBudget
 from hedgerow_gateway.upstream.states import States
 
 log = logging.getLogger(__name__)
 
-CONNECT_SECONDS = 2.0
-# Shorter than the apps' own 5 s, so that a connection is dropped here before it is dropped there.
-KEEP_ALIVE_SECONDS = 4.0
 # A replica that is leaving, or was not there, is asked last for so long.
 REST_SECONDS = 5.0
-CHUNK_BYTES = 65_536
-LONGEST_HEADER_BYTES = 16_384
 # How often exchanges are looked after: deadlines, callers who left, connections that broke.
 LOOK_SECONDS = 0.1
 # Whether an app is there again, seen by what costs it nothing.
-PROBE_PATH = "/healthz"
+PROBE_PATH = b"/healthz"
 PROBE_SECONDS = 1.5
 REQUEST_TIMEOUT = ProblemType(408, "request-timeout", "The request came too slowly")
 
+_FIRST_TO_HEAR = FIRST_TO_HEAR.lower().encode()
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 # A keyed request with a body up to here is read first, so that it can be sent once more.
 LONGEST_REPEATED_BYTES = 100_000
-
-
-class _Broken(aiohttp.ClientError):
-    """The connection broke after a request was begun."""
 
 
 class _CallerLeft(Exception):
@@ -66,7 +68,7 @@ async def _never_twice(
     except aiohttp.ClientConnectorError:
         raise
     except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as error:
-        raise _Broken from error
+        raise Broken from error
 
 
 class _Replicas:
@@ -99,20 +101,26 @@ class Upstream:
         self._breakers = {app: Breaker(app, partial(self._is_well, app)) for app in apps}
         self._budgets = {app: RetryBudget() for app in apps}
         self._lanes = {app: Lanes(app) for app in apps}
-        # Polled addresses come again and again, and a URL remembers what has been made of it.
-        self._address = lru_cache(maxsize=1024)(_address)
         self.client_silence_seconds = client_silence_seconds
-        self._reading: aiohttp.ClientSession | None = None
+        self._asking: Asking | None = None
         self._writing: aiohttp.ClientSession | None = None
         self._under_way: set[_Exchange] = set()
         self._looking: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Self:
-        self._reading = self._session(
-            aiohttp.TCPConnector(limit=0, keepalive_timeout=KEEP_ALIVE_SECONDS), _never_twice
+        self._asking = Asking()
+        self._writing = aiohttp.ClientSession(
+            # A write never takes a connection that may just be closing, so it never has to be sent twice.
+            connector=aiohttp.TCPConnector(limit=0, force_close=True),
+            cookie_jar=aiohttp.DummyCookieJar(),
+            auto_decompress=False,
+            skip_auto_headers=("Accept", "Accept-Encoding", "User-Agent", "Content-Type"),
+            max_line_size=LONGEST_HEADER_BYTES,
+            max_field_size=LONGEST_HEADER_BYTES,
+            read_bufsize=CHUNK_BYTES,
+            trust_env=False,
+            middlewares=(_never_twice,),
         )
-        # A write never takes a connection that may just be closing, so it never has to be sent twice.
-        self._writing = self._session(aiohttp.TCPConnector(limit=0, force_close=True), _never_twice)
         self._looking = asyncio.create_task(self._look_after_all())
         return self
 
@@ -125,22 +133,6 @@ class Upstream:
             for exchange in list(self._under_way):
                 exchange.look(now)
 
-    def _session(
-        self, connector: aiohttp.TCPConnector, *middlewares: aiohttp.ClientMiddlewareType
-    ) -> aiohttp.ClientSession:
-        return aiohttp.ClientSession(
-            connector=connector,
-            cookie_jar=aiohttp.DummyCookieJar(),
-            auto_decompress=False,
-            timeout=aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_SECONDS),
-            skip_auto_headers=("Accept", "Accept-Encoding", "User-Agent", "Content-Type"),
-            max_line_size=LONGEST_HEADER_BYTES,
-            max_field_size=LONGEST_HEADER_BYTES,
-            read_bufsize=CHUNK_BYTES,
-            trust_env=False,
-            middlewares=middlewares,
-        )
-
     async def __aexit__(
         self,
         kind: type[BaseException] | None,
@@ -151,19 +143,24 @@ class Upstream:
             self._looking.cancel()
         for breaker in self._breakers.values():
             breaker.stop()
-        for session in (self._reading, self._writing):
-            if session is not None:
-                await session.close()
+        for connections in (self._asking, self._writing):
+            if connections is not None:
+                await connections.close()
 
-    async def first_to_hear(self, app: str) -> dict[str, str]:
+    async def first_to_hear(self, app: str) -> list[tuple[bytes, bytes]]:
         """The header by which an app that follows another is told what it must have heard of to answer."""
         number = await self._states.last_change(FOLLOWS[app]) if app in FOLLOWS else None
-        return {} if number is None else {FIRST_TO_HEAR: str(number)}
+        return [] if number is None else [(_FIRST_TO_HEAR, b"%d" % number)]
 
     async def request(
-        self, method: str, app: str, path: str, query: str = "", **asked: Any
-    ) -> aiohttp.ClientResponse:
-        """Send a request to one of an app's replicas; path and query are encoded already and stay so.
+        self,
+        method: str,
+        app: str,
+        target: bytes,
+        headers: Headers,
+        body: AsyncIterator[bytes] | bytes | None = None,
+    ) -> Answer | aiohttp.ClientResponse:
+        """Send a request to one of an app's replicas. target: path and query, encoded as they are to be sent
 
         A replica that cannot be connected to has heard nothing, so any request may then go to another. A read
         whose connection broke before an answer came is sent once more, while the budget lasts; so is a POST
@@ -172,40 +169,65 @@ class Upstream:
         budget = self._budgets[app]
         budget.earn()
         try:
-            return await self._request(method, app, path, query, **asked)
-        except _Broken:
-            if not _may_be_repeated(method, **asked) or not budget.spend():
+            return await self._request(method, app, target, headers, body)
+        except Broken:
+            if not _may_be_repeated(method, headers, body) or not budget.spend():
                 raise
-        return await self._request(method, app, path, query, **asked)
+        return await self._request(method, app, target, headers, body)
 
     async def _request(
-        self, method: str, app: str, path: str, query: str, **asked: Any
-    ) -> aiohttp.ClientResponse:
-        session = self._reading if method in _SAFE else self._writing
-        assert session is not None, "the upstream has not been opened"
+        self,
+        method: str,
+        app: str,
+        target: bytes,
+        headers: Headers = (),
+        body: AsyncIterator[bytes] | bytes | None = None,
+    ) -> Answer | aiohttp.ClientResponse:
+        assert self._asking is not None, "the upstream has not been opened"
+        is_head_alone = method in _SAFE and body is None
         replicas = self._replicas[app]
         bases = replicas.in_turn(asyncio.get_running_loop().time())
         for base in bases:
+            patience = LAST if base is bases[-1] else WITH_OTHERS
             try:
-                answer = await session.request(
-                    method, self._address(base, path, query), allow_redirects=False, **asked
-                )
+                if not is_head_alone:
+                    return await self._write(method, base, target, headers, body, patience)
+                answer = await self._asking.ask(base, method, target, headers, patience)
             except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError):
                 replicas.rest(base, asyncio.get_running_loop().time())
                 if base is bases[-1]:
                     raise
                 continue
-            if len(bases) > 1 and session is self._reading and answer.headers.get("connection") == "close":
+            if len(bases) > 1 and answer.headers.get("connection") == "close":
                 # It is about to stop: it says so on every connection that would have been kept.
                 replicas.rest(base, asyncio.get_running_loop().time())
             return answer
         raise AssertionError("an app has an address")
 
+    async def _write(
+        self,
+        method: str,
+        base: URL,
+        target: bytes,
+        headers: Headers,
+        body: AsyncIterator[bytes] | bytes | None,
+        patience: aiohttp.ClientTimeout,
+    ) -> aiohttp.ClientResponse:
+        assert self._writing is not None, "the upstream has not been opened"
+        return await self._writing.request(
+            method,
+            URL(f"{base.origin()}{base.raw_path.rstrip('/')}{target.decode('latin-1')}", encoded=True),
+            allow_redirects=False,
+            data=body,
+            headers=[(name.decode(), value.decode("latin-1")) for name, value in headers],
+            timeout=patience,
+        )
+
     async def _is_well(self, app: str) -> bool:
         try:
             async with (
                 asyncio.timeout(PROBE_SECONDS),
-                await self._request("GET", app, PROBE_PATH, "") as answer,
+                await self._request("GET", app, PROBE_PATH) as answer,
             ):
                 return answer.status == 200
         except (aiohttp.ClientError, OSError, TimeoutError, ValueError):
@@ -248,21 +270,11 @@ class Upstream:
         self._breakers[app].note(good=good)
 
 
-def _may_be_repeated(method: str, *, data: object = None, headers: Any = (), **_: Any) -> bool:
+def _may_be_repeated(method: str, headers: Headers, body: AsyncIterator[bytes] | bytes | None) -> bool:
     if method == "POST":
-        return "idempotency-key" in dict(headers) and (data is None or isinstance(data, bytes))
-    return method in _SAFE and data is None
-
-
-def _address(base: URL, path: str, query: str) -> URL:
-    return URL.build(
-        scheme=base.scheme,
-        host=base.host or "",
-        port=base.port,
-        path=base.raw_path.rstrip("/") + path,
-        query_string=query,
-        encoded=True,
-    )
+        is_keyed = any(name == b"idempotency-key" for name, _ in headers)
+        return is_keyed and (body is None or isinstance(body, bytes))
+    return method in _SAFE and body is None
 
 
 class _Exchange:
@@ -310,7 +322,7 @@ class _Exchange:
         self._caller_left = False
         self._sent_all = True
         self._started = False
-        self._answer: aiohttp.ClientResponse | None = None
+        self._answer: Answer | aiohttp.ClientResponse | None = None
         self._listener: asyncio.Task[None] | None = None
 
     def look(self, now: float) -> None:
@@ -345,8 +357,8 @@ class _Exchange:
                 problem = self._trouble("took too long", GATEWAY_TIMEOUT)
         except _CallerLeft:
             return
-        except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError):
-            problem = self._trouble("cannot be reached", UNAVAILABLE)
+        except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
+            problem = self._trouble(f"cannot be reached ({type(error).__name__})", UNAVAILABLE)
         except (aiohttp.ClientError, OSError, ValueError) as error:
             if self._caller_left:
                 return
@@ -383,12 +395,10 @@ class _Exchange:
     async def _exchange(self, token: str) -> None:
         scope = self._scope
         method = scope["method"]
-        passed = [
-            (name.decode(), value.decode("latin-1")) for name, value in headers.for_app(scope["headers"])
-        ]
-        passed.append(("authorization", f"Bearer {token}"))
+        passed = headers.for_app(scope["headers"])
+        passed.append((b"authorization", b"Bearer " + token.encode()))
         if (named := tracing.traceparent()) is not None:
-            passed.append(("traceparent", named))
+            passed.append((b"traceparent", named.encode()))
         self._turn_to_app()
         body: AsyncIterator[bytes] | bytes | None = None
         if _has_body(scope):
@@ -396,15 +406,11 @@ class _Exchange:
             body = self._body()
             if _is_short_and_keyed(scope):
                 body = b"".join([part async for part in body])
-        passed += (await self._upstream.first_to_hear(self._app)).items()
-        answer = await self._upstream.request(
-            method,
-            self._app,
-            scope["raw_path"].decode("latin-1"),
-            scope["query_string"].decode("latin-1"),
-            data=body,
-            headers=passed,
-        )
+        passed += await self._upstream.first_to_hear(self._app)
+        target = scope["raw_path"]
+        if query := scope["query_string"]:
+            target += b"?" + query
+        answer = await self._upstream.request(method, self._app, target, passed, body)
         whole = False
         try:
             self._answer = answer
@@ -418,7 +424,7 @@ class _Exchange:
             else:
                 answer.close()
 
-    async def _hand_back(self, answer: aiohttp.ClientResponse) -> None:
+    async def _hand_back(self, answer: Answer | aiohttp.ClientResponse) -> None:
         kept = headers.for_caller(answer.raw_headers)
         kept.append((b"x-content-type-options", b"nosniff"))
         self._turn_to_caller()
@@ -480,7 +486,7 @@ def too_long(most_bytes: int) -> Problem:
     return Problem(TOO_LARGE, f"A body of at most {most_bytes:,} bytes is taken here. Send it in parts.")
 
 
-def _tell_of_garbage(answer: aiohttp.ClientResponse) -> None:
+def _tell_of_garbage(answer: Answer | aiohttp.ClientResponse) -> None:
     """Wake who reads an answer when what arrived within it was not HTTP.
 
     aiohttp then drops the connection and notes the error there, but leaves the reader waiting.
