@@ -32,7 +32,7 @@ PATIENCE_S = 20.0
 
 
 @contextmanager
-def serving(app: Any, *, strict: bool = False) -> Iterator[str]:
+def serving(app: Any, *, strict: bool = False, keep_alive_seconds: int = 5) -> Iterator[str]:
     """The address of an app that is served for real."""
     config = uvicorn.Config(
         app,
@@ -45,6 +45,7 @@ def serving(app: Any, *, strict: bool = False) -> Iterator[str]:
         server_header=False,
         proxy_headers=False,
         timeout_graceful_shutdown=1,
+        timeout_keep_alive=keep_alive_seconds,
     )
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, daemon=True)
@@ -109,7 +110,7 @@ def gateway(
         migrations.upgrade(database, "hedgerow_gateway")
         signer = actions.prepare(database, data_dir, now=datetime.now(UTC))
         door = create_app(wired, database, signer, table=table)
-        url = stack.enter_context(serving(door, strict=True))
+        url = stack.enter_context(serving(door, strict=True, keep_alive_seconds=wired.keep_alive_seconds))
         # A second gateway on one database has no administrator key of its own.
         key = (data_dir / "admin.key").read_text().strip() if (data_dir / "admin.key").exists() else ""
         client = stack.enter_context(

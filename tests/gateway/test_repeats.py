@@ -18,7 +18,7 @@ def app() -> Telling:
 
 @pytest.fixture
 def behind(app: Telling, tmp_path: Path) -> Iterator[Gateway]:
-    with serving(app) as address, gateway(tmp_path, registry_url=address) as made:
+    with serving(app) as address, gateway(tmp_path, registry_url=address, keep_alive_seconds=5) as made:
         yield settled(made)
 
 

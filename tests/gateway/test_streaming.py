@@ -171,6 +171,15 @@ def test_it_ends_soon_after_a_signal_even_with_half_open_connections(running: Ru
         connection.close()
 
 
+def test_a_connection_may_rest_for_longer_than_clients_keep_theirs(running: Running) -> None:
+    place = ("127.0.0.1", int(running.url.rpartition(":")[2]))
+    with socket.create_connection(place, timeout=10) as caller:
+        for pause in (0, 6):
+            time.sleep(pause)
+            caller.sendall(b"GET /healthz HTTP/1.1\r\nHost: h\r\n\r\n")
+            assert caller.recv(65_536).startswith(b"HTTP/1.1 200 OK\r\n")
+
+
 def test_it_ends_when_its_parent_is_gone(running: Running) -> None:
     assert running.process.stdin is not None
     running.process.stdin.close()

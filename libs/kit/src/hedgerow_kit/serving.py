@@ -285,10 +285,19 @@ def print_document(document: Mapping[str, Any]) -> None:
     print(json.dumps(document, indent=2, ensure_ascii=False, sort_keys=True))
 
 
-def run(app: Any, *, name: str, host: str, port: int, http: type[asyncio.Protocol] | None = None) -> None:
+def run(
+    app: Any,
+    *,
+    name: str,
+    host: str,
+    port: int,
+    http: type[asyncio.Protocol] | None = None,
+    keep_alive_seconds: int = 5,
+) -> None:
     """Serve until told to stop; with `HEDGEROW_END_WITH_STDIN=1`, until standard input ends as well.
 
-    http: a protocol in place of uvicorn's own on httptools.
+    http: a protocol in place of uvicorn's own on httptools · keep_alive_seconds: how long a connection may rest
+    between two requests; who calls an app keeps it for less.
     """
     logs.install(name, level=_log_level())
     server = _Server(
@@ -304,6 +313,7 @@ def run(app: Any, *, name: str, host: str, port: int, http: type[asyncio.Protoco
             date_header=True,
             proxy_headers=False,
             timeout_graceful_shutdown=10,
+            timeout_keep_alive=keep_alive_seconds,
             h11_max_incomplete_event_size=16_384,
         ),
         drain_seconds=float(os.environ.get(DRAIN_SECONDS, "0")),

@@ -102,6 +102,7 @@ def _serve(settings: Settings, database: Database, keyring: Keyring) -> None:
         host=settings.host,
         port=settings.port,
         http=StrictProtocol,
+        keep_alive_seconds=settings.keep_alive_seconds,
     )
 
 

@@ -62,6 +62,9 @@ class Settings(BaseSettings):
     network_url: Addresses = (HttpUrl("http://127.0.0.1:8002"),)
     outcomes_url: Addresses = (HttpUrl("http://127.0.0.1:8003"),)
     client_silence_seconds: float = 30.0
+    # How long a connection may rest between two requests. Longer than callers and balancers keep theirs, most
+    # of them 60 s: who ends it must be they, or now and then a request meets the end.
+    keep_alive_seconds: int = Field(default=75, ge=1, le=3600)
     kept_answers_megabytes: int = Field(default=64, ge=0)
     # Whether callers' requests go on in the traces that they say they belong to; else each begins its own.
     trust_traceparent: bool = False
