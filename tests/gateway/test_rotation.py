@@ -201,6 +201,27 @@ def test_no_request_fails_while_keys_are_rotated_under_two_gateways(
     assert len(signed_by) == 3
 
 
+def entered(made: Gateway) -> list[str]:
+    items = made.client.get("/v1/audit", params={"app": "gateway", "limit": 1000}).json()["items"]
+    return [change["id"] for item in items for change in item["changes"] if change["type"] == "signing key"]
+
+
+def test_a_rotation_that_was_cut_off_is_not_made_twice(lone: Gateway) -> None:
+    # The file is made, and then the process ends before anything of it is written down.
+    ring = lone.door._own.state.keyring
+    cut_off = ring.rotate().signer.key_id
+    known = len(ring.believed())
+    again = lone.client.post("/v1/signing-keys", json={}, headers={"Idempotency-Key": "rotate"})
+    assert (again.status_code, again.json()["id"]) == (201, cut_off)
+    assert len(ring.believed()) == known
+    assert entered(lone).count(cut_off) == 1
+    assert lone.client.post("/v1/signing-keys", json={}).status_code == 409
+    leaked = ring.rotate(at_once=True).signer.key_id
+    at_once = lone.client.post("/v1/signing-keys", json={"at_once": True}).json()["id"]
+    assert at_once != leaked
+    assert [key.signer.key_id for key in ring.believed()] == [at_once]
+
+
 def test_the_command_rotates_and_says_when(tmp_path: Path) -> None:
     def rotate(*more: str) -> "subprocess.CompletedProcess[str]":
         return subprocess.run(

@@ -155,6 +155,13 @@ def enter(
     session.info.setdefault(_APART, []).append(_Entry(act, {(type, id): change}))
 
 
+def knows(session: Session, type: str, id: str) -> bool:
+    """Whether anything was ever entered of a thing; who is entering at the moment is waited for."""
+    session.execute(select(HEAD.c.seq).with_for_update())
+    entered = select(CHANGES.c.entry).where(CHANGES.c.type == type, CHANGES.c.id == id).limit(1)
+    return session.scalar(entered) is not None
+
+
 def is_watched(session: Session) -> bool:
     """Whether what a transaction changes is kept."""
     return session.info.get(ACT) is not None

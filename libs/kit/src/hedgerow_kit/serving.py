@@ -296,8 +296,8 @@ def run(
 ) -> None:
     """Serve until told to stop; with `HEDGEROW_END_WITH_STDIN=1`, until standard input ends as well.
 
-    http: a protocol in place of uvicorn's own on httptools · keep_alive_seconds: how long a connection may rest
-    between two requests; who calls an app keeps it for less.
+    http: a protocol in place of uvicorn's own on httptools
+    keep_alive_seconds: how long a connection may rest between two requests; who calls an app keeps it less
     """
     logs.install(name, level=_log_level())
     server = _Server(

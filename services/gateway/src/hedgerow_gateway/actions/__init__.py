@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-from hedgerow_kit import audit, auth
+from hedgerow_kit import audit, auth, idempotency
 from hedgerow_kit.auth import PERMISSIONS
 from hedgerow_kit.db import Act, Database
 from sqlalchemy.orm import Session
@@ -30,6 +30,8 @@ FIRST_KEY_NAME = "administrator, made at the first start"
 # The apps that read the registry through the gateway, each with a key of its own.
 FOLLOWERS = ("network", "outcomes")
 FOLLOWER = "follower"
+# What the audit calls it.
+SIGNING_KEY = "signing key"
 # Who does what is done on the machine itself, past the API.
 COMMAND = "command"
 
@@ -91,12 +93,25 @@ def _administrators(session: Session, now: datetime) -> list[ApiKey]:
 def rotate_signing_key(
     database: Database, keyring: Keyring, *, act: Act, at_once: bool, lead_seconds: int | None = None
 ) -> SigningKey:
-    """Make the key that signs next; nothing is entered of one that could not be made."""
+    """Make the key that signs next; nothing is entered of one that could not be made.
+
+    One that was made and of which nothing was entered, because that was cut off, is entered in place of
+    another. At once there always is another: the one before may be what leaked.
+    """
     with database.writing() as session:
-        made = keyring.rotate(at_once=at_once, lead_seconds=lead_seconds)
+        made = None if at_once else _cut_off(session, keyring)
+        if made is None:
+            made = keyring.rotate(at_once=at_once, lead_seconds=lead_seconds)
         told = {"signs_from": made.signs_from, "at_once": at_once}
-        audit.enter(session, act, "signing key", made.signer.key_id, after=told)
+        audit.enter(session, act, SIGNING_KEY, made.signer.key_id, after=told)
     return made
+
+
+def _cut_off(session: Session, keyring: Keyring) -> SigningKey | None:
+    """The last key, if its rotation did not come to its end and may still be asked for again."""
+    last = keyring.believed()[-1]
+    is_recent = last.signs_from > (datetime.now(UTC) - idempotency.KEPT_FOR).timestamp()
+    return last if is_recent and not audit.knows(session, SIGNING_KEY, last.signer.key_id) else None
 
 
 def prepare(database: Database, data_dir: Path, *, now: datetime, apps_dir: Path | None = None) -> Keyring:
