@@ -217,6 +217,8 @@ def tamperings(number):
             ("who", "NULL"),
             ("who_salt", "'0'"),
             ("who_digest", "'0'"),
+            ("erasure", "'0'"),
+            ("who = NULL, who_salt = NULL, erasure", "'0'"),
             ("hash", "'0'"),
             ("at", "'2020-01-01 00:00:00.000000'"),
         )
@@ -227,6 +229,8 @@ def tamperings(number):
             ("content", "NULL"),
             ("salt", "'0'"),
             ("digest", "'0'"),
+            ("erasure", "'0'"),
+            ("content = NULL, salt = NULL, erasure", "'0'"),
             ("type", "'other'"),
             ("id", "'other'"),
             ("number", "7"),
