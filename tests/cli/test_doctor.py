@@ -97,7 +97,7 @@ def test_of_a_running_platform_it_tells_what_hangs_lags_and_fails(
             return {one["check"]: one for one in json.loads(up.command("doctor", "--json").stdout)}
 
         told = look()
-        for check in ("imports", "following", "webhooks"):
+        for check in ("imports", "following", "webhooks", "retention"):
             assert told[check]["state"] == "ok", told[check]
         import sqlite3
         from contextlib import closing
@@ -106,8 +106,13 @@ def test_of_a_running_platform_it_tells_what_hangs_lags_and_fails(
             connection.execute(
                 "UPDATE imports SET status = 'running', touched_at = '2026-01-01 00:00:00.000000'"
             )
+            connection.execute(
+                "INSERT INTO answers_kept VALUES ('a', 'b', x'00', '2026-01-01 00:00:00.000000')"
+            )
             connection.commit()
         told = look()
+        assert told["retention"]["state"] == "wrong"
+        assert "registry still holds answers" in told["retention"]["said"]
         assert told["imports"]["state"] == "wrong"
         assert "restart registry, then send the file again" in told["imports"]["said"]
 

@@ -18,6 +18,7 @@ from hedgerow_gateway.tables import Delivery, Webhook
 from hedgerow_kit.auth import Principal
 from hedgerow_kit.db import Database
 from hedgerow_kit.following import Change, Changes
+from hedgerow_kit.retention import Retention
 from sqlalchemy import select
 
 from tests.gateway.receivers import Answer, Receiver, receiving
@@ -43,7 +44,6 @@ class Place:
         return Delivering(
             self.database,
             KEY,
-            kept=timedelta(days=30),
             allowed_hosts=HOSTS,
             now=lambda: self.now,
             chance=random.Random(1).random,
@@ -392,9 +392,7 @@ def test_slow_and_dead_receivers_delay_the_others_by_a_second_at_most(
         for number in range(dead):
             place.subscribe((f"{nobody_there()}/hook", slow.url, failing.url)[number % 3])
         place.subscribe(receiver.url)
-        delivering = Delivering(
-            database, KEY, kept=timedelta(days=30), allowed_hosts=HOSTS, attempt_seconds=5.0
-        )
+        delivering = Delivering(database, KEY, allowed_hosts=HOSTS, attempt_seconds=5.0)
         place.now = datetime.now(UTC)
         delivering.start()
         try:
@@ -424,10 +422,12 @@ def test_events_and_what_became_of_them_go_when_they_are_older_than_what_is_kept
     place.work_off()
     place.now += timedelta(days=29)
     place.happen(2)
-    place.delivering.prune()
+    kept = events.kept(days=30)
+    removing = Retention("gateway", place.database, [kept], look_seconds=0, now=lambda: place.now)
+    assert removing.remove(kept) == 0
     assert len(place.deliveries(id)) == 5
     place.now += timedelta(days=2)
-    place.delivering.prune()
+    assert removing.remove(kept) == 3
     assert [one.event_seq for one in place.deliveries(id)] == [4, 5]
     with place.database.reading() as session:
         assert [event.seq for event in events.after(session, 0, limit=10)] == [4, 5]

@@ -25,6 +25,7 @@ LARGEST_CLOCK_DIFFERENCE_SECONDS = 60
 IMPORT_SILENCE = timedelta(minutes=10)
 FOLLOWING_SILENCE = timedelta(minutes=5)
 MOST_READ = 5_000
+APPS = ("gateway", "network", "outcomes", "registry")
 
 
 def doctor(context: typer.Context) -> None:
@@ -165,7 +166,13 @@ def _key(settings: Settings) -> Iterator[Finding]:
         with connect(settings) as client:
             client.get("/v1/areas", limit=1)
             yield Finding("your key", "ok", f"the platform accepts the one in {settings.key_file}")
-            for check, look in {"imports": _imports, "following": _following, "webhooks": _webhooks}.items():
+            looks = {
+                "imports": _imports,
+                "following": _following,
+                "webhooks": _webhooks,
+                "retention": _retention,
+            }
+            for check, look in looks.items():
                 try:
                     yield from look(client)
                 except CommandError as refused:
@@ -207,6 +214,32 @@ def _following(client: Client) -> Iterator[Finding]:
         yield Finding("following", "note", f"network is {behind:,} changes behind: wait, and look again.")
     else:
         yield Finding("following", "ok", "network has read all that the registry holds")
+
+
+def _retention(client: Client) -> Iterator[Finding]:
+    found = [client.get(f"/v1/retention/{app}").body for app in APPS]
+    well = True
+    for one in found:
+        overdue = [kept["name"] for kept in one["kept"] if kept["overdue"]]
+        if not one["look_seconds"]:
+            well = False
+            yield Finding(
+                "retention",
+                "note",
+                f"{one['app']} removes nothing by itself: HEDGEROW_RETENTION_SECONDS is 0 there.",
+            )
+        elif overdue:
+            well = False
+            yield Finding(
+                "retention",
+                "wrong",
+                f"{one['app']} still holds {', '.join(overdue)} that should have gone a day ago: look for"
+                ' "removal" in its log, then restart it.',
+            )
+    if well:
+        days = {kept["name"]: kept["days"] for one in found for kept in one["kept"]}
+        said = ", ".join(f"{name} {'for good' if day is None else day}" for name, day in days.items())
+        yield Finding("retention", "ok", f"nothing is older than it may be (days: {said})")
 
 
 def _webhooks(client: Client) -> Iterator[Finding]:

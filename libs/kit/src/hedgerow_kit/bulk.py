@@ -18,15 +18,28 @@ from typing import Annotated, Any
 from anyio import CapacityLimiter, to_thread
 from fastapi import APIRouter, Query, Request, Response
 from pydantic import BaseModel, ConfigDict
-from sqlalchemy import BigInteger, ForeignKey, Integer, String, Text, event, insert, select
+from sqlalchemy import (
+    BigInteger,
+    ForeignKey,
+    Integer,
+    Select,
+    String,
+    Text,
+    delete,
+    event,
+    func,
+    insert,
+    select,
+)
 from sqlalchemy.orm import Mapped, Session, declared_attr, mapped_column
 
-from hedgerow_kit import audit, db, metrics, paging, problems
+from hedgerow_kit import audit, db, metrics, paging, problems, refusals
 from hedgerow_kit.auth import Principal, require
 from hedgerow_kit.db import Act, Database, Instant, Json, Reading
-from hedgerow_kit.problems import NOT_FOUND, UNSUPPORTED_MEDIA, Problem
+from hedgerow_kit.problems import NOT_FOUND, UNSUPPORTED_MEDIA, Problem, ProblemType
 from hedgerow_kit.reach import OwnedAlone
 from hedgerow_kit.records import Batch, Outcome
+from hedgerow_kit.retention import Kept
 from hedgerow_kit.spool import Upload, received
 
 # What a file is, where an OpenAPI document can say more than that it is one.
@@ -42,6 +55,8 @@ LONGEST_OPTION = 1_000
 VERDICTS = ("accepted", "changed", "unchanged", "quarantined")
 # An import of which nothing was heard for this long has died with its process.
 SILENCE = timedelta(minutes=15)
+
+RECEIPTS_OVER = ProblemType(410, "receipts-over", "Older than what is kept")
 
 
 class ImportMixin(OwnedAlone):
@@ -292,6 +307,38 @@ class Importer:
                 words = "interrupted: send the file again, nothing is doubled"
                 self.end(session, id, "failed", words)
 
+    def kept(self, *, days: int) -> Kept:
+        """For how many days receipts are kept; 0: for good."""
+        return Kept(
+            "receipts",
+            "What became of each row of an import, and why rows were quarantined; the import and its counts"
+            " stay",
+            days or None,
+            lambda session: session.scalar(self._with_receipts(func.min(self._imports.touched_at))),
+            self._remove_receipts,
+        )
+
+    def _with_receipts(self, column: Any) -> Select[Any]:
+        """Of imports that are over and still have receipts."""
+        has_any = select(self._receipts.number).where(self._receipts.import_id == self._imports.id).exists()
+        return select(column).where(self._imports.status != "running", has_any)
+
+    def _remove_receipts(self, session: Session, before: datetime, most: int) -> int:
+        """Those of the oldest import, the first ones first: an import without its first has lost them."""
+        imports, receipts = self._imports, self._receipts
+        id = session.scalar(
+            self._with_receipts(imports.id)
+            .where(imports.touched_at < before)
+            .order_by(imports.touched_at, imports.id)
+            .limit(1)
+        )
+        of_it = receipts.import_id == id
+        first = session.scalar(select(func.min(receipts.number)).where(of_it))
+        if first is None:
+            return 0
+        gone = delete(receipts).where(of_it, receipts.number < first + most).returning(receipts.number)
+        return len(session.execute(gone).all())
+
     def view(self, row: ImportMixin) -> ImportView:
         return ImportView(
             id=row.id,
@@ -403,7 +450,7 @@ class Importer:
             """One import: its status and its counts."""
             return self.view(self._found(session, import_id))
 
-        @router.get("/v1/imports/{import_id}/receipts")
+        @router.get("/v1/imports/{import_id}/receipts", responses={410: refusals.answer(RECEIPTS_OVER)})
         def list_receipts(
             import_id: str,
             session: Reading,
@@ -417,8 +464,14 @@ class Importer:
             after: paging.After = None,
             limit: paging.Limit = 50,
         ) -> paging.Page[ReceiptView]:
-            """What became of each record of an import, in the order of the file."""
-            self._found(session, import_id)
+            """What became of each record of an import, in the order of the file.
+
+            410 `receipts-over` once they are older than what is kept; the import still has its counts.
+            """
+            found = self._found(session, import_id)
+            first = {"import_id": import_id, "number": 1}
+            if found.receipts and session.get(receipts, first) is None:
+                raise Problem(RECEIPTS_OVER, "They have been removed; the import still has its counts.")
             query = select(receipts).where(receipts.import_id == import_id)
             if verdict is not None:
                 query = query.where(receipts.verdict == verdict)

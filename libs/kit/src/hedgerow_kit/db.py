@@ -206,6 +206,12 @@ class Database:
         self.engine.dispose()
 
 
+def overwrite_removed(session: Session) -> None:
+    """Leave nothing of what this connection removes in free pages of an SQLite file."""
+    if session.get_bind().dialect.name == "sqlite":
+        session.connection().exec_driver_sql("PRAGMA secure_delete=ON")
+
+
 class Held:
     """A write transaction that begins when it is first asked for, and that whoever holds it ends."""
 

@@ -31,7 +31,7 @@ from sqlalchemy import (
 from sqlalchemy.orm import Session
 from sqlalchemy.types import Text, TypeDecorator
 
-from hedgerow_kit import audit, problems
+from hedgerow_kit import audit, db, problems
 from hedgerow_kit.audit_reading import Auditor
 from hedgerow_kit.db import Writing
 
@@ -184,9 +184,8 @@ def router(
         person bring it back when their record changes: tell them first.
         """
         id = str(uuid4())
-        if session.get_bind().dialect.name == "sqlite" and not body.dry_run:
-            # What is overwritten is not left in free pages of the file.
-            session.connection().exec_driver_sql("PRAGMA secure_delete=ON")
+        if not body.dry_run:
+            db.overwrite_removed(session)
         changed, standing = erase(session, metadata, body.texts, trial=body.dry_run, rows_go=rows_go)
         words, forgotten = forget(session, body.texts, id=id, trial=body.dry_run)
         erased = [ErasedRows(table=table, rows=len(keys)) for table, keys in changed.items()]

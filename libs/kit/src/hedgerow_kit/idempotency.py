@@ -22,6 +22,7 @@ from anyio import CapacityLimiter, to_thread
 from cryptography.fernet import Fernet
 from fastapi import Request
 from sqlalchemy import Column, DateTime, LargeBinary, MetaData, String, Table, delete, func, insert, select
+from sqlalchemy.orm import Session
 from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 from starlette.types import Message, Receive
@@ -30,6 +31,7 @@ from hedgerow_kit import db
 from hedgerow_kit.auth import Principal
 from hedgerow_kit.db import Database, Instant
 from hedgerow_kit.problems import BAD_REQUEST, LONGEST_JSON_BODY, TOO_LARGE, Problem, ProblemType
+from hedgerow_kit.retention import Kept
 
 HEADER = "Idempotency-Key"
 REPLAYED = "Idempotency-Replayed"
@@ -74,6 +76,23 @@ def create(op: Any) -> None:
 def drop(op: Any) -> None:
     """Take it away again."""
     op.drop_table(_ANSWERS.name)
+
+
+def kept() -> Kept:
+    """For how long answers are kept at least."""
+    return Kept(
+        "answers",
+        "Answers given again for an Idempotency-Key",
+        KEPT_FOR.days,
+        lambda session: session.scalar(select(func.min(_ANSWERS.c.kept_at))),
+        _remove,
+    )
+
+
+def _remove(session: Session, before: datetime, most: int) -> int:
+    old = select(_ANSWERS.c.id).where(_ANSWERS.c.kept_at < before).order_by(_ANSWERS.c.kept_at).limit(most)
+    gone = delete(_ANSWERS).where(_ANSWERS.c.id.in_(old)).returning(_ANSWERS.c.id)
+    return len(session.execute(gone).all())
 
 
 # Does what is asked, reading its body through what it is given.
@@ -174,7 +193,8 @@ class Answering:
     def _keep(self, held: db.Held, id: str, request: str, packed: bytes, cipher: Fernet) -> None:
         answer = cipher.encrypt(packed)
         now, session = self._now(), held.session()
-        session.execute(delete(_ANSWERS).where(_ANSWERS.c.kept_at <= now - KEPT_FOR))
+        # The one before, whose time is over.
+        session.execute(delete(_ANSWERS).where(_ANSWERS.c.id == id))
         session.execute(insert(_ANSWERS).values(id=id, request=request, answer=answer, kept_at=now))
 
 

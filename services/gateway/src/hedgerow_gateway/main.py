@@ -9,11 +9,12 @@ from pathlib import Path
 
 from anyio import to_thread
 from fastapi import FastAPI
-from hedgerow_kit import metrics, serving
+from hedgerow_kit import idempotency, metrics, retention, serving
 from hedgerow_kit.auth import Verifier
 from hedgerow_kit.db import Database
 from hedgerow_kit.following import Follower
 from hedgerow_kit.idempotency import Answering
+from hedgerow_kit.retention import Retention
 
 from hedgerow_gateway.actions.events import FOLLOWING, Intake
 from hedgerow_gateway.api import (
@@ -45,6 +46,8 @@ from hedgerow_gateway.domain.grants import Grant
 from hedgerow_gateway.domain.routes import GATEWAY, RouteTable
 from hedgerow_gateway.jobs.delivering import Delivering
 from hedgerow_gateway.settings import Settings
+from hedgerow_gateway.store import sessions
+from hedgerow_gateway.store.events import kept as events_kept
 from hedgerow_gateway.store.limits import Alone, Together
 from hedgerow_gateway.store.signing import Keyring
 from hedgerow_gateway.store.webhook_key import load_webhook_key
@@ -81,13 +84,21 @@ def create_app(
     identities = Identities(credentials, keyring, attempts=limits.attempts)
     polling = Polling(states, most_bytes=settings.kept_answers_megabytes * MEGABYTE)
     webhook_key = load_webhook_key(settings.own_dir)
+    removing = Retention(
+        GATEWAY,
+        database,
+        [events_kept(days=settings.event_days), sessions.kept(), idempotency.kept()],
+        look_seconds=settings.retention_seconds,
+    )
     delivering, followers = _events(settings, database, webhook_key, partial(_own_token, keyring))
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
         loop = asyncio.get_running_loop()
         ready.update({app: partial(_reason_down, apps, app, loop) for app in apps.names})
-        jobs: list[Delivering | Follower] = [delivering, *followers] if settings.events else []
+        jobs: list[Delivering | Follower | Retention] = [removing]
+        if settings.events:
+            jobs += [delivering, *followers]
         for job in jobs:
             job.start()
         limits.start()
@@ -104,6 +115,7 @@ def create_app(
     own.state.ready_alone = alone
     own.state.database = database
     own.state.answering = Answering(database)
+    own.state.retention = removing
     own.state.verifier = Verifier(keyring.published, audience=GATEWAY)
     own.state.issuer = settings.issuer
     own.state.keyring = keyring
@@ -193,6 +205,7 @@ def own_app(
         *(webhooks, events, audit, erasing, documents),
     ):
         app.include_router(part.router)
+    app.include_router(retention.router(GATEWAY))
     return app
 
 
@@ -203,7 +216,6 @@ def _events(
     delivering = Delivering(
         database,
         webhook_key,
-        kept=timedelta(days=settings.event_days),
         allowed_hosts=settings.webhook_hosts,
         look_seconds=settings.event_seconds,
     )

@@ -97,6 +97,8 @@ class Settings(BaseSettings):
     # How often it is looked whether something has happened.
     event_seconds: float = Field(default=0.5, gt=0, le=60)
     event_days: int = Field(default=30, ge=1, le=3650)
+    # How often it is looked whether something is too old to be kept; 0: never, and nothing is removed.
+    retention_seconds: float = Field(default=3600.0, ge=0, validation_alias="HEDGEROW_RETENTION_SECONDS")
     # Receivers that may be at private addresses and without TLS: hosts, or hosts with a port.
     webhook_hosts: Annotated[frozenset[str], NoDecode] = frozenset()
 

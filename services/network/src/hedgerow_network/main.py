@@ -6,12 +6,13 @@ from datetime import UTC, date, datetime
 
 from anyio import to_thread
 from fastapi import FastAPI
-from hedgerow_kit import audit_reading, serving
+from hedgerow_kit import audit_reading, idempotency, retention, serving
 from hedgerow_kit.auth import Verifier
 from hedgerow_kit.db import Database
 from hedgerow_kit.following import ChangeReader, Follower
 from hedgerow_kit.idempotency import Answering
 from hedgerow_kit.parquet import PARQUET
+from hedgerow_kit.retention import Retention
 
 from hedgerow_network.actions.intake import importer
 from hedgerow_network.api import (
@@ -80,12 +81,21 @@ def create_app(
 
     runs = importer([cost_file.KIND, relation_file.KIND])
 
+    removing = Retention(
+        APP,
+        database,
+        [runs.kept(days=settings.receipt_days), idempotency.kept()],
+        look_seconds=settings.retention_seconds,
+    )
+
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
         await to_thread.run_sync(runs.mark_interrupted, database)
         if follower is not None:
             follower.start()
+        removing.start()
         yield
+        await to_thread.run_sync(removing.stop)
         if follower is not None:
             follower.stop()
         if outcomes is not None:
@@ -107,6 +117,7 @@ def create_app(
     )
     app.state.database = database
     app.state.answering = Answering(database)
+    app.state.retention = removing
     app.state.verifier = verifier or Verifier(settings.identity_keys, audience=APP)
     app.state.follower = follower
     app.state.snapshots = Snapshots(database)
@@ -122,6 +133,7 @@ def create_app(
     app.include_router(runs.router())
     app.include_router(audit_reading.router(APP))
     app.include_router(erasing.router)
+    app.include_router(retention.router(APP))
     for resource in (
         localities,
         explained,

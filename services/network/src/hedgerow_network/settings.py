@@ -22,6 +22,10 @@ class Settings(BaseSettings):
     )
 
     database_url: str = "sqlite:///network.db"
+    # For how many days it is kept what became of each row of an import; 0: for good.
+    receipt_days: int = Field(default=400, ge=0, le=36_500, validation_alias="HEDGEROW_RECEIPT_DAYS")
+    # How often it is looked whether something is too old to be kept; 0: never, and nothing is removed.
+    retention_seconds: float = Field(default=3600.0, ge=0, validation_alias="HEDGEROW_RETENTION_SECONDS")
     # The owner of the tables, if the app itself connects as a role that owns nothing (PostgreSQL).
     migration_database_url: str | None = None
     host: str = "127.0.0.1"

@@ -5,12 +5,13 @@ from contextlib import asynccontextmanager
 
 from anyio import to_thread
 from fastapi import FastAPI
-from hedgerow_kit import audit_reading, serving
+from hedgerow_kit import audit_reading, idempotency, retention, serving
 from hedgerow_kit.auth import Verifier
 from hedgerow_kit.db import Database
 from hedgerow_kit.following import ChangeReader, Follower
 from hedgerow_kit.idempotency import Answering
 from hedgerow_kit.parquet import PARQUET
+from hedgerow_kit.retention import Retention
 
 from hedgerow_outcomes.actions import authorities
 from hedgerow_outcomes.actions.disclosure import settle_left_over
@@ -61,6 +62,13 @@ def create_app(
     runs = importer(batch_rows=settings.batch_rows)
     late_watch = LateWatch(database, pause_seconds=settings.late_seconds)
 
+    removing = Retention(
+        "outcomes",
+        database,
+        [runs.kept(days=settings.receipt_days), idempotency.kept()],
+        look_seconds=settings.retention_seconds,
+    )
+
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
         await to_thread.run_sync(runs.mark_interrupted, database)
@@ -69,7 +77,9 @@ def create_app(
         if follower is not None:
             follower.start()
         late_watch.start()
+        removing.start()
         yield
+        await to_thread.run_sync(removing.stop)
         await to_thread.run_sync(late_watch.stop)
         if follower is not None:
             follower.stop()
@@ -88,11 +98,13 @@ def create_app(
     )
     app.state.database = database
     app.state.answering = Answering(database)
+    app.state.retention = removing
     app.state.areas = Areas()
     app.state.verifier = verifier or Verifier(settings.identity_keys, audience="outcomes")
     app.include_router(runs.router())
     app.include_router(audit_reading.router("outcomes"))
     app.include_router(erasing.router)
+    app.include_router(retention.router("outcomes"))
     for resource in (
         observations,
         charts,

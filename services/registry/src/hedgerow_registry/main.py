@@ -5,11 +5,12 @@ from contextlib import asynccontextmanager
 
 from anyio import to_thread
 from fastapi import FastAPI
-from hedgerow_kit import audit_reading, serving
+from hedgerow_kit import audit_reading, idempotency, retention, serving
 from hedgerow_kit.auth import Verifier
 from hedgerow_kit.db import Database
 from hedgerow_kit.idempotency import Answering
 from hedgerow_kit.parquet import PARQUET
+from hedgerow_kit.retention import Retention
 
 from hedgerow_registry.actions import indexing
 from hedgerow_registry.actions.intake import importer
@@ -53,6 +54,13 @@ def create_app(settings: Settings, database: Database, *, verifier: Verifier | N
 
     matcher = Matcher(database, pause_seconds=settings.matching_seconds)
 
+    removing = Retention(
+        "registry",
+        database,
+        [runs.kept(days=settings.receipt_days), idempotency.kept()],
+        look_seconds=settings.retention_seconds,
+    )
+
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
         await to_thread.run_sync(runs.mark_interrupted, database)
@@ -62,7 +70,9 @@ def create_app(settings: Settings, database: Database, *, verifier: Verifier | N
             pulling.start()
         if settings.matching_seconds > 0:
             matcher.start()
+        removing.start()
         yield
+        await to_thread.run_sync(removing.stop)
         await to_thread.run_sync(matcher.stop)
         if settings.pulls:
             await to_thread.run_sync(pulling.stop)
@@ -81,6 +91,7 @@ def create_app(settings: Settings, database: Database, *, verifier: Verifier | N
     )
     app.state.database = database
     app.state.answering = Answering(database)
+    app.state.retention = removing
     app.state.importer = runs
     app.state.pulling = pulling
     app.state.public_url = settings.public_url
@@ -94,4 +105,5 @@ def create_app(settings: Settings, database: Database, *, verifier: Verifier | N
     app.include_router(runs.router())
     app.include_router(audit_reading.router("registry"))
     app.include_router(erasing.router)
+    app.include_router(retention.router("registry"))
     return app

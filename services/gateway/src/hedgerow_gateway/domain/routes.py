@@ -118,6 +118,7 @@ PREFIXES: Mapping[str, Route] = {
     "/v1/signing-keys": _GATEWAY,
     "/v1/webhooks": _GATEWAY,
     **{f"/v1/erasures/{app}": Route(app, IMPORT) for app in (*APPS, GATEWAY)},
+    **{f"/v1/retention/{app}": Route(app, is_kept=False) for app in (*APPS, GATEWAY)},
     "/v1/audit": Route(GATEWAY, ANALYSIS, is_kept=False),
     "/v1/events": _GATEWAY,
     "/v1/imports": _GATEWAY,

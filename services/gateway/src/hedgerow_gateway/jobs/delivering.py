@@ -10,7 +10,7 @@ import secrets
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from random import random
 from typing import Final
 
@@ -22,15 +22,13 @@ from sqlalchemy.exc import SQLAlchemyError
 from hedgerow_gateway.actions import webhooks as actions
 from hedgerow_gateway.actions.webhooks import AT_ONCE, Done, Load, Message
 from hedgerow_gateway.domain import signing
-from hedgerow_gateway.store import events, webhooks
+from hedgerow_gateway.store import webhooks
 from hedgerow_gateway.upstream.receiver import ATTEMPT_SECONDS, Receiver
 
 log = logging.getLogger(__name__)
 
 # So many receivers are served at the same time by one process; threads that wait cost little.
 MOST_LANES: Final = 200
-PRUNE_EVERY: Final = timedelta(hours=1)
-PRUNED_AT_ONCE: Final = 5_000
 GRACE_SECONDS: Final = 5.0
 
 _attempts = Counter("hedgerow_gateway_event_deliveries", "Attempts to deliver an event.", ["outcome"])
@@ -39,8 +37,8 @@ _attempts = Counter("hedgerow_gateway_event_deliveries", "Attempts to deliver an
 class Delivering:
     """Looks for what is due, and sends it, for as long as the app runs.
 
-    key: what the secrets of webhooks are made of · kept: for how long events are · look_seconds: how
-    often it is looked · chance: spreads pauses, 0 to 1
+    key: what the secrets of webhooks are made of · look_seconds: how often it is looked · chance: spreads
+    pauses, 0 to 1
     """
 
     def __init__(
@@ -48,7 +46,6 @@ class Delivering:
         database: Database,
         key: bytes,
         *,
-        kept: timedelta,
         allowed_hosts: frozenset[str] = frozenset(),
         look_seconds: float = 0.5,
         attempt_seconds: float = ATTEMPT_SECONDS,
@@ -57,7 +54,6 @@ class Delivering:
     ) -> None:
         self._database = database
         self._key = key
-        self._kept = kept
         self._allowed_hosts = allowed_hosts
         self._look_seconds = look_seconds
         self._attempt_seconds = attempt_seconds
@@ -68,7 +64,6 @@ class Delivering:
         self._wake = threading.Event()
         self._stopping = threading.Event()
         self._lanes: dict[str, threading.Thread] = {}
-        self._pruned_at: datetime | None = None
         self._thread = threading.Thread(target=self._look, name="look-for-deliveries", daemon=True)
 
     def start(self) -> None:
@@ -95,7 +90,6 @@ class Delivering:
                     self._leave_old_lanes()
                     is_fresh = False
                 self._hand_out()
-                self.prune()
             except SQLAlchemyError as error:
                 log.warning("deliveries cannot be looked for", extra={"reason": type(error).__name__})
             except Exception:
@@ -163,14 +157,3 @@ class Delivering:
         outcome = receiver.send(load.url, headers, message.body)
         _attempts.labels("delivered" if outcome.reason is None else "failed").inc()
         return Done(message.seq, outcome)
-
-    def prune(self) -> None:
-        """Take away events that are older than what is kept, now and then."""
-        now = self._now()
-        if self._pruned_at is not None and now - self._pruned_at < PRUNE_EVERY:
-            return
-        self._pruned_at = now
-        while not self._stopping.is_set():
-            with self._database.writing() as session:
-                if events.prune(session, before=now - self._kept, most=PRUNED_AT_ONCE) < PRUNED_AT_ONCE:
-                    return

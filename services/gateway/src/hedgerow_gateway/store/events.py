@@ -5,6 +5,7 @@ from datetime import datetime
 from hashlib import blake2b
 
 from hedgerow_kit.db import insert_all, upsert
+from hedgerow_kit.retention import Kept
 from sqlalchemy import ColumnElement, delete, func, select, update
 from sqlalchemy.orm import Session
 
@@ -185,6 +186,16 @@ def prune(session: Session, *, before: datetime, most: int) -> int:
     gone = upto - now.pruned
     now.pruned = upto
     return gone
+
+
+def kept(*, days: int) -> Kept:
+    return Kept(
+        "events",
+        "What happened, and its deliveries",
+        days,
+        lambda session: session.scalar(select(func.min(Event.taken_at))),
+        lambda session, before, most: prune(session, before=before, most=most),
+    )
 
 
 def _pieces(values: Iterable[str]) -> Iterator[list[str]]:
