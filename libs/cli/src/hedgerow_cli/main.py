@@ -10,6 +10,7 @@ import typer
 
 from hedgerow_cli import answers, audit, doctor, feeds, imports, keys, up
 from hedgerow_cli.backup.command import backup, restore
+from hedgerow_cli.erase import erase
 from hedgerow_cli.errors import CommandError
 from hedgerow_cli.load import load
 from hedgerow_cli.report.command import report
@@ -84,6 +85,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "backup": backup,
     "restore": restore,
     "doctor": doctor.doctor,
+    "erase": erase,
 }
 for name, command in COMMANDS.items():
     app.command(name, epilog=EVERYWHERE)(command)
