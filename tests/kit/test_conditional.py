@@ -28,6 +28,30 @@ def client():
         require_match(request, etag("parcel", 7))
         return {"status": "written"}
 
+    @router.post("/parcels", status_code=201)
+    def make(response: Response) -> dict[str, str]:
+        response.headers["ETag"] = etag("parcel", 7)
+        return {"id": "7"}
+
+    @router.get("/parcels/{id}")
+    def read(id: str, response: Response) -> dict[str, str]:
+        response.headers["ETag"] = etag("parcel", id)
+        return {"id": id}
+
+    @router.delete("/parcels/{id}")
+    def remove(id: str, request: Conditional) -> dict[str, str]:
+        require_match(request, etag("parcel", id))
+        return {"id": id}
+
+    @router.get("/parcels/{id}/labels")
+    def labels(id: str, limit: int = 50) -> dict[str, list[str]]:
+        return {"items": [id]}
+
+    @router.put("/parcels/{id}/labels")
+    def label(id: str, request: Conditional) -> dict[str, str]:
+        require_match(request, etag("parcel", id))
+        return {"id": id}
+
     @router.get("/long")
     def long() -> StreamingResponse:
         pieces = (b"x" * 1_000_000 for _ in range(LONGEST_TAGGED // 1_000_000 + 2))
@@ -74,3 +98,19 @@ def test_readiness_names_what_is_missing(client):
     assert answer.status_code == 503
     assert answer.json()["detail"] == "van: out of charge"
     client.app.state.van = None
+
+
+def test_what_shows_a_record_is_linked_to_the_writes_that_take_its_tag(client):
+    paths = client.get("/openapi.json").json()["paths"]
+    removed = {"operationRef": "#/paths/~1parcels~1{id}/delete"}
+    tag = {"header.If-Match": "$response.header.ETag"}
+    made = paths["/parcels"]["post"]["responses"]["201"]
+    assert made["headers"]["ETag"]["schema"] == {"type": "string"}
+    assert removed | {"parameters": {"path.id": "$response.body#/id"} | tag} in made["links"].values()
+    shown = paths["/parcels/{id}"]["get"]["responses"]["200"]["links"].values()
+    assert removed | {"parameters": {"path.id": "$request.path.id"} | tag} in shown
+    assert [link["operationRef"] for link in shown] == [
+        "#/paths/~1parcels~1{id}/delete",
+        "#/paths/~1parcels~1{id}~1labels/put",
+    ]
+    assert "links" not in paths["/parcels/{id}/labels"]["get"]["responses"]["200"]

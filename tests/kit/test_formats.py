@@ -366,7 +366,9 @@ def test_the_api_document_names_the_formats_of_each_list() -> None:
     assert said("/v1/one") is None
     assert "x-list" not in json.dumps(document)
     content = document["paths"]["/v1/makers"]["get"]["responses"]["200"]["content"]
-    assert "text/csv" in content
+    assert content["text/csv"]["schema"] == content["application/x-ndjson"]["schema"] == {"type": "string"}
+    parcels = document["paths"]["/v1/parcels"]["get"]["responses"]["200"]["content"]
+    assert parcels["application/geo+json"]["schema"] == {"type": "object"}
     assert content["application/json"]["schema"]["$ref"].endswith("Page_Maker_")
 
 

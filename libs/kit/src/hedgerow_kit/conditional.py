@@ -6,16 +6,29 @@ the caller may see, how old something is. A write looks at the state alone.
 """
 
 import re
+from collections.abc import Iterator, Mapping
 from hashlib import blake2b
+from typing import Any
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from hedgerow_kit.problems import PRECONDITION_FAILED, PRECONDITION_REQUIRED, Conditional, Problem
+from hedgerow_kit.problems import (
+    IF_MATCH,
+    PRECONDITION_FAILED,
+    PRECONDITION_REQUIRED,
+    Conditional,
+    Problem,
+)
 
 # A longer answer is streamed on without a tag rather than held in memory.
 LONGEST_TAGGED = 8_000_000
 
+_ETAG = {
+    "description": "The state of the record: send it in `If-Match` to write",
+    "schema": {"type": "string"},
+}
+_PARAMETER = re.compile(r"\{(\w+)\}")
 _STATE = re.compile(r'("[0-9a-f]+)\.[0-9a-f]+"')
 
 
@@ -126,6 +139,49 @@ class _Answer:
             return
         await self._send({**start, "headers": headers.raw})
         await self._send({"type": "http.response.body", "body": body})
+
+
+def describe(document: dict[str, Any]) -> None:
+    """Say in an OpenAPI document whose `ETag` each write that looks at `If-Match` takes: links from the
+    answers that show the record, or make it.
+    """
+    paths = document["paths"]
+    for path, item in paths.items():
+        for method, operation in item.items():
+            if IF_MATCH in operation.get("parameters", ()):
+                # A list within a record is written by the state of the record.
+                record = path if _is_read(item) else path.rpartition("/")[0]
+                for answer, known in _shown(paths, record):
+                    answer.setdefault("headers", {})["ETag"] = _ETAG
+                    answer.setdefault("links", {})[operation["operationId"]] = {
+                        "operationRef": f"#/paths/{_escaped(path)}/{method}",
+                        "parameters": {**known, "header.If-Match": "$response.header.ETag"},
+                    }
+
+
+def _is_read(item: Mapping[str, Any]) -> bool:
+    """Whether something is read at a path, and no list; a list has a `limit`."""
+    return "get" in item and all(one["name"] != "limit" for one in item["get"].get("parameters", ()))
+
+
+def _shown(paths: Mapping[str, Any], record: str) -> Iterator[tuple[dict[str, Any], dict[str, str]]]:
+    """Each answer that shows a record, and what is known then of the parameters of its path."""
+    names = _PARAMETER.findall(record)
+    asked = {f"path.{name}": f"$request.path.{name}" for name in names}
+    for method in ("get", "put", "patch"):
+        yield from _good(paths[record].get(method, {}), asked)
+    if record.endswith("}"):
+        collection = paths.get(record.rpartition("/")[0], {})
+        yield from _good(collection.get("post", {}), {**asked, f"path.{names[-1]}": "$response.body#/id"})
+
+
+def _good(operation: Mapping[str, Any], known: dict[str, str]) -> Iterator[tuple[Any, dict[str, str]]]:
+    answers = operation.get("responses", {})
+    yield from ((answers[status], known) for status in ("200", "201") if status in answers)
+
+
+def _escaped(path: str) -> str:
+    return path.replace("~", "~0").replace("/", "~1")
 
 
 def _with(body: str, state: str | None) -> str:

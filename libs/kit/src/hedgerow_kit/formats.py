@@ -87,6 +87,12 @@ class Named:
     def content_type(self) -> str:
         return f"{self.media_type}; charset=utf-8" if self.media_type.startswith("text/") else self.media_type
 
+    @property
+    def schema(self) -> dict[str, str]:
+        """What an OpenAPI document says of an answer in it."""
+        is_json = self.media_type.endswith(("/json", "+json"))
+        return {"type": "object" if is_json else "string"}
+
 
 F = TypeVar("F", bound=Named)
 
@@ -366,4 +372,4 @@ def _describe(operation: dict[str, Any], offered: Sequence[Format]) -> None:
     )
     content = operation["responses"]["200"].setdefault("content", {})
     for format in offered:
-        content.setdefault(format.media_type, {"schema": {"type": "string"}})
+        content.setdefault(format.media_type, {"schema": format.schema})

@@ -19,7 +19,7 @@ from fastapi import FastAPI
 from sqlalchemy import text
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from hedgerow_kit import formats, logs, metrics, migrations, problems, refusals, tracing
+from hedgerow_kit import conditional, formats, logs, metrics, migrations, problems, refusals, tracing
 from hedgerow_kit.conditional import ETagMiddleware
 from hedgerow_kit.db import Database
 from hedgerow_kit.following import Follower, HearFirst
@@ -121,6 +121,7 @@ def _describe(app: FastAPI) -> None:
         if is_new:
             formats.describe(made, app.state.formats)
             refusals.describe(made)
+            conditional.describe(made)
         return made
 
     app.openapi = document  # type: ignore[method-assign]

@@ -131,9 +131,7 @@ _WHOLE: Mapping[str, Callable[[Graph, Mapping[str, Any]], bytes]] = {
 _RESPONSES: dict[int | str, dict[str, Any]] = {
     200: {
         "content": {
-            one.media_type: {"schema": {"type": "object" if one.media_type.endswith("json") else "string"}}
-            for one in (*_OWN, *_TABLES)
-            if one is not formats.JSON
+            one.media_type: {"schema": one.schema} for one in (*_OWN, *_TABLES) if one is not formats.JSON
         }
     }
 }
