@@ -213,6 +213,7 @@ def test_a_write_needs_to_know_what_it_replaces(filled):
     [
         {"buyer_ids": [str(UUID(int=1, version=4))]},
         {"supplier_ids": ["x"]},
+        {"service_ids": [""]},
         {"start": "2030-04-01", "end": "2029-01-01"},
         {"needs": ["hedgerow:a;b"]},
         {"area_codes": ["E0800009"]},

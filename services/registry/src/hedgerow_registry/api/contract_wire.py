@@ -26,13 +26,6 @@ Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 Number = Annotated[float, Field(ge=-1e15, le=1e15, allow_inf_nan=False)]
 
 
-def _organisation_id(sent: str) -> str:
-    lowered = sent.lower()
-    if not ids.is_uuid(lowered):
-        raise ValueError("an id is a UUID")
-    return lowered
-
-
 class Money(BaseModel):
     """An amount in a currency of ISO 4217."""
 
@@ -253,6 +246,14 @@ class ContractBody(_Written):
     funding: list[Funding] = Field(default=[], max_length=1000)
     whole_life_cost: WholeLifeCost | None = None
 
+    @field_validator("service_ids")
+    @classmethod
+    def _ids(cls, sent: list[str]) -> list[str]:
+        lowered = [id.lower() for id in sent]
+        if not all(map(ids.is_uuid, lowered)):
+            raise ValueError("an id is a UUID")
+        return lowered
+
     @field_validator("lots", "bids", "subcontracts", "extensions", "social_value", "funding")
     @classmethod
     def _each_once(cls, sent: list[Any]) -> list[Any]:
@@ -262,7 +263,7 @@ class ContractBody(_Written):
 
     def fields(self) -> Json:
         made = super().fields()
-        return {**made, "services": [_organisation_id(id) for id in made.pop("service_ids")]}
+        return {**made, "services": made["service_ids"]}
 
 
 def _lowered(value: Any) -> Any:
