@@ -1,72 +1,26 @@
 """Traces through real processes, as a real collector receives them."""
 
 import json
-import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
 
 import pytest
 from hedgerow_kit import tracing
-from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from tests.cli.processes import eventually
+from tests.support.collector import Collector, attributes, collecting
 from tests.support.platform import platform
 
 CANARY = "canary7f3a"
 SPOOFED = "4bf92f3577b34da6a3ce929d0e0e4736"
 
 
-class Collector:
-    """OTLP over HTTP: what arrived, as bytes and as spans with the name of their service."""
-
-    def __init__(self) -> None:
-        self.bodies: list[bytes] = []
-        self.paths: set[str] = set()
-        collector = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_POST(self) -> None:
-                collector.paths.add(self.path)
-                collector.bodies.append(self.rfile.read(int(self.headers["Content-Length"])))
-                self.send_response(200)
-                self.send_header("Content-Length", "0")
-                self.end_headers()
-
-            def log_message(self, *_said: Any) -> None:
-                return
-
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self.server.server_port}"
-
-    def spans(self) -> list[tuple[str, Any]]:
-        found = []
-        for body in list(self.bodies):
-            for resource in ExportTraceServiceRequest.FromString(body).resource_spans:
-                service = attributes(resource.resource)["service.name"]
-                found += [(service, span) for scope in resource.scope_spans for span in scope.spans]
-        return found
-
-    def named(self, service: str, name: str) -> list[Any]:
-        return [span for of, span in self.spans() if of == service and span.name == name]
-
-
-def attributes(of: Any) -> dict[str, Any]:
-    return {one.key: getattr(one.value, one.value.WhichOneof("value")) for one in of.attributes}
-
-
 @pytest.fixture
 def collector(monkeypatch: pytest.MonkeyPatch) -> Iterator[Collector]:
-    made = Collector()
-    thread = threading.Thread(target=made.server.serve_forever, daemon=True)
-    thread.start()
-    monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", made.url)
-    monkeypatch.setenv("OTEL_BSP_SCHEDULE_DELAY", "200")
-    yield made
-    made.server.shutdown()
-    thread.join()
-    made.server.server_close()
+    with collecting() as made:
+        for name, value in made.environment.items():
+            monkeypatch.setenv(name, value)
+        yield made
 
 
 def test_a_request_is_one_trace_through_gateway_app_and_database_and_says_nothing_of_who_asked(

@@ -33,6 +33,7 @@ MEDIA_TYPE = "application/problem+json"
 ASKS_WHO = "x-asks-who"
 LONGEST_JSON_BODY = 10_000_000
 _NUMBER = re.compile(r"[+-]?[0-9_]*\.?[0-9_]*(e[+-]?[0-9]+)?", re.IGNORECASE)
+_TAG = re.compile(r"Input tag .* found using (.+) does not match any of the expected tags: ", re.DOTALL)
 
 log = logging.getLogger(__name__)
 
@@ -146,7 +147,10 @@ def _place(location: tuple[int | str, ...]) -> dict[str, str]:
 
 
 def _reason(type: str, message: str) -> str:
-    # Pydantic speaks of "datetimes with zero time" to who wrote a year.
+    if type == "union_tag_invalid":
+        # Pydantic repeats the tag that was sent.
+        return _TAG.sub(r"\1: one of ", message)
+    # It speaks of "datetimes with zero time" to who wrote a year.
     return "not a day written as 2024-05-31" if type.startswith("date_") else message
 
 

@@ -152,9 +152,9 @@ def evaluate(
     """
     number = kpi_number(session, body.kpi)
     starts = {subject_text(one.subject): one.start or body.start for one in body.treated}
-    undated = sorted(subject for subject, start in starts.items() if start is None)
-    if undated:
-        raise UnfitForEvaluation(f"It is not said when {undated[0][:100]} starts.")
+    for place, start in enumerate(starts.values()):
+        if start is None:
+            raise UnfitForEvaluation(f"It is not said when the subject at treated/{place} starts.")
     compared = [text for text in map(subject_text, body.comparison) if text not in starts]
     wanted = list(dict.fromkeys([*starts, *compared]))
     periods, table = _panel(session, number, body, wanted)

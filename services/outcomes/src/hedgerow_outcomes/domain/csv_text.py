@@ -57,9 +57,11 @@ def read_header(file: BinaryIO, *, shape: Shape = Shape.LONG) -> Header:
     if missing:
         raise MissingColumn(missing)
     spoken = {*COLUMNS, *SOURCE_COLUMNS} if shape is Shape.LONG else {*names} - {""}
-    twice = sorted({name for name in names if name in spoken and names.count(name) > 1})
-    if twice:
-        raise UnreadableFile(f"A column is named twice: {', '.join(twice)}. Nothing was taken in.")
+    for place, name in enumerate(names, 1):
+        if name in spoken and name in names[place:]:
+            # Their places, not the name: the first line of a file without names is somebody's record.
+            other = names.index(name, place) + 1
+            raise UnreadableFile(f"Columns {place} and {other} have one name. Nothing was taken in.")
     known = [(place, name) for place, name in enumerate(names) if name in spoken]
     return Header(
         len(names),

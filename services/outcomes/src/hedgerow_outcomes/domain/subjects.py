@@ -54,10 +54,9 @@ def parse_subject(text: str) -> Subject:
 def _why_no_area(text: str) -> str:
     if not text:
         return "the subject is blank"
-    shown = text[:40]
     if _LOOKS_LIKE_GSS.fullmatch(text):
         digits = len(text) - 1
         if digits != 8:
-            return f"{shown} is not a GSS code: a letter and eight digits, here {digits}"
-        return f"{shown} is not a GSS code: the letter is one of E W S N K J L M, in capitals"
-    return f"{shown} is not a GSS code: for another subject say its kind, as in organisation:ID"
+            return f"not a GSS code: a letter and eight digits, here {digits}"
+        return "not a GSS code: the letter is one of E W S N K J L M, in capitals"
+    return "not a GSS code: for another subject say its kind, as in organisation:ID"

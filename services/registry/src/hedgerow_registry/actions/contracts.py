@@ -170,9 +170,9 @@ def _with_bodies(session: Session, fields: Fields, process: Any) -> dict[str, An
     """The fields with bodies in the place of organisation ids, each as the process names it where it does."""
     wanted = dict.fromkeys(_ids_in(fields))
     known = store.bodies(session, wanted)
-    missing = [id for id in wanted if id not in known]
-    if missing:
-        raise InvalidReference("organisation", f"no such organisation: {missing[0]}")
+    for name, value in fields.items():
+        if any(id not in known for id in _ids_in({name: value})):
+            raise InvalidReference(name, "no such organisation")
     if process is not None:
         answering = merges.canonical(session, process.organisations.values())
         own = {answering[id]: key for key, id in sorted(process.organisations.items(), reverse=True)}

@@ -152,9 +152,10 @@ def write_links(
     others = sorted({other for listed in linked.values() for other in listed})
     # A parent that a file named may never have come: writing back what was read is no mistake.
     known = {*areas.whole(session, others), *held["parent_codes"], *held["successor_codes"]}
-    unknown = sorted(set(others) - known)
-    if unknown:
-        raise InvalidReference("parents or successors", f"no such area: {unknown[0]}")
+    for name, listed in (("parents", parents), ("successors", successors)):
+        for place, other in enumerate(listed):
+            if other not in known:
+                raise InvalidReference(f"{name}/{place}", "no such area")
     if code in others:
         raise InvalidReference("parents or successors", "an area is not its own parent or successor")
     write(session, AREAS, [{**held, **linked}], writer)

@@ -68,8 +68,7 @@ def area_code(text: str, *, level: str | None = None) -> str:
         return code
     if level in (None, "neighbourhood", "other") and len(code) <= _LONGEST_LOCAL and _LOCAL.fullmatch(code):
         return code
-    shown = code if code.isascii() and code.isprintable() and len(code) <= 20 else "the code"
-    raise Malformed(f"{shown} is not a GSS code: one of E W S N K J L M and then eight digits")
+    raise Malformed("not a GSS code: one of E W S N K J L M and then eight digits")
 
 
 def level_of(code: str) -> str | None:
