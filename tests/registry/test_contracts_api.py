@@ -436,6 +436,59 @@ def test_an_unpublished_contract_that_becomes_another_authoritys_ends_for_the_on
     assert told == {"E06999001": {None}, "E06999002": {"E06999002"}, "E06999003": set()}
 
 
+def write(client, **fields):
+    tag = client.get(f"/v1/contracts/{ID}").headers.get("etag")
+    answer = put(client, ID, alliance(client, **fields), tag, source="mine")
+    assert answer.status_code in (200, 201), answer.text
+
+
+def delete(client):
+    tag = {"if-match": client.get(f"/v1/contracts/{ID}").headers["etag"]}
+    assert client.delete(f"/v1/contracts/{ID}", headers=tag).status_code == 204
+
+
+def seen_by(client, authority, after=0):
+    """What a follower with this authority is told of the contract and its process: whether they are there."""
+    as_authorities(client, authority)
+    told = {
+        event["subject"]: event["data"] is not None
+        for event in changes(client, after, types="contract,process")
+    }
+    as_authorities(client, "E06999001", role="commissioner")
+    return told
+
+
+def test_who_missed_the_end_of_a_published_contract_learns_of_it_though_it_is_back_unpublished(filled):
+    as_authorities(filled, "E06999001", role="commissioner")
+    write(filled)
+    last = int(changes(filled, types="contract,process")[-1]["id"])
+    known_elsewhere = seen_by(filled, "E06999002")
+    assert set(known_elsewhere.values()) == {True}
+    delete(filled)
+    write(filled, published=False)
+    assert seen_by(filled, "E06999002", last) == dict.fromkeys(known_elsewhere, False)
+    assert set(seen_by(filled, "E06999001", last).values()) == {True}
+    delete(filled)
+    assert seen_by(filled, "E06999002", last) == dict.fromkeys(known_elsewhere, False)
+
+
+@pytest.mark.parametrize("ended", ["withdrawn", "deleted"])
+def test_a_contract_that_once_went_unpublished_ends_for_all_when_it_was_published_since(filled, ended):
+    as_authorities(filled, "E06999001", role="commissioner")
+    write(filled, published=False)
+    delete(filled)
+    assert seen_by(filled, "E06999002") == {}, "not even that there was one"
+    write(filled)
+    last = int(changes(filled, types="contract,process")[-1]["id"])
+    known_elsewhere = seen_by(filled, "E06999002")
+    assert set(known_elsewhere.values()) == {True}
+    if ended == "withdrawn":
+        write(filled, published=False)
+    else:
+        delete(filled)
+    assert seen_by(filled, "E06999002", last) == dict.fromkeys(known_elsewhere, False)
+
+
 def plan(client, **fields):
     made = {
         "title": "Home support from 2027",

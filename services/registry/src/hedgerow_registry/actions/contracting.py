@@ -139,8 +139,11 @@ def _derive(
     }
     unmade = organisations.write(session, by)
     process_rows, contract_rows = [], []
+    once = store.once_published(session, entities.PROCESSES.type, told)
     for id in sorted(told):
-        was_published = told[id].fields["published"] or (id in before and before[id].was_published)
+        was_published = (
+            told[id].fields["published"] or id in once or (id in before and before[id].was_published)
+        )
         rows = [
             _process_row(id, told[id], compiled[id], parties[id], was_published),
             *(
@@ -192,7 +195,10 @@ def _write(
     there = store.contracts_of(session, (row["id"] for row in process_rows))
     gone = there - {row["id"] for row in contract_rows}
     remove(session, entities.CONTRACTS, gone, by)
-    records.write(session, entities.CONTRACTS, contract_rows, by)
+    # A contract may have been published under another process.
+    once = store.once_published(session, entities.CONTRACTS.type, (row["id"] for row in contract_rows))
+    known = [{**row, "was_published": row["was_published"] or row["id"] in once} for row in contract_rows]
+    records.write(session, entities.CONTRACTS, known, by)
     _announce(session, [(row["ocid"], row["prior_ocid"]) for row in process_rows])
 
 
@@ -202,6 +208,7 @@ def remove(session: Session, entity: Entity, ids: Iterable[str], by: Provenance)
     unpublished = store.never_published(session, entity.table, wanted)
     rows = [{"id": id, "authority_code": code} for id, code in sorted(unpublished.items())]
     upsert(session, UnpublishedTombstone, rows, key=["id"])
+    store.forget_graves(session, [id for id in wanted if id not in unpublished])
     records.remove(session, entity, [(id,) for id in wanted], by)
 
 

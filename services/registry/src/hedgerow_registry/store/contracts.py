@@ -5,14 +5,16 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any, NamedTuple
 
+from hedgerow_kit.db import among
 from hedgerow_kit.paging import keyset
 from hedgerow_kit.reach import widened
-from sqlalchemy import ColumnElement, Date, Select, and_, func, literal, or_, select, tuple_
+from sqlalchemy import ColumnElement, Date, Select, and_, delete, func, literal, or_, select, tuple_
 from sqlalchemy.orm import Session
 
 from hedgerow_registry.domain.contracts import CHARITY_REGISTERS, THIRD_SECTORS
 from hedgerow_registry.domain.identifiers import Identifier
 from hedgerow_registry.domain.ocds.agreements import organisations_in, with_organisations
+from hedgerow_registry.domain.versions import DELETED
 from hedgerow_registry.store import areas, merges
 from hedgerow_registry.store.directory import own_parts
 from hedgerow_registry.store.held import chunks, lists
@@ -24,6 +26,7 @@ from hedgerow_registry.tables import (
     ContractNeed,
     ContractParty,
     ContractService,
+    History,
     Merged,
     Organisation,
     OrganisationIdentifier,
@@ -320,7 +323,7 @@ def process_states(session: Session, ids: Sequence[str], sight: Sight) -> Guarde
 
 
 def _seen(session: Session, table: Any, ids: Sequence[str], sight: Sight) -> tuple[list[Any], set[str]]:
-    rows, hidden = [], set()
+    rows, hidden, withdrawn = [], set(), set()
     for piece in chunks(ids):
         query = select(table, Source.authority_code).join(Source, Source.name == table.source)
         for row, authority_code in session.execute(query.where(table.id.in_(piece))):
@@ -328,6 +331,8 @@ def _seen(session: Session, table: Any, ids: Sequence[str], sight: Sight) -> tup
                 rows.append(row)
             elif not row.was_published:
                 hidden.add(row.id)
+            else:
+                withdrawn.add(row.id)
         graves = select(UnpublishedTombstone).where(UnpublishedTombstone.id.in_(piece))
         # What may not be told of has to be known here, or it would be told as deleted.
         with widened(session):
@@ -335,7 +340,31 @@ def _seen(session: Session, table: Any, ids: Sequence[str], sight: Sight) -> tup
         # Whose it was learns of its end, also when it lives on as another authority's.
         ended = {grave.id for grave in dead if sight.is_within(grave.authority_code)}
         hidden = (hidden | {grave.id for grave in dead}) - ended
-    return rows, hidden - {row.id for row in rows}
+    return rows, hidden - withdrawn - {row.id for row in rows}
+
+
+def once_published(session: Session, type: str, ids: Iterable[str]) -> set[str]:
+    """Those of these processes or contracts that were deleted after they had been published.
+
+    Who followed them then may have missed it, and is to learn of it though they are back unpublished.
+    """
+    was = History.values["old"]["was_published"].as_boolean()
+    return {
+        id
+        for piece in chunks(ids)
+        for id in session.scalars(
+            select(History.id).where(
+                History.type == type, among(History.id, piece), History.action == DELETED, was
+            )
+        )
+    }
+
+
+def forget_graves(session: Session, ids: Iterable[str]) -> None:
+    """Of what was published since it was deleted unpublished, everybody may learn that it is no more."""
+    with widened(session):
+        for piece in chunks(ids):
+            session.execute(delete(UnpublishedTombstone).where(among(UnpublishedTombstone.id, piece)))
 
 
 def never_published(session: Session, table: Any, ids: Sequence[str]) -> dict[str, str | None]:
