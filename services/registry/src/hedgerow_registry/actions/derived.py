@@ -15,7 +15,7 @@ from hedgerow_registry.actions import indexing
 from hedgerow_registry.domain.hsds.places import beside_sites
 from hedgerow_registry.domain.hsds.reading import terms_named
 from hedgerow_registry.domain.hsds.serving import circumstance_attributes
-from hedgerow_registry.domain.openings import openings
+from hedgerow_registry.domain.openings import OpeningTime, openings
 from hedgerow_registry.store import merges
 from hedgerow_registry.store.directory import known_organisations, own_parts
 from hedgerow_registry.store.held import chunks
@@ -85,10 +85,11 @@ def settle(session: Session) -> None:
     if pending or again:
         session.flush()
         services = pending.get("service", {})
-        _store(session, services)
+        times = {id: openings(one["document"]) for id, one in services.items() if one is not None}
+        _store(session, services, times)
         now = _bearing(session, list(before))
         _tell_owned(session, pending, [id for id, bearing in now.items() if bearing != before[id]])
-        indexing.refresh(session, indexing.Touched(pending, sources, again))
+        indexing.refresh(session, indexing.Touched(pending, sources, again, times))
 
 
 @event.listens_for(Session, "after_rollback")
@@ -99,7 +100,9 @@ def _forget(session: Session) -> None:
     session.info.pop(_BEFORE, None)
 
 
-def _store(session: Session, services: Mapping[str, Fields | None]) -> None:
+def _store(
+    session: Session, services: Mapping[str, Fields | None], times: Mapping[str, Sequence[OpeningTime]]
+) -> None:
     """Put the rows that follow from some services in the place of those that did before."""
     ids = sorted(services)
     for piece in chunks(ids):
@@ -110,18 +113,23 @@ def _store(session: Session, services: Mapping[str, Fields | None]) -> None:
         service = services[id]
         document = None if service is None else service["document"]
         if document is not None:
-            _add_rows(rows, id, document)
+            _add_rows(rows, id, document, times[id])
         elif service is not None:
             _add_terms(rows, id, circumstance_attributes(id, service["circumstances"] or ()))
     for table, key in _KEYS.items():
         upsert(session, table, rows[table], key=key)
 
 
-def _add_rows(rows: Mapping[Any, list[dict[str, Any]]], service_id: str, document: Fields) -> None:
+def _add_rows(
+    rows: Mapping[Any, list[dict[str, Any]]],
+    service_id: str,
+    document: Fields,
+    times: Sequence[OpeningTime],
+) -> None:
     places, postcodes = beside_sites({**document, "id": service_id})
     own = {"service_id": service_id}
     rows[ServiceOpening] += [
-        {**own, "number": number, **opening._asdict()} for number, opening in enumerate(openings(document))
+        {**own, "number": number, **opening._asdict()} for number, opening in enumerate(times)
     ]
     _add_terms(rows, service_id, document.get("attributes", ()))
     rows[PlacePostcode] += [{**own, "place_id": place, "postcode": code} for place, code in postcodes]

@@ -5,7 +5,7 @@ names and by where its sites are. Names of needs are looked up when a question i
 very many services.
 """
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from hedgerow_kit.db import Database
@@ -51,11 +51,15 @@ _ORGANISATION_COLUMNS = ("name", "source", "sector", "legal_form", "size", "url"
 
 
 class Touched(NamedTuple):
-    """What a transaction wrote (`None`: deleted), under which source, and what is to be looked at again."""
+    """What a transaction wrote (`None`: deleted), under which source, and what is to be looked at again.
+
+    openings: the opening times of the services that were written
+    """
 
     written: Mapping[str, Written]
     sources: Mapping[str, Mapping[str, str]]
     again: Mapping[str, Collection[str]]
+    openings: Mapping[str, Sequence[OpeningTime]]
 
     def ids(self, type: str) -> set[str]:
         return {*self.written.get(type, ()), *self.again.get(type, ())}
@@ -78,7 +82,7 @@ class Touched(NamedTuple):
         return found
 
 
-NOTHING = Touched({}, {}, {})
+NOTHING = Touched({}, {}, {}, {})
 # By service and by place the spans of the week in which it is open; `None`: the service as a whole.
 Opens = dict[str, dict[str | None, list[str]]]
 
@@ -202,7 +206,7 @@ def _index_services(
     placed = {**written_sites, **_placed(session, older)}
     found: dict[str, tuple[Document, Fields]] = {}
     for id, (record, source) in records.items():
-        times = openings(record["document"])
+        times = touched.openings[id] if id in touched.openings else openings(record["document"])
         by_place: dict[str | None, list[str]] = {}
         for one in times:
             by_place.setdefault(one.place_id, []).extend(_opening_tags(one))

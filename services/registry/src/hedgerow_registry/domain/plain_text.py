@@ -6,6 +6,8 @@ from typing import NamedTuple
 
 from selectolax.lexbor import LexborHTMLParser, LexborNode
 
+# Beyond this a text is cut.
+LONGEST_TEXT = 1_000_000
 # A parse of a string with more tags than this can take quadratic time; its tags are cut out unparsed instead.
 MOST_TAGS = 20_000
 # Directories encode twice or thrice (`&amp;amp;nbsp;`); what is still encoded after that many is hostile.
@@ -121,12 +123,16 @@ def plain_text(value: str) -> Plain:
 
 
 def is_ordinary(value: str) -> bool:
-    """Whether a text is one line of plain text already, seen at a glance.
+    """Whether a text is one line of plain text already, and not too long, seen at a glance.
 
     >>> is_ordinary("Advice line"), is_ordinary("Advice & more")
     (True, False)
     """
-    return _ORDINARY.fullmatch(value) is not None and "base64," not in value.lower()
+    return (
+        len(value) <= LONGEST_TEXT
+        and _ORDINARY.fullmatch(value) is not None
+        and ("," not in value or "base64," not in value.lower())
+    )
 
 
 def _tidy(text: str) -> str:

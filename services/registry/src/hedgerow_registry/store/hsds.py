@@ -39,9 +39,9 @@ from hedgerow_registry.tables import Organisation as OrganisationRow
 from hedgerow_registry.tables import Service as ServiceRow
 from hedgerow_registry.tables import Site as SiteRow
 
-_SERVICE_FIELDS = tuple(name for name in Service.__dataclass_fields__ if name not in ("needs", "area_codes"))
-_SITE_FIELDS = tuple(Site.__dataclass_fields__)
-_ORGANISATION_FIELDS = tuple(name for name in Organisation.__dataclass_fields__ if name != "identifiers")
+_SERVICE_FIELDS = tuple(name for name in Service._fields if name not in ("needs", "area_codes"))
+_SITE_FIELDS = Site._fields
+_ORGANISATION_FIELDS = tuple(name for name in Organisation._fields if name != "identifiers")
 
 # A record that is not there is stored as JSON's null on one way and as none at all on the other.
 _HAS_DOCUMENT = cast(ServiceRow.document, Text) != "null"

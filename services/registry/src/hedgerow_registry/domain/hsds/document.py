@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable, Mapping
 from functools import lru_cache
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from hedgerow_registry.domain.hsds import people, values
 from hedgerow_registry.domain.hsds.model import Note
@@ -27,7 +27,7 @@ _PLAIN_MAILBOX: Final = re.compile(
 _PLAIN_DAY: Final = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 # Addresses that nobody has to mend; `values.url` gives each of them back as it is.
 _PLAIN_URL: Final = re.compile(
-    r"https?://(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.){1,8}[a-z]{2,24}(?:/[A-Za-z0-9._~/=?+-]{0,500})?",
+    r"(?=.{1,250}\Z)https?://(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.){1,8}[a-z]{2,24}(?:/[A-Za-z0-9._~/=?+-]{0,500})?",
     re.ASCII,
 )
 _WORDS: Final = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|[\s-]+")
@@ -45,25 +45,8 @@ _READERS: Final[dict[str, Callable[[Any], Value]]] = {
 }
 
 
-def _glance_at_text(sent: Any) -> str | None:
-    return sent if type(sent) is str and is_ordinary(sent) and len(sent) <= values.LONGEST_TEXT else None
-
-
-def _glance_at_id(sent: Any) -> str | None:
-    return sent if type(sent) is str and is_uuid(sent) else None
-
-
-def _glance_at_number(sent: Any) -> int | float | None:
-    is_number = type(sent) is int or type(sent) is float
-    return sent if is_number and -values.LARGEST <= sent <= values.LARGEST else None
-
-
-def _glance_at_url(sent: Any) -> str | None:
-    return sent if type(sent) is str and len(sent) <= 250 and _PLAIN_URL.fullmatch(sent) else None
-
-
-def _glance_at_day(sent: Any) -> str | None:
-    return sent if type(sent) is str and _PLAIN_DAY.fullmatch(sent) and _is_day(sent) else None
+def _is_plain_day(sent: str) -> bool:
+    return _PLAIN_DAY.fullmatch(sent) is not None and _is_day(sent)
 
 
 @lru_cache(maxsize=4096)
@@ -71,51 +54,49 @@ def _is_day(sent: str) -> bool:
     return values.date(sent) == Value(sent)
 
 
-def _glance_at_codes(sent: Any) -> str | None:
-    return sent if type(sent) is str and _PLAIN_CODES.fullmatch(sent) else None
+def _one_of(words: str) -> Callable[[str], bool]:
+    return frozenset(words.split(",")).__contains__
 
 
-def _glance_at_mailbox(sent: Any) -> str | None:
-    return sent if type(sent) is str and _PLAIN_MAILBOX.fullmatch(sent) else None
-
-
-def _glance_at_one_of(words: str) -> Callable[[Any], str | None]:
-    known = frozenset(words.split(","))
-    return lambda sent: sent if type(sent) is str and sent in known else None
-
-
-_GLANCES: Final[dict[str, Callable[[Any], Any]]] = {
-    "text": _glance_at_text,
-    "line": _glance_at_text,
-    "ref": _glance_at_id,
-    "number": _glance_at_number,
-    "date": _glance_at_day,
-    "url": _glance_at_url,
-    "codes": _glance_at_codes,
-    "email": _glance_at_mailbox,
-    "status": _glance_at_one_of(",".join(STATUSES)),
+# How a text is told that is as the standard means it.
+_IS_PLAIN: Final[dict[str, Callable[[str], object]]] = {
+    "text": is_ordinary,
+    "line": is_ordinary,
+    "ref": is_uuid,
+    "date": _is_plain_day,
+    "url": _PLAIN_URL.fullmatch,
+    "codes": _PLAIN_CODES.fullmatch,
+    "email": _PLAIN_MAILBOX.fullmatch,
+    "status": _one_of(",".join(STATUSES)),
 }
+_SENT_AS: Final[dict[str, type]] = {"many": list, "one": dict, "number": float}
 
-# A field's kind, the entity or words it is of, and how a value is told that needs no closer look.
-_Plan = tuple[str, str, Callable[[Any], Any] | None]
-_UNKNOWN: Final[_Plan] = ("", "", None)
+
+class _Plan(NamedTuple):
+    """How a field is taken at a glance: of values of which type, and those of them that are plain.
+
+    target: the entity that it holds. Whole numbers count as numbers.
+    """
+
+    type: type | None
+    is_plain: Callable[[str], object]
+    target: str
+
+
+_UNKNOWN: Final = _Plan(None, is_uuid, "")
 
 
 def _plan(kind: str) -> dict[str, _Plan]:
     made = {}
     for name, what in ENTITIES[kind].fields.items():
         how, _, target = what.partition(":")
-        if name != "id" and (kind, name) not in RESPELLED:
-            glance = _glance_at_one_of(target) if how == "oneof" else _GLANCES.get(how)
-            made[name] = (how, target, glance)
+        is_plain = _one_of(target) if how == "oneof" else _IS_PLAIN.get(how)
+        if name != "id" and (kind, name) not in RESPELLED and (is_plain or how in _SENT_AS):
+            made[name] = _Plan(_SENT_AS.get(how, str), is_plain or is_uuid, target)
     return made
 
 
 _PLANS: Final = {kind: _plan(kind) for kind in ENTITIES}
-# Where a field stands among those of its entity.
-_RANKS: Final = {
-    kind: {name: rank for rank, name in enumerate(shape.fields)} for kind, shape in ENTITIES.items()
-}
 
 
 def is_too_deep(value: Any, deepest: int = DEEPEST) -> bool:
@@ -196,10 +177,9 @@ class Writer:
         if shape.required:
             made = {**shape.required, **made}
         made["id"] = own_id
-        ordered = {name: made[name] for name in sorted(made, key=_RANKS[kind].__getitem__)}
         if unmapped:
-            ordered[UNMAPPED] = dict(sorted(unmapped.items()))
-        return ordered
+            made[UNMAPPED] = unmapped
+        return made
 
     def _at_a_glance(
         self,
@@ -215,21 +195,30 @@ class Writer:
         Most are: of a whole record this is most of the work.
         """
         rest: dict[str, Any] = {}
-        plan = _PLANS[kind]
+        plans = _PLANS[kind]
         for name, value in sent.items():
-            how, target, glance = plan.get(name, _UNKNOWN)
-            if glance is not None:
-                if (found := glance(value)) is not None:
-                    made[name] = found
+            expected, is_plain, target = plans.get(name, _UNKNOWN)
+            given = type(value)
+            if given is expected:
+                if given is str:
+                    if is_plain(value):
+                        made[name] = value
+                        continue
+                elif given is list:
+                    if value:
+                        self._many(target, name, value, f"{pointer}/{name}", made, unmapped, parent)
+                        continue
+                elif given is dict:
+                    found = self.entity(target, value, f"{pointer}/{name}", parent=parent)
+                    if found is not None:
+                        made[name] = found
+                        continue
+                elif -values.LARGEST <= value <= values.LARGEST:
+                    made[name] = value
                     continue
-            elif how == "many" and type(value) is list and value:
-                self._many(target, name, value, f"{pointer}/{name}", made, unmapped, parent)
+            elif given is int and expected is float and -values.LARGEST <= value <= values.LARGEST:
+                made[name] = value
                 continue
-            elif how == "one" and type(value) is dict and value:
-                found = self.entity(target, value, f"{pointer}/{name}", parent=parent)
-                if found is not None:
-                    made[name] = found
-                    continue
             if name != "id":
                 rest[name] = value
         return rest

@@ -1,7 +1,6 @@
 """What becomes of a service record: the registry's fields, the whole document, notes and problems."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
 from datetime import date
 from typing import Any, Final, NamedTuple
 
@@ -35,8 +34,7 @@ class NeedTerm(NamedTuple):
         return f"{self.taxonomy}:{self.term}"
 
 
-@dataclass(frozen=True)
-class Organisation:
+class Organisation(NamedTuple):
     id: str
     source_id: str | None
     name: str
@@ -48,8 +46,7 @@ class Organisation:
     description: str | None = None
 
 
-@dataclass(frozen=True)
-class Site:
+class Site(NamedTuple):
     """`lon` and `lat` are both there, in the United Kingdom, or neither."""
 
     id: str
@@ -61,8 +58,7 @@ class Site:
     lat: float | None = None
 
 
-@dataclass(frozen=True)
-class Service:
+class Service(NamedTuple):
     id: str
     source_id: str | None
     name: str
@@ -82,8 +78,7 @@ class Service:
     assured_on: date | None = None
 
 
-@dataclass(frozen=True)
-class Normalised:
+class Normalised(NamedTuple):
     """A record taken apart. `service` is `None` exactly where there are problems.
 
     document: the whole record in the shape of HSDS 3.1; empty where there was no object.
@@ -96,7 +91,7 @@ class Normalised:
     need_terms: tuple[NeedTerm, ...]
     document: Mapping[str, Any]
     notes: tuple[Note, ...] = ()
-    problems: tuple[Problem, ...] = field(default=())
+    problems: tuple[Problem, ...] = ()
 
 
 def summary(entries: Iterable[Note | Problem]) -> str:

@@ -25,6 +25,7 @@ LONGEST_PHONE: Final = 200
 LONGEST_LEGAL_FORM: Final = 200
 LONGEST_TAXONOMY_NAME: Final = 300
 _CODE: Final = re.compile(r"(?<![A-Za-z0-9])[EWSNKJLM]\d{8}(?![A-Za-z0-9])", re.ASCII)
+_DIGITS_OF_A_CODE: Final = re.compile(r"\d{7}", re.ASCII)
 # What a code with a digit too few or too many, or in lower case, looks like.
 _NEARLY_A_CODE: Final = re.compile(
     r"(?<![A-Za-z0-9])(?:[EWSNKJLM]\d{7}|[EWSNKJLM]\d{9}|[ewsnkjlm]\d{8})(?![A-Za-z0-9])", re.ASCII
@@ -271,9 +272,10 @@ def _area_codes(document: Mapping[str, Any], notes: Notes) -> tuple[str, ...]:
         ]
     for pointer, area in areas:
         said = [text for text in _texts(area) if text]
-        found = [code for text in said for code in _CODE.findall(text) if is_gss(code)]
+        coded = [text for text in said if _DIGITS_OF_A_CODE.search(text)]
+        found = [code for text in coded for code in _CODE.findall(text) if is_gss(code)]
         codes.update(dict.fromkeys(found))
-        nearly = [code for text in said for code in _NEARLY_A_CODE.findall(text)]
+        nearly = [code for text in coded for code in _NEARLY_A_CODE.findall(text)]
         if nearly:
             notes.append(Note(pointer, f"{nearly[0]} is not a GSS code"))
         if not found and said:

@@ -13,13 +13,12 @@ import orjson
 
 from hedgerow_registry.domain.hsds.people import is_personal_mailbox
 from hedgerow_registry.domain.hsds.shape import STATUSES
-from hedgerow_registry.domain.plain_text import is_ordinary, plain_text
+from hedgerow_registry.domain.plain_text import LONGEST_TEXT, is_ordinary, plain_text
 from hedgerow_registry.domain.words import day
 from hedgerow_registry.errors import Malformed
 
 # Beyond this an integer is no number of anything in a directory, and JSON readers lose its digits.
 LARGEST: Final = 2**53
-LONGEST_TEXT: Final = 1_000_000
 
 
 class Value(NamedTuple):
@@ -41,7 +40,7 @@ def text(sent: Any) -> Value:
 
 def line(sent: Any) -> Value:
     """Plain text in one line; a list of texts is joined by commas."""
-    if isinstance(sent, str) and is_ordinary(sent) and len(sent) <= LONGEST_TEXT:
+    if isinstance(sent, str) and is_ordinary(sent):
         return Value(sent)
     found = _text(sent, ", ")
     if isinstance(found.value, str):
