@@ -448,6 +448,98 @@ def test_two_feeds_that_name_the_same_organisation_each_keep_their_own(
         assert len(client.items("/v1/services")) == 4
 
 
+BODY = "0f4c3f6e-6d0b-4f5e-9a0b-7c1f0e9d4a11"
+
+
+def told_of_body(id: str, says: str) -> dict[str, Any]:
+    """A service of one organisation that goes by the same UUID everywhere, as one feed describes it."""
+    body = {"id": BODY, "name": says, "description": f"{says} describes it."}
+    return {"id": id, "name": id, "status": "active", "contacts": [], "organization": body}
+
+
+def test_an_organisation_that_two_feeds_name_by_one_uuid_is_one_and_stays_as_the_first_told_it(
+    database: Database, publish: Publish
+) -> None:
+    north, south = Directory(0), Directory(0)
+    north.services = {id: told_of_body(id, "North") for id in ("n1", "n2", "n3", "n4", "n5", "n6")}
+    south.services = {"s1": told_of_body("s1", "South")}
+    one, other = publish(north), publish(south)
+    with registry_for(database, one, other) as client:
+        first = register(client, one, source="north")
+        second = register(client, other, source="south")
+        pulled(client, first)
+        came = pulled(client, second)
+        again = pulled(client, second)
+
+        (body,) = client.items("/v1/organisations")
+        assert (body["id"], body["name"], body["source"]) == (BODY, "North", "north")
+        linked = client.items(f"/v1/organisations/{BODY}/services")
+        assert sorted((found["source_id"], found["source"]) for found in linked) == [
+            *((id, "north") for id in sorted(north.services)), ("s1", "south"),
+        ]  # fmt: skip
+        (receipt,) = (one for one in client.items(came["receipts"]) if one["reason"])
+        assert "the organisation stays as it was: it belongs to another source" in receipt["reason"]
+        assert (counted(came), counted(again)) == ((1, 0, 0, 0), (0, 0, 1, 0))
+        (theirs,) = (found["id"] for found in linked if found["source"] == "south")
+        nested = client.get(f"/hsds/services/{theirs}").json()
+        assert nested["organization"]["id"] == BODY
+        document = client.get(f"/v1/services/{theirs}").json()["document"]
+        assert document["organization"]["description"] == "South describes it.", "what each feed says is kept"
+
+        last = int(changes(client)[-1]["id"])
+        north.services = {"n9": {**told_of_body("n9", "North"), "organization": None}}
+        lost = pulled(client, first)
+        assert lost["state"] == "needs_confirmation"
+        client.post(f"/v1/feeds/{first['id']}/pulls/{lost['id']}/confirm")
+        client.turn()
+
+        assert held(client) == {"n9", "s1"}
+        assert {event["subject"] for event in changes(client, last, types="organisation")} <= {BODY}
+        assert all(event["data"] for event in changes(client, last, types="organisation"))
+        (body,) = client.items("/v1/organisations")
+        assert (body["name"], body["source"]) == ("North", "north")
+        assert [found["id"] for found in client.items(f"/v1/organisations/{BODY}/services")] == [theirs]
+
+
+@pytest.mark.parametrize("way", [{}, {"tagged": True}, {"by_change": True}])
+def test_a_service_that_two_feeds_give_comes_back_with_the_other_when_one_has_it_no_more(
+    database: Database, publish: Publish, way: dict[str, bool]
+) -> None:
+    north, south = Directory(4), Directory(4, **way)
+    north.services[BODY] = full(0) | {"id": BODY, "name": "As north has it"}
+    south.services[BODY] = full(0) | {"id": BODY, "name": "As south has it"}
+    one, other = publish(north), publish(south)
+    with registry_for(database, one, other) as client:
+        first = register(client, one, source="north", largest_loss=1)
+        second = register(client, other, source="south", largest_loss=1)
+        pulled(client, first)
+        refused = pulled(client, second)
+        assert counted(refused) == (4, 0, 0, 1)
+        (receipt,) = client.items(refused["receipts"], params={"verdict": "quarantined"})
+        assert "it belongs to another source" in receipt["reason"]
+        for feed in (first, second):
+            told = client.items(f"/v1/feeds/{feed['id']}/records")
+            assert BODY in {record["service_id"] for record in told}, "each feed's own word is kept"
+        pulled(client, second, mode="changes")
+        last = int(changes(client)[-1]["id"])
+
+        del north.services[BODY]
+        assert pulled(client, first)["gone"] == 1
+        (ended,) = changes(client, last, types="service")
+        assert (ended["subject"], ended["data"]) == (BODY, None)
+
+        pulled(client, second, mode="changes")
+        assert client.get(f"/v1/services/{BODY}").json()["source"] == "south"
+        (back,) = changes(client, int(ended["id"]), types="service")
+        assert (back["subject"], back["data"]["id"]) == (BODY, BODY)
+
+        north.services[BODY] = full(0) | {"id": BODY, "name": "As north has it"}
+        assert counted(pulled(client, first)) == (0, 0, 4, 1), "it is the other's now"
+        del north.services[BODY]
+        assert pulled(client, first)["gone"] == 0, "what the other gives is not this one's to take away"
+        assert client.get(f"/v1/services/{BODY}").status_code == 200
+
+
 def test_a_feed_is_changed_and_removed_by_who_has_read_it(database: Database, publish: Publish) -> None:
     publisher = publish(Directory(2))
     with registry_for(database, publisher) as client:

@@ -393,6 +393,7 @@ class Puller:
         records.remove(session, SITES, [(site,) for site in directory.sites_of(session, own)], by)
         records.remove(session, SERVICES, [(id,) for id in own], by)
         feeds.note_gone(session, hand.feed_id, hand.id, ids, self._now())
+        feeds.read_others_anew(session, hand.feed_id, own)
         told = [Outcome(records.CHANGED, key=id, reason=GONE, records=0) for id in own]
         self._importer.keep(session, hand.id, told, counted=False)
         return len(own)

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
-from hedgerow_kit.db import upsert
+from hedgerow_kit.db import among, upsert
 from hedgerow_kit.paging import keyset
 from sqlalchemy import CursorResult, delete, func, or_, select, update
 from sqlalchemy.orm import Session
@@ -165,6 +165,20 @@ def note_gone(
     for piece in chunks(sorted(service_ids)):
         query = update(FeedRecord).where(FeedRecord.feed_id == feed_id, FeedRecord.service_id.in_(piece))
         session.execute(query.values(gone_at=now, gone_pull_id=pull_id), execution_options=_QUIET)
+
+
+def read_others_anew(session: Session, feed_id: str, service_ids: Iterable[str]) -> None:
+    """Let other feeds that give some of these services too be read whole the next time."""
+    table = FeedRecord
+    for piece in chunks(service_ids):
+        query = select(table.feed_id).where(
+            among(table.service_id, piece), table.feed_id != feed_id, table.gone_at.is_(None)
+        )
+        # In one order, so that two feeds cannot wait for each other.
+        for other in session.scalars(query.distinct().order_by(table.feed_id)).all():
+            forget_pages(session, other)
+            anew = update(Feed).where(Feed.id == other).values(complete_at=None)
+            session.execute(anew, execution_options=_QUIET)
 
 
 def of_source(session: Session, ids: Iterable[str], source: str) -> list[str]:
