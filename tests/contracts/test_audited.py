@@ -185,6 +185,11 @@ def test_every_write_of_the_registry_is_entered(app, audited, tmp_path):
     do("PUT", f"/v1/sites/{first}", site, params={"source": "mine"})
     do("DELETE", f"/v1/sites/{first}", match=f"/v1/sites/{first}")
     do("DELETE", f"/v1/services/{first}", match=f"/v1/services/{first}")
+    held = {"owner_id": second, "type": "votes"}
+    interest = do("POST", f"{at}/ownership/interests", held, params={"source": "mine"})["id"]
+    interest = f"{at}/ownership/interests/{interest}"
+    do("PATCH", interest, {"end": "2026-03-31"}, match=interest)
+    do("DELETE", interest, match=interest)
     do("POST", "/v1/duplicates/refresh")
     pair = f"/v1/duplicates/{first}/{second}"
     do("POST", f"{pair}/dismiss", {"reason": "two offices"})

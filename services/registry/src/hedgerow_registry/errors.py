@@ -125,6 +125,10 @@ class Malformed(RegistryError, ValueError):
         self.reason = reason
 
 
+class FollowsFromStatements(RegistryError):
+    """The interest follows from statements of ownership: send the statement that corrects it."""
+
+
 class InvalidReference(RegistryError):
     """A field of a written record names something the registry does not hold."""
 

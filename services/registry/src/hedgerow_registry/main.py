@@ -26,6 +26,7 @@ from hedgerow_registry.api import (
     feeds,
     history,
     hsds,
+    interests,
     members,
     merges,
     needs,
@@ -97,7 +98,7 @@ def create_app(settings: Settings, database: Database, *, verifier: Verifier | N
     app.state.public_url = settings.public_url
     app.state.verifier = verifier or Verifier(settings.identity_keys, audience="registry")
     for resource in (
-        *(areas, scores, organisations, ownership, members, merges),
+        *(areas, scores, organisations, ownership, interests, members, merges),
         *(services, sites, history, needs, sources, changes),
         *(duplicates, spend, pipeline, contract_packages, contract_summaries, contracts, hsds, feeds),
     ):

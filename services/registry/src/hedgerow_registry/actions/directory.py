@@ -1,18 +1,21 @@
-"""Writing and deleting single organisations, services and sites, as one who has read them before."""
+"""Writing and deleting single organisations, services, sites and interests, as one who has read them."""
 
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
+from uuid import uuid4
 
 from hedgerow_kit.auth import Principal
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from hedgerow_registry.actions import derived, records
-from hedgerow_registry.actions.entities import ORGANISATIONS, SERVICES, SITES
+from hedgerow_registry.actions.entities import INTERESTS, ORGANISATIONS, SERVICES, SITES
 from hedgerow_registry.actions.provenance import Provenance, claim
 from hedgerow_registry.actions.records import QUARANTINED, Entity
+from hedgerow_registry.domain.interests import ORGANISATION, UNSPECIFIED
 from hedgerow_registry.errors import (
     AlreadyMerged,
+    FollowsFromStatements,
     InvalidReference,
     Malformed,
     OrganisationAnswersForOthers,
@@ -20,13 +23,26 @@ from hedgerow_registry.errors import (
     OrganisationHasServices,
     UnknownRecord,
 )
-from hedgerow_registry.store import contracts, directory, merges
+from hedgerow_registry.store import contracts, directory, merges, ownership
 from hedgerow_registry.store.directory import OrganisationParts
 
 # Looks at the record as it stands, locked, or at `None`; refuses the write by raising.
 Precondition = Callable[[Any], None]
 
+_NOTHING_STATED = {
+    "owner_id": None, "owner_kind": ORGANISATION, "type": UNSPECIFIED, "share_low": None, "share_high": None,
+    "low_open": False, "high_open": False, "directness": "unknown", "starts_on": None, "until": None,
+}  # fmt: skip
 _MIRRORED = ("name", "description", "url", "email", "status", "minimum_age", "maximum_age")
+
+
+class _Claimed(NamedTuple):
+    """A record that nobody else may write now: as it is held, if it is, and who is to write it."""
+
+    entity: Entity
+    id: str
+    held: Any
+    by: Provenance
 
 
 def put_organisation(
@@ -79,6 +95,81 @@ def put_site(
     return _put(session, _claimed(session, SITES, id, source=source, principal=by), fields, when)
 
 
+def add_interest(
+    session: Session, subject_id: str, fields: Mapping[str, Any], *, source: str, by: Principal
+) -> str:
+    """State an interest in an organisation; gives its id.
+
+    Raises UnknownRecord, AlreadyMerged, InvalidReference for an owner that is not known, Malformed.
+    """
+    if not directory.known_organisations(session, [subject_id]):
+        raise UnknownRecord("organisation")
+    _require_standing(session, subject_id)
+    claimed = _claimed(session, INTERESTS, str(uuid4()), source=source, principal=by)
+    _put_interest(session, claimed, {**_NOTHING_STATED, **fields, "subject_id": subject_id})
+    return claimed.id
+
+
+def change_interest(
+    session: Session,
+    subject_id: str,
+    id: str,
+    fields: Mapping[str, Any],
+    *,
+    by: Principal,
+    when: Precondition,
+) -> None:
+    """Correct or end an interest: what is not among the fields stays. Raises as `add_interest`, and
+    FollowsFromStatements.
+    """
+    claimed = _held_interest(session, subject_id, id, by, when)
+    before = {name: getattr(claimed.held, name) for name in INTERESTS.columns}
+    if fields.get("owner_kind", before["owner_kind"]) != before["owner_kind"]:
+        # Another kind of owner is another owner.
+        before["owner_id"] = before["reason"] = None
+    _put_interest(session, claimed, {**before, **fields})
+
+
+def delete_interest(session: Session, subject_id: str, id: str, *, by: Principal, when: Precondition) -> None:
+    """Take back an interest. Raises UnknownRecord, FollowsFromStatements."""
+    claimed = _held_interest(session, subject_id, id, by, when)
+    subject = claimed.held.subject_id
+    records.remove(session, INTERESTS, [(id,)], claimed.by)
+    derived.note(session, INTERESTS.type, subject, None)
+
+
+def _held_interest(session: Session, subject_id: str, id: str, by: Principal, when: Precondition) -> _Claimed:
+    held = ownership.interest_in(session, subject_id, id)
+    if held is None:
+        raise UnknownRecord(INTERESTS.type)
+    claimed = _claimed(session, INTERESTS, id, source=held.source, principal=by)
+    if claimed.held is None:
+        raise UnknownRecord(INTERESTS.type)
+    when(claimed.held)
+    if claimed.held.record_key is not None:
+        raise FollowsFromStatements
+    return claimed
+
+
+def _put_interest(session: Session, claimed: _Claimed, fields: dict[str, Any]) -> None:
+    owner, is_organisation = fields["owner_id"], fields["owner_kind"] == ORGANISATION
+    if owner is None:
+        if is_organisation:
+            raise Malformed("owner_id: an organisation is named by its id")
+        fields["owner_id"] = str(uuid4())
+    elif claimed.held is None or owner != claimed.held.owner_id:
+        is_known = bool(directory.known_organisations(session, [owner]))
+        if is_organisation and not is_known:
+            raise InvalidReference("owner_id", "no such organisation")
+        if is_known and not is_organisation:
+            raise InvalidReference("owner_id", "an organisation has this id, and the owner is none")
+    if owner == fields["subject_id"]:
+        raise Malformed("owner_id: an organisation does not own itself")
+    if None not in (fields["starts_on"], fields["until"]) and fields["until"] <= fields["starts_on"]:
+        raise Malformed("end: it ends before it starts")
+    _put(session, claimed, fields, lambda _: None)
+
+
 def delete_organisation(session: Session, id: str, *, by: Principal, when: Precondition) -> None:
     """Delete an organisation that has no services, is not merged and that none is merged into.
 
@@ -108,15 +199,6 @@ def delete_site(session: Session, id: str, *, by: Principal, when: Precondition)
     records.remove(session, SITES, [(id,)], writer)
 
 
-class _Claimed(NamedTuple):
-    """A record that nobody else may write now: as it is held, if it is, and who is to write it."""
-
-    entity: Entity
-    id: str
-    held: Any
-    by: Provenance
-
-
 def _claimed(session: Session, entity: Entity, id: str, *, source: str, principal: Principal) -> _Claimed:
     query = select(entity.table.source).where(entity.table.id == id)
     by = claim(session, session.scalar(query) or source, principal)
@@ -131,7 +213,7 @@ def _claimed(session: Session, entity: Entity, id: str, *, source: str, principa
 def _put(session: Session, claimed: _Claimed, fields: Mapping[str, Any], when: Precondition) -> bool:
     held = claimed.held
     when(held)
-    kept = {"source_id": None if held is None else held.source_id, "id": claimed.id}
+    kept = {"source_id": getattr(held, "source_id", None), "id": claimed.id}
     (written,) = records.write(session, claimed.entity, [{**fields, **kept}], claimed.by)
     if written.verdict == QUARANTINED:
         raise Malformed(f"{written.column}: {written.reason}" if written.column else str(written.reason))

@@ -37,6 +37,9 @@ class HistoryItem(BaseModel):
     by: str | None
 
 
+FieldAsked = Annotated[str | None, Query(max_length=300, description="Only this field")]
+
+
 def add(router: APIRouter, entity: Entity, path: str) -> None:
     """Serve the history of an entity with a single key at a path that ends in `{id}/history`."""
 
@@ -47,18 +50,34 @@ def add(router: APIRouter, entity: Entity, path: str) -> None:
         request: Request,
         response: Response,
         principal: Annotated[Principal, require("read")],
-        field: Annotated[str | None, Query(max_length=300, description="Only this field")] = None,
+        field: FieldAsked = None,
         after: paging.After = None,
         limit: paging.Limit = 50,
     ) -> paging.Page[HistoryItem]:
         """What changed, oldest first, also of a record that was deleted since."""
-        lines = _lines(session, entity, id)
-        if not lines:
-            raise UnknownRecord(entity.type)
-        wanted = [line for line in lines if field is None or _is_of(line[1].field, field)]
-        page, marker = paging.window(wanted, lambda line: (line[0],), after=after, limit=limit)
-        paging.link_next(request, response, marker)
-        return paging.Page(items=_told(session, [item for _, item in page], principal), next=marker)
+        return page(session, entity, id, principal, request, response, field=field, after=after, limit=limit)
+
+
+def page(
+    session: Session,
+    entity: Entity,
+    id: str,
+    principal: Principal,
+    request: Request,
+    response: Response,
+    *,
+    field: str | None,
+    after: str | None,
+    limit: int,
+) -> paging.Page[HistoryItem]:
+    """A page of a record's history. Raises UnknownRecord where nothing is known of it."""
+    lines = _lines(session, entity, id)
+    if not lines:
+        raise UnknownRecord(entity.type)
+    wanted = [line for line in lines if field is None or _is_of(line[1].field, field)]
+    shown, marker = paging.window(wanted, lambda line: (line[0],), after=after, limit=limit)
+    paging.link_next(request, response, marker)
+    return paging.Page(items=_told(session, [item for _, item in shown], principal), next=marker)
 
 
 def _lines(session: Session, entity: Entity, id: str) -> list[tuple[int, HistoryItem]]:

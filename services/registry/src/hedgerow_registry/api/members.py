@@ -3,21 +3,19 @@
 from datetime import date
 from typing import Annotated
 
-from fastapi import Query, Request, Response
+from fastapi import Request, Response
 from hedgerow_kit import paging, problems
 from hedgerow_kit.auth import Principal, require
 from hedgerow_kit.db import Reading
 from pydantic import Field
 from sqlalchemy import or_, select
 
-from hedgerow_registry.api.wire import StandingId, View
+from hedgerow_registry.api.wire import OnDay, StandingId, View
 from hedgerow_registry.errors import UnknownRecord
 from hedgerow_registry.store import directory, merges
 from hedgerow_registry.tables import Membership, OrganisationFigure
 
 router = problems.router(tags=["organisations"])
-
-OnDay = Annotated[date | None, Query(description="Only those that hold on this day; all unless said")]
 
 
 class Member(View):

@@ -29,6 +29,7 @@ PROBLEMS = {
     errors.TooManyFeatures: ProblemType(422, "too-many-features", "Too much of the map at once"),
     errors.UnplacedPostcode: ProblemType(404, "unplaced-postcode", "Not a postcode that is known here"),
     errors.TooManyToCompare: ProblemType(422, "too-many-to-compare", "Too many are compared"),
+    errors.FollowsFromStatements: ProblemType(409, "follows-from-statements", "It follows from statements"),
     errors.InvalidReference: UNPROCESSABLE,
     errors.SourceHasFeed: ProblemType(409, "source-has-feed", "The source has a feed already"),
     errors.FeedKeepsSource: ProblemType(409, "feed-keeps-source", "A feed keeps its source"),

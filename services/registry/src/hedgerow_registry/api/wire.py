@@ -50,14 +50,15 @@ class Body(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
 
-def _record_id(text: str) -> str:
+def a_uuid(text: str) -> str:
+    """A UUID in lower case. Raises ValueError."""
     lowered = text.lower()
     if not ids.is_uuid(lowered):
         raise ValueError("an id is a UUID")
     return lowered
 
 
-RecordId = Annotated[str, Path(description="The record's id, a UUID"), AfterValidator(_record_id)]
+RecordId = Annotated[str, Path(description="The record's id, a UUID"), AfterValidator(a_uuid)]
 MERGED = ProblemType(308, "merged", "Merged into another organisation")
 
 
@@ -118,6 +119,7 @@ OwnerId = Annotated[
     str | None,
     Query(max_length=36, description="Of what this organisation owns or controls, directly or ultimately"),
 ]
+OnDay = Annotated[date | None, Query(description="Only those that hold on this day; all unless said")]
 AsOf = Annotated[
     date | None,
     Query(description="As of which day owners are told; today unless said", examples=["2026-04-01"]),

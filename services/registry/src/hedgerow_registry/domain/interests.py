@@ -181,6 +181,15 @@ def share(
     return made
 
 
+def day_after(last: date | None) -> date | None:
+    """The first day without an interest, of the last day with it; `None` where it has no end.
+
+    >>> day_after(date(2026, 3, 31)), day_after(date.max)
+    (datetime.date(2026, 4, 1), None)
+    """
+    return None if last is None or last == date.max else last + timedelta(days=1)
+
+
 def percent(text: str) -> float:
     """A share in per cent, with or without the sign.
 

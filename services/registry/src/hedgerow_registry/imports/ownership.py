@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date
 from typing import Any
 
 from hedgerow_kit.bulk import Kind, Run
@@ -103,13 +103,9 @@ def _share(row: Row) -> interests.Share | None:
 def _until(row: Row, start: date | None) -> date | None:
     """`end` is the last day on which the interest holds, as in all flat files here."""
     last = row.read_maybe("end", words.day)
-    if last is None:
-        return None
-    if start is not None and last < start:
+    if last is not None and start is not None and last < start:
         raise Rejected("it ends before it starts", "end")
-    if last == date.max:
-        return None
-    return last + timedelta(days=1)
+    return interests.day_after(last)
 
 
 def _interest(row: Row, source: str, seen: "Counter[tuple[Any, ...]]") -> dict[str, Any]:

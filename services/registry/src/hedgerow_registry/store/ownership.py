@@ -5,7 +5,8 @@ from dataclasses import dataclass, field, replace
 from datetime import date
 from typing import Any, NamedTuple
 
-from sqlalchemy import select
+from hedgerow_kit.paging import keyset
+from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
 from hedgerow_registry.domain.effective_form import Body, EffectiveForm, effective_form
@@ -339,6 +340,29 @@ def memberships(session: Session, ids: Iterable[str]) -> dict[str, list[Membersh
         for row in session.scalars(query.order_by(*order)):
             found.setdefault(of[row.organisation_id], []).append(row)
     return found
+
+
+def interest_page(
+    session: Session, subject: str, at: date | None, *, after: str | None, limit: int
+) -> tuple[list[InterestRow], str | None]:
+    """A page of the interests in an organisation and in those merged into it; of a day, or of all times."""
+    table = InterestRow
+    query = select(table).where(table.subject_id.in_(merges.under(subject)))
+    if at is not None:
+        query = query.where(
+            or_(table.starts_on.is_(None), table.starts_on <= at),
+            or_(table.until.is_(None), table.until > at),
+        )
+    keys = [table.subject_id, table.owner_id, table.id]
+    rows, marker = keyset(session, query, keys, after=after, limit=limit)
+    return [row[0] for row in rows], marker
+
+
+def interest_in(session: Session, subject: str, id: str) -> InterestRow | None:
+    """An interest in an organisation, or in one that stands under the same."""
+    table = InterestRow
+    query = select(table).where(table.id == id, table.subject_id.in_(merges.under(subject)))
+    return session.scalars(query, execution_options={"populate_existing": True}).one_or_none()
 
 
 def figures(
