@@ -5,6 +5,8 @@ import re
 from pathlib import Path
 
 import pytest
+from fastapi.routing import APIRoute, iter_route_contexts
+from hedgerow_kit import db
 from hedgerow_kit.auth import PERMISSIONS
 
 from tests.gateway.servers import gateway
@@ -141,3 +143,23 @@ def test_each_role_may_what_its_permissions_say_on_every_route_and_nothing_more(
             assert status != 500, f"{role} {method} {path}"
             cells += 1
     assert cells == len(ROLES) * sum(of == app for of, *_ in LISTED)
+
+
+@pytest.mark.parametrize("app", APPS)
+@pytest.mark.parametrize("dialect", ["sqlite"])
+def test_no_route_holds_a_connection_to_read_while_it_waits_for_one_to_write(app, made_databases):
+    """As many of them as there are connections would wait for one another."""
+    held = {}
+    for route in iter_route_contexts(made(app, made_databases.migrated(f"hedgerow_{app}")).routes):
+        if isinstance(route.original_route, APIRoute):
+            asked = set(depended_on(route.original_route.dependant))
+            held[route.path, *route.methods] = {db._reading, db._writing} & asked
+    assert {db._reading} in held.values()
+    assert {db._writing} in held.values()
+    assert [place for place, sessions in held.items() if len(sessions) > 1] == []
+
+
+def depended_on(dependant):
+    for one in dependant.dependencies:
+        yield one.call
+        yield from depended_on(one)

@@ -1,3 +1,4 @@
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier
 
@@ -74,3 +75,22 @@ def test_more_at_once_than_there_are_threads_are_all_answered(registry: Client) 
     with ThreadPoolExecutor(at_once) as pool:
         assert set(pool.map(write, range(at_once))) == {201}
         assert set(pool.map(read, range(at_once))) == {200}
+
+
+def test_more_who_write_one_organisation_at_once_than_there_are_connections_get_their_turn(
+    registry: Client,
+) -> None:
+    """Each waits for the one row; those who read it in between are answered as well."""
+    path, at_once = f"/v1/organisations/{ID}", 100
+    assert registry.put(path, json={"name": "n"}).status_code == 201
+    tag = registry.get(path).headers["etag"]
+
+    def call(number: int) -> int:
+        if number % 4 == 0:
+            return registry.get(f"{path}/members").status_code
+        body = {"name": f"by {number}"}
+        return registry.put(path, json=body, headers={"if-match": tag}).status_code
+
+    with ThreadPoolExecutor(at_once) as pool:
+        statuses = Counter(pool.map(call, range(at_once)))
+    assert statuses == {200: 1 + at_once // 4, 412: at_once - 1 - at_once // 4}
