@@ -13,7 +13,7 @@ import tempfile
 import time
 from base64 import urlsafe_b64encode
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +35,7 @@ from tests.support.identity import SIGNER, identity
 
 SERVICES = int(os.environ.get("HEDGEROW_BENCH_SERVICES", "1000000"))
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
+TODAY = datetime.now(UTC).date()
 PAGE = 50
 FAR_PAGE = SERVICES // 100
 ROUNDS = 40
@@ -45,6 +46,10 @@ SEARCH_ROUNDS = 5
 BATCH = 10_000
 AREAS = 300
 NEEDS = 30
+ORGANISATIONS = 20_000
+_AGES = ("minimum_age", "maximum_age")
+# Whom services are for; a child of three is let in by some of those without a lower bound alone.
+AGES = [(16.0, None)] * 100 + [(18.0, None)] * 100 + [(16.0, 25.0)] * 40 + [(None, None)] * 3 + [(0.0, 4.0)]
 COMMON = [
     "food",
     "advice",
@@ -110,6 +115,12 @@ RARE = [
     for a in ["zan", "quo", "vel", "tri", "mor", "kes"]
     for b in ["dle", "ffin", "ster", "wick", "bury", "thorpe"]
 ]
+
+
+def _organisation(number: int) -> str:
+    return f"{number * 7919:08x}-0000-5000-8000-000000000002"
+
+
 # Rare words and very common ones, beginnings, phrases, and words together with areas, needs and places.
 QUERIES: tuple[dict[str, str], ...] = (
     *(
@@ -131,6 +142,33 @@ QUERIES: tuple[dict[str, str], ...] = (
     {"text": "food", "open_at": "2026-11-23T10:00", "age": "30"},
     {"text": "advice", "eligible": "carers"},
     {"text": "food", "order": "relevance"},
+    *({"text": word, "postcode": "M1 1AA", "within_km": "1"} for word in ("food", "cancer", "zandle")),
+    *({"text": word, "postcode": "M1 1AA", "within_km": "25"} for word in ("food", "cancer", "zandle")),
+    *({"text": "birth sleep heart", "postcode": "M1 1AA", "within_km": km} for km in ("1", "10", "25")),
+    {"need": "t:n3", "postcode": "M1 1AA", "within_km": "10"},
+    {"text": "cancer", "age": "30", "postcode": "M1 1AA", "within_km": "5"},
+    {"text": "cancer", "area": "E06000007", "postcode": "M1 1AA", "within_km": "10"},
+    {"text": '"mental health"', "postcode": "M1 1AA", "within_km": "10"},
+    *({"age": age} for age in ("3", "40")),
+    {"age": "3", "text": "zandle"},
+    *({"eligible": words} for words in ("food", "birth", "zandle", "older birth")),
+    {"eligible": "birth", "open_at": "2026-11-23T10:00", "area": "E06000007"},
+    *({"organisation": _organisation(number)} for number in (3, 19_990)),
+    *({"owner": _organisation(number)} for number in (2, 3)),
+    {"owner": _organisation(2), "text": "food"},
+    {"owner": _organisation(2), "text": "zandle"},
+    *({"fresher_than": days} for days in ("1", "7", "200", "2000")),
+    *({"staler_than": days} for days in ("0", "1000", "1455")),
+    {"fresher_than": "200", "staler_than": "190"},
+    *({"assured": said} for said in ("true", "false")),
+    {"fresher_than": "7", "text": "zandle"},
+    {"fresher_than": "7", "need": "t:n3", "area": "E06000007"},
+    {"fresher_than": "200", "open_at": "2026-11-22T03:00"},
+    {"status": "defunct"},
+    {"status": "defunct", "text": "zandle"},
+    {"need": "t:n1", "area": "E12000001", "text": "cancer"},
+    {"open_at": "2026-11-22T03:00", "postcode": "M1 1AA", "within_km": "10"},
+    {"open_at": "2026-11-23T10:00", "postcode": "M1 1AA", "within_km": "25", "need": "t:n5", "age": "20"},
 )
 
 
@@ -192,9 +230,9 @@ def _paging(client: Client, dialect: str) -> Row:
 
 
 def _searching(client: Client, dialect: str) -> Iterator[Row]:
-    """Each question beside a reading by id, a page of 50 each; the median over the questions; the slowest."""
-    exact: list[float] = []
-    taken: dict[int, list[float]] = {number: [] for number in range(len(QUERIES))}
+    """Each question beside a reading by id, a page of 50 each; of both the shortest of some rounds."""
+    exact: list[list[float]] = [[] for _ in QUERIES]
+    taken: list[list[float]] = [[] for _ in QUERIES]
     for turn in range(SEARCH_ROUNDS + 1):
         for number, params in enumerate(QUERIES):
             started = time.perf_counter()
@@ -207,29 +245,31 @@ def _searching(client: Client, dialect: str) -> Iterator[Row]:
             # The first round fills the caches of the database.
             if turn:
                 taken[number].append(between - started)
-                exact.append(ended - between)
-    by_id = statistics.median(exact)
-    medians = {number: statistics.median(times) for number, times in taken.items()}
-    middle = statistics.median(medians.values())
-    slowest = max(medians, key=lambda number: medians[number])
-    slow = sorted(medians, key=lambda number: -medians[number])[:5]
-    told = "; ".join(f"{medians[number] * 1000:.0f} ms {QUERIES[number]}" for number in slow)
+                exact[number].append(ended - between)
+    by_id = statistics.median(map(min, exact))
+    shortest = {number: min(times) for number, times in enumerate(taken)}
+    beyond = sorted(
+        (number for number in shortest if shortest[number] > SEARCH_BAR * by_id),
+        key=lambda number: -shortest[number],
+    )
+    middle, slowest = statistics.median(shortest.values()), max(shortest.values())
     yield Row(
         path=f"search among {SERVICES:,} services: {len(QUERIES)} questions ({dialect})",
-        figure=f"{middle * 1000:.1f} ms (median)",
+        figure=f"{middle * 1000:.1f} ms (median), {slowest * 1000:.1f} ms (the slowest)",
         baseline=f"one by id: {by_id * 1000:.1f} ms",
-        ratio=f"{middle / by_id:.1f} ×",
+        ratio=f"{middle / by_id:.1f} × ({slowest / by_id:.1f} × the slowest)",
         bar=f"<= {SEARCH_BAR:.0f} ×",
-        reached=middle <= SEARCH_BAR * by_id,
+        reached=not beyond,
     )
-    yield Row(
-        path=f"the slowest of them ({dialect})",
-        figure=told,
-        baseline=f"one by id: {by_id * 1000:.1f} ms",
-        ratio=f"{medians[slowest] / by_id:.1f} ×",
-        bar="–",
-        reached=None,
-    )
+    for number in beyond:
+        yield Row(
+            path=f"… beyond the bar: {QUERIES[number]} ({dialect})",
+            figure=f"{shortest[number] * 1000:.1f} ms",
+            baseline=f"one by id: {by_id * 1000:.1f} ms",
+            ratio=f"{shortest[number] / by_id:.1f} ×",
+            bar=f"<= {SEARCH_BAR:.0f} ×",
+            reached=False,
+        )
 
 
 def _id_of(number: int) -> str:
@@ -295,6 +335,7 @@ def _fill(database: Database) -> None:
                 insert(tables.Need).values(name=f"{COMMON[number]} need", parent_id=parent, **need)
             )
         session.execute(insert(tables.Postcode).values(postcode="M1 1AA", lon=-2.23, lat=53.48, **stamp))
+        _organisations(session, stamp)
     for start in range(0, SERVICES, BATCH):
         with database.writing() as session:
             _batch(session, range(start, start + BATCH), chance, stamp)
@@ -324,8 +365,9 @@ def _batch(session: Session, numbers: range, chance: random.Random, stamp: dict[
         services.append(
             {
                 "id": id, "source_id": str(number), "name": name, "name_key": name.lower(),
-                "status": "active", "description": _words(chance, 30),
-                "minimum_age": chance.choice((None, 16.0, 18.0)),
+                "organisation_id": _organisation(int(chance.triangular(0, ORGANISATIONS, 0))),
+                "status": "defunct" if number % 1000 == 7 else "active", "description": _words(chance, 30),
+                "assured_on": _assured(chance), **dict(zip(_AGES, chance.choice(AGES), strict=True)),
                 "document": document, **stamp,
             }
         )  # fmt: skip
@@ -344,6 +386,38 @@ def _batch(session: Session, numbers: range, chance: random.Random, stamp: dict[
     ):
         key = [column.name for column in table.__table__.primary_key]
         upsert(session, table, made, key=key, update=[])
+
+
+def _organisations(session: Session, stamp: dict[str, Any]) -> None:
+    """Providers; one owns six hundred others, one five, one none."""
+    chance = random.Random(11)
+    made = [
+        {
+            "id": _organisation(number),
+            "name": (name := _words(chance, 2).title()),
+            "name_key": name.lower(),
+            "status": "active",
+            **stamp,
+        }
+        for number in range(ORGANISATIONS)
+    ]
+    upsert(session, tables.Organisation, made, key=["id"], update=[])
+    owned = [(number, 1) for number in range(1000, 1600)] + [(number, 2) for number in range(2000, 2005)]
+    session.execute(
+        insert(tables.OrganisationOwner),
+        [
+            {"organisation_id": _organisation(number), "owner_id": _organisation(owner)}
+            for number, owner in owned
+        ],
+    )
+
+
+def _assured(chance: random.Random) -> date | None:
+    """Of two of three a day within four years, of one in a hundred within the last three weeks."""
+    drawn = chance.random()
+    if drawn < 0.01:
+        return TODAY - timedelta(days=chance.randrange(21))
+    return TODAY - timedelta(days=chance.randrange(30, 1460)) if drawn < 0.67 else None
 
 
 def _area(number: int) -> str:

@@ -3,6 +3,7 @@
 import threading
 from base64 import urlsafe_b64encode
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from typing import Any
 
 import orjson
@@ -12,14 +13,14 @@ from hedgerow_kit.db import Database
 from hedgerow_registry.actions import entities, indexing, records
 from hedgerow_registry.actions.derived import settle
 from hedgerow_registry.actions.provenance import claim
-from hedgerow_registry.domain import nearness
+from hedgerow_registry.domain import nearness, spans
 from hedgerow_registry.domain.ids import record_id
 from hedgerow_registry.domain.searching import asked, whole, words
 from hedgerow_registry.store import search
 from hedgerow_registry.tables import IndexedService
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import delete, text
+from sqlalchemy import delete, text, update
 
 from tests.registry.files import counts, fill, quarantined, send
 from tests.registry.service_records import SERVICE, of_version_3
@@ -394,6 +395,12 @@ def test_what_came_in_past_the_index_is_indexed_at_the_start(filled: Client, dat
     assert found(filled, text="food") == ["a", "b", "c", "d"]
     assert found(filled, postcode="PE99 1AA", within_km=25) == ["a", "b", "c"]
     assert indexing.fill(database) == 0
+    # As an older version of the app would have written them.
+    with database.writing() as session:
+        session.execute(update(IndexedService).values(edition=indexing.EDITION - 1))
+    assert indexing.fill(database) == 4
+    assert indexing.fill(database) == 0
+    assert found(filled, text="food", age=18) == ["a", "b", "d"]
 
 
 PRINCIPAL = Principal("writer", frozenset({"administrator"}), frozenset({"*"}))
@@ -438,6 +445,24 @@ def test_both_databases_find_what_a_plain_look_finds(
     with database.reading() as session:
         told = search.ids(session, search.NEEDS, whole(nodes), most=100)
     assert sorted(told) == sorted(id for id, name in zip(ids, said, strict=True) if fits(name))
+
+
+@given(
+    first=st.integers(0, 4000),
+    wide=st.integers(0, 4000),
+    number=st.integers(0, 9000),
+    sizes=st.sampled_from(((1, 4, 16, 64, 256), (1, 8), (8, 64, 512), (7,))),
+)
+def test_the_spans_of_a_range_hold_its_numbers_and_little_else(
+    first: int, wide: int, number: int, sizes: tuple[int, ...]
+) -> None:
+    filling = spans.filling(first, first + wide, sizes)
+    met = set(filling) & set(spans.holding(number, sizes))
+    near = first - sizes[0] < number < first + wide + sizes[0]
+    assert len(met) <= 1, "no number lies in two of them"
+    assert bool(met) or not first <= number <= first + wide
+    assert not met or near
+    assert len(filling) <= 2 + (wide // sizes[-1]) + 2 * sum(b // a for a, b in pairwise(sizes))
 
 
 @given(

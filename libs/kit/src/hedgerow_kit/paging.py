@@ -38,28 +38,15 @@ def _unfit() -> Problem:
 
 
 def _decode(after: str, width: int) -> list[Any]:
-    values = _decoded(after)
-    if len(values) != width:
-        raise _unfit()
-    return values
-
-
-def _decoded(after: str) -> list[Any]:
     try:
         values = orjson.loads(urlsafe_b64decode(after + "=" * (-len(after) % 4)))
     except ValueError:
         values = None
     if not isinstance(values, list) or any(isinstance(v, dict | list) for v in values):
         raise _unfit()
-    return values
-
-
-def last_mark(after: str) -> Any:
-    """The last of the values that a marker holds. Raises a 422 problem for one that holds none."""
-    values = _decoded(after)
-    if not values:
+    if len(values) != width:
         raise _unfit()
-    return values[-1]
+    return values
 
 
 def _typed(value: Any, column: InstrumentedAttribute[Any] | ColumnElement[Any]) -> Any:
@@ -108,32 +95,32 @@ def keyset(
 
 
 def in_turn(
-    session: Session,
-    queries: Sequence[tuple[Select[*tuple[Any, ...]], InstrumentedAttribute[Any] | ColumnElement[Any]]],
+    runs: Sequence[Callable[[Any, int], Sequence[Row[*tuple[Any, ...]]]]],
+    key: InstrumentedAttribute[Any] | ColumnElement[Any],
     *,
     after: str | None,
     limit: int,
 ) -> tuple[list[Row[*tuple[Any, ...]]], str | None]:
-    """One page of several queries one after another, each in the order of its own unique key.
+    """One page of several lists one after another, each in the order of its own unique key.
 
-    A row that goes from one query to another while somebody pages may be met twice, or not at all.
+    runs: each gives at most so many rows after a value of the key, or the first ones after `None`; the key
+    stands first in a row. A row that goes from one list to another while somebody pages may be met twice, or
+    not at all.
     """
     start, mark = 0, None
     if after is not None:
         start, mark = _decode(after, 2)
-        if type(start) is not int or not 0 <= start < len(queries):
+        if type(start) is not int or not 0 <= start < len(runs):
             raise _unfit()
+        mark = _typed(mark, key)
     found: list[tuple[int, Row[*tuple[Any, ...]]]] = []
-    for place in range(start, len(queries)):
-        query, key = queries[place]
-        if place == start and after is not None:
-            query = query.where(key > literal(_typed(mark, key), key.type))
-        rows = session.execute(query.add_columns(key).order_by(key).limit(limit + 1 - len(found))).all()
+    for place in range(start, len(runs)):
+        rows = runs[place](mark if place == start else None, limit + 1 - len(found))
         found += [(place, row) for row in rows]
         if len(found) > limit:
             break
     page = found[:limit]
-    marker = _encode([page[-1][0], page[-1][1][-1]]) if len(found) > limit else None
+    marker = _encode([page[-1][0], page[-1][1][0]]) if len(found) > limit else None
     return [row for _, row in page], marker
 
 

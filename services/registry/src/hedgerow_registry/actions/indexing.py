@@ -12,7 +12,7 @@ from hedgerow_kit.db import Database
 from sqlalchemy import func, select, text
 from sqlalchemy.orm import Session
 
-from hedgerow_registry.domain import nearness, quality
+from hedgerow_registry.domain import eligibility, nearness, quality
 from hedgerow_registry.domain.openings import OpeningTime, blocks, openings
 from hedgerow_registry.domain.quality import Measure, Said
 from hedgerow_registry.domain.searching import Document, document, tag, words
@@ -33,12 +33,14 @@ from hedgerow_registry.tables import (
 Fields = Mapping[str, Any]
 Written = Mapping[str, Fields | None]
 
+# One higher where a record is given other words or tags: what is indexed is then indexed anew at the start.
+EDITION = 1
 # Any number, the same for all: see `_one_after_the_other`.
 _LOCK = 7_240_333
 _FILL_BATCH = 2_000
 _SERVICE_COLUMNS = (
     "name", "organisation_id", "status", "description", "url", "email", "phone", "minimum_age", "maximum_age",
-    "source", "document",
+    "assured_on", "source", "document",
 )  # fmt: skip
 _SITE_COLUMNS = (
     "service_id", "source", "name", "address", "postcode", "area_code", "lon", "lat",
@@ -256,6 +258,9 @@ def _service(
     tags += [tag("a", code.lower()) for code in record["area_codes"]]
     if record["organisation_id"] is not None:
         tags.append(tag("o", record["organisation_id"]))
+    tags += [f"y:{span}" for span in eligibility.spans_of(record["minimum_age"], record["maximum_age"])]
+    assured_on = record["assured_on"]
+    tags += ["d:none"] if assured_on is None else [f"d:{span}" for span in quality.spans_of(assured_on)]
     for site in sites:
         tags += _site_tags(site)
     for spans in opens.values():
@@ -323,7 +328,8 @@ def _put(
     before: Mapping[str, int],
 ) -> None:
     if found:
-        search.put(session, index, found, before)
+        of_edition = {id: (said, {**row, "edition": EDITION}) for id, (said, row) in found.items()}
+        search.put(session, index, of_edition, before)
     search.forget(session, index, [id for id in ids if id not in found and id in before])
 
 
@@ -336,12 +342,17 @@ _FILLED: tuple[tuple[search.Index, Any, Callable[[Session, list[str]], Any]], ..
 
 
 def fill(database: Database) -> int:
-    """Index what is not: after an update of the app, and where rows came in past it. Gives how many."""
+    """Index what is not, or not as this app does: after an update of it, and where rows came in past it.
+
+    Gives how many.
+    """
     made = 0
     for index, table, index_them in _FILLED:
+        edition = index.table.edition
         with database.reading() as session:
             counts = [session.scalar(select(func.count()).select_from(one)) for one in (table, index.table)]
-        if counts[0] == counts[1]:
+            oldest = session.scalar(select(func.min(edition)))
+        if counts[0] == counts[1] and (oldest is None or oldest >= EDITION):
             continue
         last = ""
         while True:
@@ -353,7 +364,7 @@ def fill(database: Database) -> int:
                 ids = list(session.scalars(query))
                 if not ids:
                     break
-                missing = sorted(set(ids) - known(session, index.table.id, ids))
+                missing = sorted(set(ids) - known(session, index.table.id, ids, edition >= EDITION))
                 for piece in chunks(missing):
                     index_them(session, piece)
                 last, made = ids[-1], made + len(missing)

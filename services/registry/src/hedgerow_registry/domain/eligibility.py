@@ -4,9 +4,12 @@ import math
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from hedgerow_registry.domain import spans
 from hedgerow_registry.errors import Malformed
 
 OLDEST = 130
+# The spans of years by which a service is found that accepts an age.
+_YEARS = (1, 4, 16, 64, 256)
 
 
 def age(text: str) -> float | None:
@@ -35,6 +38,20 @@ def ages(minimum: float | None, maximum: float | None) -> tuple[float | None, fl
     if minimum is not None and maximum is not None and maximum < minimum:
         raise Malformed("the maximum age is below the minimum age")
     return minimum, maximum
+
+
+def spans_of(minimum: float | None, maximum: float | None) -> list[str]:
+    """The spans of years that an age range touches; a missing bound is open.
+
+    >>> spans_of(16, 25), spans_of(None, None)
+    (['4.4', '4.5', '1.24', '1.25'], ['256.0'])
+    """
+    return spans.filling(int(minimum or 0), _YEARS[-1] - 1 if maximum is None else int(maximum), _YEARS)
+
+
+def spans_around(age: float) -> list[str]:
+    """The spans of years that hold an age: any range that accepts it touches one of them."""
+    return spans.holding(int(age), _YEARS)
 
 
 def circumstances(attributes: Iterable[Mapping[str, Any]]) -> list[str]:

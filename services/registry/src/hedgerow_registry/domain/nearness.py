@@ -6,8 +6,14 @@ from typing import Final, NamedTuple
 
 METRES_A_DEGREE: Final = 111_195.0
 FURTHEST_M: Final = 200_000.0
-# The sides of a square in degrees of latitude and longitude, about 5, 22 and 90 km, and how far each serves.
-GRIDS: Final = ((0.05, 0.08, 12_000.0), (0.2, 0.32, 55_000.0), (0.8, 1.28, FURTHEST_M))
+# The sides of a square in degrees of latitude and longitude, about 1.4, 5, 22 and 90 km, and how far each
+# serves, by the names that records carry.
+GRIDS: Final = {
+    3: (0.0125, 0.02, 3_000.0),
+    0: (0.05, 0.08, 12_000.0),
+    1: (0.2, 0.32, 55_000.0),
+    2: (0.8, 1.28, FURTHEST_M),
+}
 
 
 class Box(NamedTuple):
@@ -25,12 +31,12 @@ def cells(lon: float, lat: float) -> tuple[str, ...]:
     """The squares that a point lies in, one of each grid.
 
     >>> cells(-2.32, 53.42)
-    ('0.1068.-29', '1.267.-8', '2.66.-2')
+    ('3.4273.-116', '0.1068.-29', '1.267.-8', '2.66.-2')
     """
     return tuple(
         [
             f"{grid}.{math.floor(lat / high)}.{math.floor(lon / wide)}"
-            for grid, (high, wide, _) in enumerate(GRIDS)
+            for grid, (high, wide, _) in GRIDS.items()
         ]
     )
 
@@ -40,8 +46,7 @@ def cells_around(lon: float, lat: float, within_m: float) -> list[str]:
 
     Some of what lies in them is further away: the distance has to be looked at as well.
     """
-    grid = next(place for place, (_, _, serves) in enumerate(GRIDS) if within_m <= serves)
-    high, wide, _ = GRIDS[grid]
+    grid, (high, wide, _) = next(one for one in GRIDS.items() if within_m <= one[1][2])
     around = box(lon, lat, within_m)
     rows = range(math.floor(around.south / high), math.floor(around.north / high) + 1)
     columns = range(math.floor(around.west / wide), math.floor(around.east / wide) + 1)

@@ -5,10 +5,16 @@ from datetime import date
 from itertools import compress
 from typing import Any, Final, NamedTuple
 
+from hedgerow_registry.domain import spans
+
 # A service that was assured no longer ago is fresh; from the second on it is stale.
 FRESH_DAYS: Final = 183
 STALE_DAYS: Final = 730
 ENOUGH_WORDS: Final = 10
+# The spans of days since 1970 by which a service is found that was assured in some days; 179 years in all.
+_DAYS: Final = (8, 64, 512, 4096, 32768)
+_FIRST_DAY: Final = date(1970, 1, 1).toordinal()
+_LAST: Final = 2 * _DAYS[-1] - 1
 
 FRESH: Final = "fresh"
 AGEING: Final = "ageing"
@@ -48,6 +54,30 @@ def freshness(assured_on: date | None, on: date) -> Freshness:
     staleness = round(min(1.0, max(0.0, (days - FRESH_DAYS) / (STALE_DAYS - FRESH_DAYS))), 3)
     state = FRESH if days <= FRESH_DAYS else STALE if days >= STALE_DAYS else AGEING
     return Freshness(assured_on, days, staleness, state)
+
+
+def spans_of(assured_on: date) -> list[str]:
+    """The spans of days that hold a day; one before or after all of them counts as their first or last.
+
+    >>> spans_of(date(1970, 1, 10))
+    ['8.1', '64.0', '512.0', '4096.0', '32768.0']
+    """
+    return spans.holding(_number(assured_on), _DAYS)
+
+
+def spans_between(first: date | None, last: date | None) -> list[str]:
+    """The spans that hold all days from one to another, and up to a week before and after; `None`: open.
+
+    >>> spans_between(date(1970, 1, 10), date(1970, 1, 10)), spans_between(None, None)
+    (['8.1'], ['32768.0', '32768.1'])
+    """
+    return spans.filling(
+        0 if first is None else _number(first), _LAST if last is None else _number(last), _DAYS
+    )
+
+
+def _number(day: date) -> int:
+    return min(max(day.toordinal() - _FIRST_DAY, 0), _LAST)
 
 
 class Richness(NamedTuple):

@@ -189,6 +189,15 @@ def whole(parts: Iterable[Node]) -> Node:
     return NOTHING if NOTHING in listed else All(listed)
 
 
+def parts_of(node: Node) -> list[Node]:
+    """What has to hold at once, one by one; of what must not be, `But(All(()), …)`."""
+    if isinstance(node, All):
+        return list(dict.fromkeys(found for part in node.parts for found in parts_of(part)))
+    if isinstance(node, But) and node.holds != All(()):
+        return [*parts_of(node.holds), But(All(()), node.without)]
+    return [node]
+
+
 def any_tag(kind: str, values: Iterable[str]) -> Node:
     """A record has one of these values."""
     return Either(tuple(Tag(tag(kind, value)) for value in sorted(set(values))))

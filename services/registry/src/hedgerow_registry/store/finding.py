@@ -1,21 +1,21 @@
 """Finding services, organisations and sites: by text, need, place, opening time, and all together.
 
 Each condition says what it is in the search index, if it is something there, and what it is in the tables. A
-question with text, needs, areas or places in it is led by the index, in the order in which records came; any
-other is asked of the tables alone, in the order of ids. On PostgreSQL one for what is near a point, where
-that is little, is led by the index of sites' points; what is there is looked at in the order of ids.
+question with anything in it that the index knows is led by it, in the order in which records came; any other
+is asked of the tables alone, in the order of ids.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
+from functools import partial
 from typing import Any, NamedTuple
 
 from hedgerow_kit import paging
-from sqlalchemy import Float, Select, and_, exists, func, literal, not_, or_, select
+from sqlalchemy import Float, Row, Select, and_, exists, func, literal, not_, or_, select
 from sqlalchemy.orm import Session, defer
 
-from hedgerow_registry.domain import nearness
+from hedgerow_registry.domain import eligibility, nearness, quality
 from hedgerow_registry.domain.openings import Moment, block
 from hedgerow_registry.domain.searching import (
     NOTHING,
@@ -48,26 +48,19 @@ from hedgerow_registry.tables import (
 MOST_VALUES = 100
 # A word that is in the name of a need, or begins one, stands for so many needs.
 MOST_NAMED = 1_000
-# So many sites near a point are looked at one by one; where there are more, the next fifty are soon met.
-MOST_THERE = 10_000
-FURTHEST_LED_M = 30_000.0
 MOST_NEEDS = 10_000
 
 
 class Condition(NamedTuple):
     """One thing that has to hold.
 
-    node: what it is in the index · leads: whether the index is asked because of it
-    exact: what has to hold in the tables besides
-    alone: what it is in the tables, where the index is not asked or does not know
-    there: the records it speaks of, for what is near a point
+    node: what it is in the index · exact: what has to hold in the tables besides
+    alone: what it is in the tables, where the index does not know it
     """
 
     node: Node | None = None
-    leads: bool = False
     exact: Any = None
     alone: Any = None
-    there: "There | None" = None
 
 
 class Near(NamedTuple):
@@ -76,13 +69,6 @@ class Near(NamedTuple):
     lon: float
     lat: float
     within_m: float
-
-
-class There(NamedTuple):
-    """The sites near a point, and the column of theirs with the ids that are asked for."""
-
-    near: Near
-    column: Any
 
 
 @dataclass(frozen=True)
@@ -207,70 +193,47 @@ def _page(
     after: str | None,
     limit: int,
 ) -> Page:
-    if texts.text is None and not any(one.leads for one in conditions):
-        plain = [one.alone for one in conditions if one.alone is not None]
+    if texts.text is None and not any(one.node is not None for one in conditions):
+        plain = [one.alone for one in conditions]
         rows, marker = paging.keyset(session, shown.where(*plain), [table.id], after=after, limit=limit)
         return [row[0] for row in rows], marker
-    led = _led_by_place(session, conditions, after)
-    if led is not None:
-        conditions = [one for one in conditions if one.there is None]
     nodes = [*texts.whole(), *(one.node for one in conditions if one.node is not None)]
     asked_for: list[Node] = [whole(nodes)]
     if texts.by_name:
         named = texts.in_name()
         asked_for = [whole([named, *nodes]), But(whole(nodes), named)]
     exact = [
-        one.exact if one.exact is not None else one.alone
+        one.alone if one.node is None else one.exact
         for one in conditions
-        if one.exact is not None or one.node is None
+        if one.node is None or one.exact is not None
     ]
-    found = [_led(session, index, table, node, exact) for node in asked_for]
-    if led is not None:
-        found = [
-            search.Matching(one.query.join(led, led.c.id == index.table.id), index.table.id) for one in found
-        ]
-    if len(found) == 1:
-        rows, marker = paging.keyset(session, found[0].query, [found[0].number], after=after, limit=limit)
-    else:
-        rows, marker = paging.in_turn(
-            session, [(one.query, one.number) for one in found], after=after, limit=limit
-        )
+    fits = partial(_each, session, table, exact) if exact else None
+    runs = [partial(_run, session, index, node, fits) for node in asked_for]
+    rows, marker = paging.in_turn(runs, index.table.number, after=after, limit=limit)
     ids = [row[1] for row in rows]
     by_id = {row.id: row for row in session.scalars(shown.where(table.id.in_(ids)))}
     return [by_id[id] for id in ids], marker
 
 
-def _led_by_place(session: Session, conditions: Sequence[Condition], after: str | None) -> Any:
-    """What is near the point that is asked about, in the order of ids; `None` where that is too much.
+def _run(
+    session: Session,
+    index: search.Index,
+    node: Node,
+    fits: Callable[[Any], Any] | None,
+    after: Any,
+    most: int,
+) -> Sequence[Row[*tuple[Any, ...]]]:
+    """The records after one that fit a question, number first."""
+    return search.first(session, index, node, fits, after=after, most=most)
 
-    Only of PostgreSQL, whose index of words gives nothing before it has looked at all that fits; the one of
-    SQLite gives one record after the other. A page is led by what led the one before it.
+
+def _each(session: Session, table: Any, holds: Sequence[Any], id: Any) -> Any:
+    """The condition that a record for which these hold has the id, looked at record by record.
+
+    PostgreSQL, which does not know how few are looked at, would else begin with all for which it holds.
     """
-    there = next((one.there for one in conditions if one.there is not None), None)
-    if there is None or there.near.within_m > FURTHEST_LED_M or not _has_points(session):
-        return None
-    sites = by_point(there.near)
-    if after is not None:
-        if not isinstance(paging.last_mark(after), str):
-            return None
-    else:
-        most = select(literal(1)).where(sites).limit(MOST_THERE + 1).subquery()
-        if (session.scalar(select(func.count()).select_from(most)) or 0) > MOST_THERE:
-            return None
-    # Offset 0 keeps it whole: PostgreSQL does not know how many records lie near a point, and guesses wrong.
-    query = select(there.column.label("id")).where(sites).distinct()
-    return query.order_by(there.column).offset(0).subquery()
-
-
-def _led(
-    session: Session, index: search.Index, table: Any, node: Node, exact: Sequence[Any]
-) -> search.Matching:
-    found = search.matching(session, index, node)
-    if not exact:
-        return found
-    # One record after the other, and only until the page is full.
-    fits = exists().where(table.id == index.table.id, *exact)
-    return search.Matching(found.query.where(fits), found.number)
+    query = select(literal(1)).where(table.id == id, *holds)
+    return (query.offset(0) if _has_points(session) else query).exists()
 
 
 def _of_services(session: Session, wanted: Services) -> Iterable[Condition]:
@@ -279,25 +242,20 @@ def _of_services(session: Session, wanted: Services) -> Iterable[Condition]:
     if wanted.area is not None:
         yield _area(session, wanted.area)
     if wanted.near is not None:
-        sited = select(literal(1)).where(Site.service_id == Service.id, within(wanted.near))
-        if _has_points(session):
-            # Else it looks for all that is there first, as far away as that may be.
-            sited = sited.offset(0)
-        there = sited.exists()
-        yield Condition(
-            cells(wanted.near), leads=True, exact=there, there=There(wanted.near, Site.service_id)
-        )
+        there = exists().where(Site.service_id == Service.id, within(wanted.near))
+        yield Condition(cells(wanted.near), exact=there)
     if wanted.open_at is not None:
         opens = exists().where(ServiceOpening.service_id == Service.id, open_at(wanted.open_at))
-        yield Condition(Tag(f"t:{block(wanted.open_at)}"), leads=True, exact=opens)
+        yield Condition(Tag(f"t:{block(wanted.open_at)}"), exact=opens)
     if wanted.eligibility is not None:
-        yield Condition(_eligibility(wanted.eligibility), leads=True)
+        yield Condition(_eligibility(wanted.eligibility))
     if wanted.age is not None:
         yield Condition(
-            alone=and_(
+            any_tag("y", eligibility.spans_around(wanted.age)),
+            exact=and_(
                 or_(Service.minimum_age.is_(None), Service.minimum_age <= wanted.age),
                 or_(Service.maximum_age.is_(None), Service.maximum_age >= wanted.age),
-            )
+            ),
         )
     if wanted.organisation is not None:
         under = session.scalars(merges.under(wanted.organisation)).all()
@@ -310,13 +268,19 @@ def _of_services(session: Session, wanted: Services) -> Iterable[Condition]:
         yield Condition(Tag(tag("s", wanted.status)), alone=Service.status == wanted.status)
     if wanted.source is not None:
         yield Condition(Tag(tag("f", wanted.source)), alone=Service.source == wanted.source)
-    if wanted.assured_from is not None:
-        yield Condition(alone=Service.assured_on >= wanted.assured_from)
-    if wanted.assured_before is not None:
-        yield Condition(alone=Service.assured_on < wanted.assured_before)
+    if wanted.assured_from is not None or wanted.assured_before is not None:
+        yield _assured(wanted.assured_from, wanted.assured_before)
     if wanted.assured is not None:
+        days = quality.spans_between(None, None) if wanted.assured else ["none"]
         stated = Service.assured_on.is_not(None)
-        yield Condition(alone=stated if wanted.assured else not_(stated))
+        yield Condition(any_tag("d", days), alone=stated if wanted.assured else not_(stated))
+
+
+def _assured(first: date | None, before: date | None) -> Condition:
+    last = None if before is None else max(before, date.min + timedelta(days=1)) - timedelta(days=1)
+    exact = [] if first is None else [Service.assured_on >= first]
+    exact += [] if last is None else [Service.assured_on <= last]
+    return Condition(any_tag("d", quality.spans_between(first, last)), exact=and_(*exact))
 
 
 def _of_organisations(session: Session, wanted: Organisations) -> Iterable[Condition]:
@@ -368,16 +332,11 @@ def _of_sites(session: Session, wanted: Sites) -> Iterable[Condition]:
         alone = Site.area_code.in_(select(inside.c.code))
         used = _used(session, inside, [Site.area_code])
         node = None if used is None else any_tag("p", map(str.lower, used))
-        yield Condition(node, leads=node is not None, alone=alone)
+        yield Condition(node, alone=alone)
     if wanted.near is not None:
-        yield Condition(
-            cells(wanted.near),
-            leads=True,
-            exact=within(wanted.near),
-            there=There(wanted.near, Site.id),
-        )
+        yield Condition(cells(wanted.near), exact=within(wanted.near))
     if wanted.open_at is not None:
-        yield Condition(Tag(f"t:{block(wanted.open_at)}"), leads=True, exact=_site_opens(wanted.open_at))
+        yield Condition(Tag(f"t:{block(wanted.open_at)}"), exact=_site_opens(wanted.open_at))
     if wanted.need_ids is not None:
         yield Condition(alone=_addresses(wanted.need_ids, Site.service_id))
 
@@ -394,7 +353,7 @@ def _site_opens(asked_for: Moment) -> Any:
 def _needs(need_ids: Sequence[str], service_id: Any) -> Condition:
     node = any_tag("n", need_ids) if len(need_ids) <= MOST_VALUES else None
     addressed = _addresses(need_ids, service_id)
-    return Condition(node, leads=node is not None, alone=addressed)
+    return Condition(node, alone=addressed)
 
 
 def _addresses(need_ids: Sequence[str], service_id: Any) -> Any:
@@ -414,7 +373,7 @@ def _area(session: Session, code: str) -> Condition:
     around = session.scalars(select(outside.c.code)).all()
     lower = sorted(map(str.lower, used))
     declares = any_tag("a", {*lower, *map(str.lower, around)})
-    return Condition(Either((declares, any_tag("p", lower))), leads=True, alone=or_(declared, sited))
+    return Condition(Either((declares, any_tag("p", lower))), alone=or_(declared, sited))
 
 
 def _used(session: Session, inside: Any, columns: Sequence[Any]) -> Sequence[str] | None:

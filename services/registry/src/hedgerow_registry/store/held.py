@@ -43,12 +43,14 @@ def held(session: Session, table: Any, key: Sequence[str], keys: Iterable[Key]) 
     return found
 
 
-def known(session: Session, column: InstrumentedAttribute[str], wanted: Iterable[str]) -> set[str]:
-    """Which of these values a column holds."""
+def known(
+    session: Session, column: InstrumentedAttribute[str], wanted: Iterable[str], *also: Any
+) -> set[str]:
+    """Which of these values a column holds, in rows for which some conditions hold also."""
     return {
         value
         for piece in chunks(dict.fromkeys(wanted))
-        for value in session.scalars(select(column).where(among(column, piece)))
+        for value in session.scalars(select(column).where(among(column, piece), *also))
     }
 
 

@@ -318,7 +318,7 @@ def _stands(session: Session, postcode: str, within_m: float | None) -> Any:
     near = finding.Near(lon, lat, within_m)
     if within_m > nearness.FURTHEST_M:
         return finding.within(near)
-    around = search.matching(session, search.SITES, finding.cells(near)).query.subquery()
+    around = search.matching(session, search.SITES, finding.cells(near)).subquery()
     return and_(SiteRow.id.in_(select(around.c.id)), finding.within(near))
 
 

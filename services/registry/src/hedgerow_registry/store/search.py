@@ -4,7 +4,7 @@ The words and tags of a record stand in a `tsvector` on PostgreSQL and in a full
 Everything that differs between the two is in this module.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import count
 from typing import Any
@@ -12,6 +12,7 @@ from typing import Any
 from hedgerow_kit.db import upsert
 from sqlalchemy import (
     Integer,
+    Row,
     Select,
     Text,
     bindparam,
@@ -21,13 +22,16 @@ from sqlalchemy import (
     false,
     func,
     literal_column,
+    not_,
     select,
     table,
+    text,
+    union_all,
 )
 from sqlalchemy.dialects.postgresql import TSQUERY
 from sqlalchemy.orm import Session
 
-from hedgerow_registry.domain.searching import All, But, Document, Either, Node, Phrase, Tag
+from hedgerow_registry.domain.searching import All, But, Document, Either, Node, Phrase, Tag, Word, parts_of
 from hedgerow_registry.store.held import chunks
 from hedgerow_registry.tables import (
     IndexedMixin,
@@ -39,6 +43,13 @@ from hedgerow_registry.tables import (
 
 # A beginning that fits more words than this is left to the database, which takes longer over it.
 MOST_BEGINNINGS = 60
+# A beginning that more records have is looked for in each record that fits otherwise.
+MOST_GATHERED = 200_000
+# Blocks of 2 ** bits numbers that the index of PostgreSQL knows, as the migrations say it.
+BLOCK_BITS = (12, 15, 18)
+_BLOCKS = "(ARRAY[(number >> 12) * 3, (number >> 15) * 3 + 1, (number >> 18) * 3 + 2])"
+# So many numbers are looked through before it is known how often a question is met.
+FIRST_LOOK = 2_048
 _GAP = "."
 _QUIET = {"synchronize_session": False}
 
@@ -62,44 +73,159 @@ SITES = Index("sites", IndexedSite)
 NEEDS = Index("needs", IndexedNeed)
 
 
-@dataclass(frozen=True)
-class Matching:
-    """A query of numbers and ids that fit a question, and the column of its order."""
+def matching(session: Session, index: Index, asked: Node) -> Select[*tuple[Any, ...]]:
+    """The records that fit a question, as a query of `number` and `id`."""
+    if _is_postgresql(session):
+        return select(index.table.number, index.table.id).where(*_looked_up(index, parts_of(asked)))
+    return _in_words(session, index, asked)[0]
 
-    query: Select[*tuple[Any, ...]]
-    number: Any
 
+def first(
+    session: Session,
+    index: Index,
+    asked: Node,
+    exact: Callable[[Any], Any] | None,
+    *,
+    after: int | None,
+    most: int,
+) -> list[Row[*tuple[Any, ...]]]:
+    """Numbers and ids of the first records after a number that fit a question, in order.
 
-def matching(session: Session, index: Index, asked: Node) -> Matching:
-    """The records that fit a question, as a query of `number` and `id` that further conditions may narrow.
-
-    In the order of their numbers, in which either database gives the first ones without looking at all. What
-    narrows it further is best said by `exists`, so that it is looked at last.
+    exact: what else has to hold of a record, said of the column of its id
     """
-    row = index.table
-    if session.get_bind().dialect.name == "postgresql":
-        query = select(row.number, row.id)
-        if asked == All(()):
-            return Matching(query, row.number)
-        said = _tsquery(asked)
-        if said is None:
-            return Matching(query.where(false()), row.number)
-        # As a literal: a plan made for any question serves neither rare words nor common ones.
-        question = cast(bindparam("question", said, Text, unique=True, literal_execute=True), TSQUERY)
-        return Matching(query.where(row.words.op("@@")(question)), row.number)
-    said = _fts5(session, asked)
-    found = table(index.words, column("rowid", Integer))
-    number = found.c.rowid
-    query = select(number, row.id).select_from(found).join(row, row.number == number)
-    if said is None:
-        return Matching(query.where(false()), number)
-    return Matching(query.where(literal_column(index.words).op("MATCH")(bindparam(None, said))), number)
+    if _is_postgresql(session):
+        return _by_blocks(session, index, asked, exact, after=after or 0, most=most)
+    # FTS5 gives one record after the other, in the order of their numbers, and stops when it is told to.
+    query, number = _in_words(session, index, asked)
+    if after is not None:
+        query = query.where(number > after)
+    if exact is not None:
+        query = query.where(exact(index.table.id))
+    return list(session.execute(query.order_by(number).limit(most)))
 
 
 def ids(session: Session, index: Index, asked: Node, *, most: int) -> list[str]:
-    """The ids of the first records that fit a question."""
-    found = matching(session, index, asked)
-    return [row[1] for row in session.execute(found.query.order_by(found.number).limit(most))]
+    """The ids of the first records that fit a question, where there are not very many records."""
+    query = matching(session, index, asked).order_by(index.table.number).limit(most)
+    return [row[1] for row in session.execute(query)]
+
+
+def _is_postgresql(session: Session) -> bool:
+    return session.get_bind().dialect.name == "postgresql"
+
+
+def _by_blocks(
+    session: Session,
+    index: Index,
+    asked: Node,
+    exact: Callable[[Any], Any] | None,
+    *,
+    after: int,
+    most: int,
+) -> list[Row[*tuple[Any, ...]]]:
+    """The first records from PostgreSQL, which gives none before it has looked at all that fit.
+
+    So it is asked for one block of numbers after another, each as large as is likely to fill what is left.
+    """
+    row = index.table
+    parts = parts_of(asked)
+    sizes = _estimated(session, index, [part for part in parts if _begins(part)])
+    found: list[Row[*tuple[Any, ...]]] = []
+    at, wanted = after, FIRST_LOOK
+    while len(found) < most:
+        look_up = _narrow(parts, sizes, is_first=at == after)
+        # Without its index, which would be walked from one end to the other where little fits.
+        number = row.number + 0 if look_up else row.number
+        end, of_block = _block(number, at, wanted)
+        query = select(number.label("number"), row.id).where(
+            number > at,
+            *of_block,
+            *_looked_up(index, look_up),
+            # Looked at record by record.
+            *(_fits(row, part).is_(True) for part in parts if part not in look_up),
+        )
+        query = query.order_by(number)
+        if exact is not None:
+            # A subquery that stays whole: what is exact is looked at until the page is full, and no further.
+            listed = query.offset(0).subquery()
+            query = select(listed.c.number, listed.c.id).where(exact(listed.c.id)).order_by(listed.c.number)
+        found += session.execute(query.limit(most - len(found)))
+        if end is None:
+            break
+        at = end
+        # As if the next one were met next.
+        wanted = 2 * (most - len(found)) * (at - after) // (len(found) + 1)
+    return found
+
+
+def _narrow(parts: Sequence[Node], sizes: Mapping[Node, int], *, is_first: bool) -> list[Node]:
+    """The parts of a question that are looked up in the index of PostgreSQL; nothing is by what must not be.
+
+    It gathers all records with words that begin with one before it looks at the other parts, so beginnings of
+    very many are not looked up: in the first block, which is small, of many neither.
+    """
+    may_be: list[Node] = [part for part in parts if not isinstance(part, But)]
+    most = MOST_GATHERED // 10 if is_first else MOST_GATHERED
+    narrow = [part for part in may_be if sizes.get(part, 0) <= most]
+    # If each is met often, and all together seldom, there is no other way.
+    return narrow if narrow or is_first else may_be
+
+
+def _block(number: Any, at: int, wanted: int) -> tuple[int | None, Sequence[Any]]:
+    """The rest after a number of the smallest block with so many numbers left; all, if none has."""
+    for level, bits in enumerate(BLOCK_BITS):
+        block = at + 1 >> bits
+        end = (block + 1 << bits) - 1
+        if end - at >= wanted:
+            key = block * len(BLOCK_BITS) + level
+            held = literal_column(_BLOCKS).bool_op("@>")(literal_column(f"ARRAY[{key}::bigint]"))
+            return end, (number <= end, held)
+    return None, ()
+
+
+def _looked_up(index: Index, parts: Sequence[Node]) -> list[Any]:
+    """Conditions that the index of words serves, each by itself: where one gives little, the others skip."""
+    return [_fits(index.table, part) for part in parts]
+
+
+def _fits(row: Any, node: Node) -> Any:
+    if isinstance(node, But):
+        return not_(_fits(row, node.without))
+    said = _tsquery(node)
+    if said is None:
+        return false()
+    # As a literal: a plan made for any question serves neither rare words nor common ones.
+    question = cast(bindparam("question", said, Text, unique=True, literal_execute=True), TSQUERY)
+    return row.words.bool_op("@@")(question)
+
+
+def _estimated(session: Session, index: Index, parts: Sequence[Node]) -> dict[Node, int]:
+    """How many records PostgreSQL believes to fit each of some parts of a question."""
+    if not parts:
+        return {}
+    each = [select(index.table.number).where(_fits(index.table, part)) for part in parts]
+    said = union_all(*each).compile(session.get_bind(), compile_kwargs={"literal_binds": True})
+    plan = session.execute(text(f"EXPLAIN (FORMAT JSON) {said}")).scalar_one()[0]["Plan"]
+    plans = plan["Plans"] if len(parts) > 1 else [plan]
+    return {part: one["Plan Rows"] for part, one in zip(parts, plans, strict=True)}
+
+
+def _begins(node: Node) -> bool:
+    if isinstance(node, All | Either):
+        return any(map(_begins, node.parts))
+    return isinstance(node, Word) and node.begins
+
+
+def _in_words(session: Session, index: Index, asked: Node) -> tuple[Select[*tuple[Any, ...]], Any]:
+    """A query of the full-text table of SQLite, and the column of its order."""
+    said = _fts5(session, asked)
+    found = table(index.words, column("rowid", Integer))
+    number = found.c.rowid
+    row = index.table
+    query = select(number, row.id).select_from(found).join(row, row.number == number)
+    if said is None:
+        return query.where(false()), number
+    return query.where(literal_column(index.words).op("MATCH")(bindparam(None, said))), number
 
 
 def _fts5(session: Session, node: Node) -> str | None:

@@ -12,10 +12,14 @@ from hedgerow_registry.tables.provenance import Base
 
 
 class IndexedMixin:
-    """A searched record. `number` says in which order records came, and does not change."""
+    """A searched record. `number` says in which order records came, and does not change.
+
+    edition: of what is kept in the words of a record, see `actions.indexing.EDITION`
+    """
 
     number: Mapped[int] = mapped_column(BigInteger().with_variant(Integer(), "sqlite"), primary_key=True)
     words: Mapped[str | None] = mapped_column(TSVECTOR().with_variant(Text(), "sqlite"))
+    edition: Mapped[int] = mapped_column(SmallInteger, server_default="0", index=True)
 
     @declared_attr
     def id(cls) -> Mapped[str]:
