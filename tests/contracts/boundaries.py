@@ -141,8 +141,10 @@ def network(client: Client, url: str) -> World:
     sent = send.file("costs", THEIRS, f"matrix,from_area,to_site,minutes\n{WORD}-car,E05000001,n,4\n")
     standards = {"name": "Zebra standards", "standards": [{"need": "food", "min_providers": 1}]}
     rules = send("POST", "/v1/adequacy-rules", THEIRS, json=standards)
+    what_if = {"name": "Zebra scenario", "area": OURS, "steps": [{"do": "owner-fails", "owner": "zoo"}]}
+    scenario = send("POST", "/v1/scenarios", THEIRS, json=what_if)
     return World(
-        (f"{WORD}-net", f"{WORD}-car", f"{WORD}-body", rules["id"], sent),
+        (f"{WORD}-net", f"{WORD}-car", f"{WORD}-body", rules["id"], scenario["id"], sent),
         {"area": OURS, "id": "ours", "name": "car", "version": "1", "need": "t:food", "this_need": "t:food",
          "cell_area": "E05000001", "import_id": "x"},
     )  # fmt: skip

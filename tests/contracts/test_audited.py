@@ -134,6 +134,10 @@ def test_every_write_of_network_is_entered(app, audited):
     at = f"/v1/adequacy-rules/{id}"
     audited.do("PUT", at, rules | {"name": "Others"}, match=at)
     audited.do("DELETE", at, match=at)
+    scenario = {"name": "Ant leaves", "area": BOTH}
+    at = f"/v1/scenarios/{audited.do('POST', '/v1/scenarios', scenario)['id']}"
+    audited.do("PUT", at, scenario | {"name": "Bee leaves"}, match=at)
+    audited.do("DELETE", at, match=at)
     audited.do("DELETE", "/v1/costs/zebra-car", match="/v1/costs/zebra-car")
     at = "/v1/networks/ours"
     audited.do("PUT", at, {"name": "Renamed"}, match=at)

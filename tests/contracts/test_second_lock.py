@@ -84,7 +84,14 @@ def test_a_transaction_that_tells_no_reach_sees_nothing(app, filled):
 
 LISTS = {
     "outcomes": ("/v1/observations", "/v1/breaches", "/v1/kpis", "/v1/imports"),
-    "network": ("/v1/networks", "/v1/costs", "/v1/adequacy-rules", "/v1/imports", "/v1/relations"),
+    "network": (
+        "/v1/networks",
+        "/v1/costs",
+        "/v1/adequacy-rules",
+        "/v1/scenarios",
+        "/v1/imports",
+        "/v1/relations",
+    ),
     "registry": ("/v1/feeds", "/v1/imports"),
 }
 

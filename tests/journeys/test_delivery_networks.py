@@ -252,3 +252,25 @@ def test_relations_sent_in_are_drawn_by_other_tools_and_lead_from_the_front_door
     assert drawn.has_edge(f"organisation:{who['council']}", f"organisation:{who['local']}")
     table = marsh.client.get("/v1/relations", params={"network": "doors", "format": "csv"})
     assert len(table.text.splitlines()) == 3
+
+
+def test_what_if_an_organisation_left_changes_nothing_but_the_answer(marsh, who):
+    left = who["local"]
+    gone = marsh.get(f"/v1/localities/{PLACE}/fragility/{left}")
+    assert gone["people_uncovered"] > 0
+    body = {"name": "Neighbours leave", "area": PLACE}
+    made = marsh.client.post(
+        "/v1/scenarios", json=body | {"steps": [{"do": "remove", "kind": "provider", "id": left}]}
+    )
+    assert made.status_code == 201, made.text
+    at = made.headers["location"]
+    told = marsh.get(f"{at}/difference")
+    opened = {(one["need"], one["area"]) for one in told["items"] if one["change"] == "opened"}
+    assert opened == {(one["need"], one["area"]) for one in gone["uncovered"]}
+    assert told["gaps"]["people"]["difference"] == gone["people_uncovered"]
+    assert told["computed"]["registry_seq"] >= gone["computed"]["registry_seq"]
+    assert marsh.get(f"/v1/localities/{PLACE}/fragility/{left}")["uncovered"] == gone["uncovered"]
+    # Written anew with no steps it changes nothing, and the answer follows at once.
+    put = marsh.client.put(at, json=body, headers={"If-Match": made.headers["etag"]})
+    assert put.status_code == 200, put.text
+    assert marsh.get(f"{at}/difference")["items"] == []

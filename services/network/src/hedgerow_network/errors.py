@@ -113,6 +113,10 @@ class UnknownNetwork(NetworkError):
     """No such network is held: see `GET /v1/networks`."""
 
 
+class UnknownScenario(NetworkError):
+    """No such scenario is held: see `GET /v1/scenarios`."""
+
+
 class TooManyLongQuestions(NetworkError):
     """Too many large questions are waiting for their turn. Ask again shortly, or about a smaller place."""
 

@@ -35,6 +35,7 @@ from hedgerow_network.api import (
     overlaps,
     projection,
     relations,
+    scenarios,
     siting,
     structure,
 )
@@ -51,6 +52,8 @@ from hedgerow_network.store.snapshots import Snapshots
 from hedgerow_network.upstream.outcomes import Outcomes
 
 APP = "network"
+KEPT_OF_SCENARIOS = 40
+"""Answers about states with steps taken: each of them may hold a directory of its own in memory."""
 
 
 def _today() -> date:
@@ -122,6 +125,7 @@ def create_app(
     app.state.follower = follower
     app.state.snapshots = Snapshots(database)
     app.state.answers = Answers(settings.kept_answers)
+    app.state.scenario_answers = Answers(KEPT_OF_SCENARIOS)
     app.state.long_cells = settings.long_cells
     app.state.matrices = Matrices(database)
     app.state.relations = Relations()
@@ -154,6 +158,7 @@ def create_app(
         graph,
         networks,
         design_reading,
+        scenarios,
     ):
         app.include_router(resource.router)
     app.include_router(projection.router)

@@ -23,7 +23,8 @@ from hedgerow_network.domain.locality import Assessment
 from hedgerow_network.domain.matrices import Unit
 from hedgerow_network.domain.travel import Travel
 from hedgerow_network.errors import AmbiguousNeed, RulesNotNamed, UnknownMatrix, UnknownNeed, UnknownRules
-from hedgerow_network.store import adequacy as store
+from hedgerow_network.store import documents
+from hedgerow_network.tables import AdequacyRules
 
 router = problems.router(prefix="/v1/localities/{area}", tags=["adequacy"])
 
@@ -129,13 +130,13 @@ class AskedAdequacy:
 
 def _rules(session: Session, principal: Reader, asked: Asked, said: str | None) -> Rules:
     if said is not None:
-        row = store.rules(session, said)
+        row = documents.document(session, AdequacyRules, said)
         if row is None:
             raise UnknownRules
         return view(row)
     hierarchy = asked.snapshot.facts.hierarchy
     codes = {asked.question.locality, *hierarchy.authorities(hierarchy.position[asked.question.locality])}
-    rows = store.meant_for(session, codes)
+    rows = documents.rules_meant_for(session, codes)
     if not rows:
         raise UnknownRules
     if len(rows) > 1:

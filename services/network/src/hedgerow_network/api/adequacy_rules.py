@@ -13,12 +13,12 @@ from hedgerow_kit.problems import Conditional
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 from sqlalchemy import select
 
-from hedgerow_network.actions import adequacy as writes
+from hedgerow_network.actions import documents as writes
 from hedgerow_network.api.asking import Level
 from hedgerow_network.domain.adequacy import AreaTypes, Band, Dispensation, RuleSet, Standard
 from hedgerow_network.domain.travel import USUAL_DETOUR
 from hedgerow_network.errors import UnknownRules
-from hedgerow_network.store import adequacy
+from hedgerow_network.store import documents
 from hedgerow_network.tables import AdequacyRules
 
 router = problems.router(prefix="/v1/adequacy-rules", tags=["adequacy"])
@@ -232,7 +232,9 @@ def make_rules(
     ] = None,
 ) -> Rules:
     """Write a new set of adequacy rules; `Location` says where it is."""
-    row = writes.make_rules(session, body.model_dump(mode="json"), authority_code=authority, by=principal)
+    row = writes.make(
+        session, AdequacyRules, body.model_dump(mode="json"), authority_code=authority, by=principal
+    )
     response.headers["Location"] = f"/v1/adequacy-rules/{row.id}"
     return _shown(row, response)
 
@@ -240,7 +242,7 @@ def make_rules(
 @router.get("/{id}")
 def read_rules(id: Id, session: Reading, response: Response, principal: Reader) -> Rules:
     """One set of adequacy rules."""
-    row = adequacy.rules(session, id)
+    row = documents.document(session, AdequacyRules, id)
     if row is None:
         raise UnknownRules
     return _shown(row, response)
@@ -251,11 +253,13 @@ def put_rules(
     id: Id, body: RulesBody, session: Writing, request: Conditional, response: Response, principal: Designer
 ) -> Rules:
     """Replace a set of adequacy rules whole. Needs `If-Match` with the ETag of the set as read."""
-    row = writes.put_rules(
+    row = writes.put(
         session,
+        AdequacyRules,
         id,
         body.model_dump(mode="json"),
         by=principal,
+        unknown=UnknownRules,
         unchanged=lambda held: require_match(request, _tag(held)),
     )
     return _shown(row, response)
@@ -264,4 +268,11 @@ def put_rules(
 @router.delete("/{id}", status_code=204)
 def delete_rules(id: Id, session: Writing, request: Conditional, principal: Designer) -> None:
     """Delete a set of adequacy rules. Needs `If-Match` with the ETag of the set as read."""
-    writes.delete_rules(session, id, by=principal, unchanged=lambda held: require_match(request, _tag(held)))
+    writes.remove(
+        session,
+        AdequacyRules,
+        id,
+        by=principal,
+        unknown=UnknownRules,
+        unchanged=lambda held: require_match(request, _tag(held)),
+    )

@@ -210,11 +210,10 @@ def may_read(snapshot: Snapshot, principal: Principal, place: int) -> bool:
     return bool(authorities) and all(principal.within(code) for code in authorities)
 
 
-def asked(
+def asking(
     request: Request,
     now: Now,
     principal: Reader,
-    area: AreaPath,
     level: Annotated[
         Level | None,
         Query(description="By which areas to answer: wards unless said, else the finest level there is"),
@@ -255,28 +254,40 @@ def asked(
             "opening times is not counted",
         ),
     ] = None,
-) -> Asked:
-    """The question without its needs."""
-    question = Question(
-        locality=locality(now, principal, area),
-        at=at or request.app.state.today(),
-        level=level,
-        count=count,
-        rule=read_rule(rule),
-        index=index,
-        costs=cost_matrix(request, principal, costs),
-        cohort=read_cohort(cohort),
-        moment=read_moment(open_at),
-    )
+) -> Callable[[str], Asked]:
+    """The question about an area yet to be named, without its needs."""
     state = request.app.state
-    return Asked(
-        now,
-        question,
-        state.answers,
-        state.long_cells,
-        principal,
-        explained=_explained(request, question.locality),
-    )
+
+    def about(area: str) -> Asked:
+        question = Question(
+            locality=locality(now, principal, area),
+            at=at or state.today(),
+            level=level,
+            count=count,
+            rule=read_rule(rule),
+            index=index,
+            costs=cost_matrix(request, principal, costs),
+            cohort=read_cohort(cohort),
+            moment=read_moment(open_at),
+        )
+        return Asked(
+            now,
+            question,
+            state.answers,
+            state.long_cells,
+            principal,
+            explained=_explained(request, question.locality),
+        )
+
+    return about
+
+
+Asking = Annotated[Callable[[str], Asked], Depends(asking)]
+
+
+def asked(area: AreaPath, about: Asking) -> Asked:
+    """The question without its needs."""
+    return about(area)
 
 
 WHICH = ("at", "count", "rule", "costs", "index", "cohort", "open_at")
@@ -303,20 +314,25 @@ def _explained(request: Request, locality: str) -> str:
 AboutCell = Annotated[Asked, Depends(asked)]
 
 
-def asked_needs(
-    base: AboutCell,
-    need: Annotated[
-        list[str] | None,
-        Query(
-            max_length=200,
-            description="Only these needs (may be repeated); all needs in use there unless said",
-        ),
-    ] = None,
-) -> Asked:
-    """The question with the needs asked for."""
-    if not need:
+Needs = Annotated[
+    list[str] | None,
+    Query(
+        max_length=200,
+        description="Only these needs (may be repeated); all needs in use there unless said",
+    ),
+]
+
+
+def of_needs(base: Asked, needs: list[str] | None) -> Asked:
+    """The question with the needs that were named."""
+    if not needs:
         return base
-    return base.about(needs=tuple(sorted({base.need(said) for said in need})))
+    return base.about(needs=tuple(sorted({base.need(said) for said in needs})))
+
+
+def asked_needs(base: AboutCell, need: Needs = None) -> Asked:
+    """The question with the needs asked for."""
+    return of_needs(base, need)
 
 
 About = Annotated[Asked, Depends(asked_needs)]

@@ -28,6 +28,7 @@ PROBLEMS: dict[type[Exception], ProblemType] = {
     errors.OfAnotherAuthority: FORBIDDEN,
     errors.MalformedCohort: UNPROCESSABLE,
     errors.MalformedMoment: UNPROCESSABLE,
+    errors.UnknownScenario: NOT_FOUND,
     errors.TooManyMeasures: UNPROCESSABLE,
 }
 """`NotFedYet`, `NotThatNewYet` and `TooManyLongQuestions` carry a `Retry-After` and are answered where they

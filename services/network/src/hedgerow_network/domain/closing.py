@@ -38,8 +38,6 @@ CONTRACTS: Final = "contracts"
 MOST_MEASURES = 100_000
 """A region's worth: beyond it the programme takes longer to be written down than may be waited for."""
 
-DAYS_A_YEAR = 365.25
-
 NOBODY = -1
 
 
@@ -357,7 +355,7 @@ def costs_by_contract(of: Assessment, sees: Callable[[Contract], bool]) -> Float
         if row is None:
             continue
         linked = facts.contracts.under(id, facts.directory.services[row].organisation)
-        shares = [_a_year(one) if sees(one) else None for one in linked if one.in_force(at)]
+        shares = [_share(one) if sees(one) else None for one in linked if one.in_force(at)]
         if shares and all(share is not None for share in shares):
             yearly[row] = sum(share for share in shares if share is not None)
     if not yearly:
@@ -382,9 +380,6 @@ def costs_by_contract(of: Assessment, sees: Callable[[Contract], bool]) -> Float
     return found
 
 
-def _a_year(contract: Contract) -> float | None:
-    """A contract's value for a year and one of its services; None where any of it is not known."""
-    if contract.value_gbp is None or contract.start is None or contract.end is None or not contract.services:
-        return None
-    years = ((contract.end - contract.start).days + 1) / DAYS_A_YEAR
-    return contract.value_gbp / years / len(contract.services)
+def _share(contract: Contract) -> float | None:
+    """A contract's value for a year and one of its services; None where it is not known, or names none."""
+    return contract.a_year / len(contract.services) if contract.a_year and contract.services else None

@@ -5,6 +5,8 @@ from dataclasses import dataclass, replace
 from datetime import date
 from functools import cached_property
 
+DAYS_A_YEAR = 365.25
+
 LEFT = "left"
 """What a contract is to a provider that is no supplier of it any more."""
 
@@ -80,6 +82,13 @@ class Contract:
     def may_run(self) -> bool:
         """Whether its status lets it be in force at all."""
         return self.status not in NEVER_IN_FORCE and not self.ends_before_it_starts
+
+    @property
+    def a_year(self) -> float | None:
+        """Its value for a year, in pounds; None where the value, the first or the last day is not known."""
+        if self.value_gbp is None or self.start is None or self.end is None or self.ends_before_it_starts:
+            return None
+        return self.value_gbp / ((self.end - self.start).days + 1) * DAYS_A_YEAR
 
     @property
     def ends_before_it_starts(self) -> bool:

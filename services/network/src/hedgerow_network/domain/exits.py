@@ -136,7 +136,7 @@ def _through_sites(of: Assessment) -> _Ways:
     covering = np.flatnonzero(
         (np.diff(of.incidence.serves.indptr) > 0) & (np.diff(of.incidence.addresses.indptr) > 0)
     )
-    place_of, names = _places(directory.sites)
+    place_of, names = places(directory.sites)
     sites = [directory.sites_of.get(int(row), [None]) for row in covering]
     service = np.repeat(covering, [len(found) for found in sites])
     site = np.array([-1 if one is None else one for found in sites for one in found], dtype=np.intp)
@@ -166,7 +166,7 @@ def _site_areas(of: Assessment) -> dict[str, csr_array | None]:
     return found
 
 
-def _places(sites: tuple[Site, ...]) -> tuple[list[str], dict[str, str]]:
+def places(sites: tuple[Site, ...]) -> tuple[list[str], dict[str, str]]:
     """The place of each site, by the lowest id of the sites there, and the name of each place."""
     first: dict[tuple[object, ...], str] = {}
     names: dict[str, str] = {}

@@ -1,8 +1,8 @@
 """The rows of network's database, a module a subject."""
 
-from hedgerow_network.tables.adequacy import AdequacyRules
 from hedgerow_network.tables.base import Base
 from hedgerow_network.tables.costs import Cost, CostMatrix
+from hedgerow_network.tables.documents import AdequacyRules, Document, Scenario
 from hedgerow_network.tables.imports import Import, Receipt
 from hedgerow_network.tables.networks import Network, NetworkVersion, Relation
 from hedgerow_network.tables.projection import Feed, Record
@@ -12,6 +12,7 @@ __all__ = [
     "Base",
     "Cost",
     "CostMatrix",
+    "Document",
     "Feed",
     "Import",
     "Network",
@@ -19,4 +20,5 @@ __all__ = [
     "Receipt",
     "Record",
     "Relation",
+    "Scenario",
 ]

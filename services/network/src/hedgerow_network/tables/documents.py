@@ -1,4 +1,4 @@
-"""Adequacy rule sets: standards that provision is held against."""
+"""Documents that belong to an authority: adequacy rule sets, scenarios."""
 
 from datetime import datetime
 from typing import Any
@@ -12,10 +12,10 @@ from sqlalchemy.orm import Mapped, mapped_column
 from hedgerow_network.tables.base import Base
 
 
-class AdequacyRules(Owned, Base):
-    """A rule set as it was sent. Without an authority it is everybody's to read."""
+class Document(Owned, Base):
+    """What was sent, in its latest version. Without an authority it is everybody's to read."""
 
-    __tablename__ = "adequacy_rules"
+    __abstract__ = True
 
     id: Mapped[str] = mapped_column(String(60), primary_key=True)
     authority_code: Mapped[str | None] = mapped_column(String(64))
@@ -23,3 +23,15 @@ class AdequacyRules(Owned, Base):
     body: Mapped[dict[str, Any]] = mapped_column(db.Json)
     updated_at: Mapped[datetime] = mapped_column(Instant)
     updated_by: Mapped[str] = mapped_column(String(200))
+
+
+class AdequacyRules(Document):
+    """Standards that provision is held against."""
+
+    __tablename__ = "adequacy_rules"
+
+
+class Scenario(Document):
+    """A what-if: steps to be taken on the state of the registry, whatever that is then."""
+
+    __tablename__ = "scenarios"
