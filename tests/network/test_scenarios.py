@@ -266,6 +266,8 @@ def test_the_difference_of_a_scenario_by_hand(town):
     # Before: food is missing in South (3,000), debt in East and South (5,000).
     assert told["gaps"]["cells"] == {"before": 3, "after": 4, "difference": 1}
     assert told["gaps"]["people"] == {"before": 8000, "after": 10000, "difference": 2000}
+    # Nobody has counted who needs what: residents find no place that could be counted.
+    assert told["gaps"]["without_place"] == {"before": None, "after": None, "difference": None}
     assert told["overlap"]["cells"] == {"before": 1, "after": 0, "difference": -1}
     assert told["overlap"]["pairs"] == {"before": 1, "after": 0, "difference": -1}
     # Hanging on one: food in East and debt in North; then food and debt in North.
@@ -305,6 +307,17 @@ def test_an_empty_scenario_changes_nothing_at_all(town):
     ]
     assert len(figures) > 10
     assert all(figure["difference"] == 0 for figure in figures)
+
+
+def test_a_changed_capacity_shows_in_who_finds_no_place(database, network):
+    # 30 people need food in North, 20 in East. Ant has 10 places for both, Bee in North as many as it takes.
+    demand = "need | area | count\n t:food | E05000001 | 30\n t:food | E05000002 | 20"
+    feed(database, records(**TOWN_OF_SITES | {"demand": demand}))
+    with network() as client:
+        at = saved(client, steps=[{"do": "capacity", "service": "s1", "capacity": 15}])
+        told = client.get(f"{at}/difference").json()
+        assert told["gaps"]["without_place"] == {"before": 10, "after": 5, "difference": -5}
+        assert (told["items"], told["gaps"]["cells"]["difference"]) == ([], 0)
 
 
 def test_a_date_of_the_scenario_stands_until_another_is_asked_for(town):

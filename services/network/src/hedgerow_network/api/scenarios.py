@@ -11,7 +11,7 @@ from hedgerow_kit.auth import Principal, require
 from hedgerow_kit.conditional import etag, require_match
 from hedgerow_kit.db import Reading, Writing
 from hedgerow_kit.problems import Conditional
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, TypeAdapter, model_validator
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 from sqlalchemy import select
 
 from hedgerow_network.actions import documents as writes
@@ -200,9 +200,6 @@ class ScenarioBody(Part):
     steps: list[StepBody] = Field(default=[], max_length=MOST_STEPS)
 
 
-_STEPS: TypeAdapter[list[Any]] = TypeAdapter(list[StepBody])
-
-
 class ScenarioView(ScenarioBody):
     """A saved scenario."""
 
@@ -335,6 +332,10 @@ class GapsBeside(BaseModel):
     cells: Figure = Field(description="Cells that nobody covers, or in part only")
     people: Figure = Field(description="People whom they leave out, a person counted once for each need")
     unknown: Figure = Field(description="Of the cells, in how many nobody knows how many people they are")
+    without_place: Figure = Field(
+        description="People whom the services that reach them have no places for; null where nobody knows "
+        "how many people have the needs"
+    )
 
 
 class OverlapBeside(BaseModel):
@@ -566,6 +567,7 @@ def _tallies(
             cells=_figure(was.gaps, now.gaps),
             people=_people(was.people_in_gaps, now.people_in_gaps),
             unknown=_figure(was.gaps_unknown, now.gaps_unknown),
+            without_place=_figure(was.without_place, now.without_place),
         ),
         OverlapBeside(
             cells=_figure(was.overlaps, now.overlaps),

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
+from hedgerow_network.domain.capacity import room
 from hedgerow_network.domain.contracts import Contract, Contracts
 from hedgerow_network.domain.cover import Floats
 from hedgerow_network.domain.design_gaps import Designed
@@ -452,7 +453,9 @@ def spend(of: Assessment, sees: Callable[[Contract], bool]) -> Spend:
 
 @dataclass(frozen=True)
 class Tally:
-    """A state in figures. people: in cells, a person counted once for each need, 0 where not known · pairs:
+    """A state in figures. people: in cells, a person counted once for each need, 0 where not known ·
+    without_place: people whom the services that reach them have no places for, None where it is not known of
+    any cell that services reach how many people need them · pairs:
     of services of different units that share a cell · most_fragile: position of the unit whose exit would
     uncover most people, then most cells, None where nothing hangs on one
     """
@@ -460,6 +463,7 @@ class Tally:
     gaps: int
     gaps_unknown: int
     people_in_gaps: float
+    without_place: int | None
     overlaps: int
     people_in_overlaps: float
     pairs: int
@@ -475,11 +479,13 @@ def tally(of: Assessment) -> Tally:
     uncovered = np.isin(status, (GAP, PARTIAL))
     alone = fragility(of.cover, people)
     some = np.flatnonzero(alone.cells > 0)
+    places = room(of)
     first = some[np.lexsort((some, -alone.cells[some], -alone.people[some]))][:1]
     return Tally(
         gaps=int(uncovered.sum()),
         gaps_unknown=int((uncovered & ~known).sum()),
         people_in_gaps=float(of.affected[uncovered & known].sum()),
+        without_place=int(places.demand.sum()) - places.found.total if places.cells.size else None,
         overlaps=int((status == OVERLAP).sum()),
         people_in_overlaps=float(people[status == OVERLAP].sum()),
         pairs=len(overlaps(service_cells(of.incidence), people, group=of.incidence.unit)),
