@@ -351,7 +351,10 @@ def test_a_live_feed_is_imported_with_a_receipt_for_each_record(database: Databa
     with running(app, headers=identity("registry")) as client:
         made = client.post("/v1/imports/hsds", params={"url": publisher.url, "source": "live"}).json()
         again = client.post("/v1/imports/hsds", params={"url": publisher.url, "source": "live"}).json()
+        keyed = {"url": f"{publisher.url}?key=mine", "source": "live"}
+        third = client.post("/v1/imports/hsds", params=keyed).json()
 
+        assert third["options"] == {"url": publisher.url, "source": "live"}, "an address may hold a key"
         assert counts(made) == (3, 0, 1, 1)
         assert counts(again) == (0, 0, 4, 1)
         assert "the feed says it has 9 services and served 5" in made["notes"]

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from itertools import chain
 from typing import Annotated, Any
+from urllib.parse import urlsplit
 
 from anyio import CapacityLimiter, to_thread
 from fastapi import APIRouter, Query, Request, Response
@@ -179,6 +180,18 @@ def _act(kind: str, who: str) -> Act:
     return Act(who, f"import {kind}")
 
 
+def _without_keys(options: Mapping[str, str]) -> dict[str, str]:
+    """The options as they may be kept and shown: what follows an address may be a key.
+
+    >>> _without_keys({"url": "https://feeds.example/v3?key=mine", "source": "directory"})
+    {'url': 'https://feeds.example/v3', 'source': 'directory'}
+    """
+    kept = dict(options)
+    if "url" in kept:
+        kept["url"] = urlsplit(kept["url"])._replace(query="", fragment="").geturl()
+    return kept
+
+
 def _told_of(upload: Upload) -> dict[str, Any]:
     return {"media_type": upload.media_type, "bytes": upload.size, "sha256": upload.sha256}
 
@@ -239,8 +252,7 @@ class Importer:
         if row is not None:
             row.status, row.detail, row.touched_at = "running", None, now
             return
-        # An address may carry a key.
-        options = {name: value for name, value in run.options.items() if name != "url"}
+        options = _without_keys(run.options)
         told = {"kind": run.kind, "options": options, "file": dict(run.file)}
         audit.enter(session, _act(run.kind, run.principal.subject), "import", run.id, after=told)
         session.execute(
@@ -249,7 +261,7 @@ class Importer:
                 kind=run.kind,
                 status="running",
                 notes=[],
-                options=dict(run.options),
+                options=options,
                 subject=run.principal.subject,
                 authority_code=run.options.get("authority") or run.principal.stamp,
                 started_at=now,
