@@ -342,7 +342,7 @@ def test_an_end_while_the_apps_still_start_leaves_nothing_behind(
     tmp_path: Path, number: signal.Signals, code: int
 ) -> None:
     with running(tmp_path / "var", "--empty") as up:
-        assert eventually(lambda: len(children_of(up.process.pid)) == 4)
+        assert eventually(lambda: len(children_of(up.process.pid)) == 4, seconds=60)
         children = children_of(up.process.pid)
         up.process.send_signal(number)
         assert up.process.wait(120) == code
