@@ -4,6 +4,7 @@ import re
 import socket
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -281,8 +282,12 @@ def test_an_unfinished_head_is_closed_within_fifteen_seconds(door: Gateway) -> N
         connection.close()
 
 
-def test_a_connection_that_rests_between_requests_is_not_answered(door: Gateway) -> None:
-    with socket.create_connection(door.place, timeout=8) as connection:
+def test_a_connection_that_rests_between_requests_is_not_answered(tmp_path: Path, app: App) -> None:
+    with (
+        serving(app) as address,
+        gateway(tmp_path, registry_url=address, keep_alive_seconds=2) as door,
+        socket.create_connection(door.place, timeout=20) as connection,
+    ):
         connection.sendall(raw("GET /v1/areas HTTP/1.1").replace(b"KEY", door.key.encode()))
         assert connection.recv(65_536).startswith(b"HTTP/1.1 200")
         assert connection.recv(65_536) == b""

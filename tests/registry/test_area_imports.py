@@ -92,7 +92,7 @@ def test_every_bad_row_has_its_receipt_and_the_good_ones_land(registry: Client) 
         (15, None),
     ]
     said = [reason for _, _, reason in reasons]
-    assert said[0] == "not a GSS code: one of E W S N K J L M and then eight digits"
+    assert said[0] == "E0800009: not a GSS code: one of E W S N K J L M and then eight digits"
     assert "swapped" in str(said[8])
     assert "EPSG:27700" in str(said[9])
     assert len(receipts(registry, made)) > 0

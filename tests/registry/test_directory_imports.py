@@ -199,7 +199,7 @@ def test_a_malformed_area_code_is_placed_by_coordinates_or_quarantined(placed: C
         """,
     )
     assert counts(made) == (2, 0, 0, 1)
-    shape = "not a GSS code: one of E W S N K J L M and then eight digits"
+    shape = "E0800009: not a GSS code: one of E W S N K J L M and then eight digits"
     assert notes(placed, made) == [
         (2, "site_area_code", f"{shape}: placed by coordinates"),
         (4, "postcode", "not the shape of a postcode: kept as sent; the area E08000099 is not known yet"),

@@ -17,7 +17,15 @@ class AmbiguousPeriod(UnknownPeriod):
 
 
 class UnknownSubject(OutcomesError):
-    """Not the code of an area, nor a kind of subject with its id."""
+    """Not the code of an area, nor a kind of subject with its id.
+
+    The text says what is wrong for a refusal, which repeats nothing · in_receipt: the same for the receipt
+    of a row, which names a code so that it can be found in the file
+    """
+
+    def __init__(self, reason: str, *, code: str | None = None) -> None:
+        super().__init__(reason)
+        self.in_receipt = f"{code}: {reason}" if code else reason
 
 
 class IncompleteDefinition(OutcomesError):

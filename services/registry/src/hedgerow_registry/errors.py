@@ -118,11 +118,16 @@ class TooManyToCompare(RegistryError):
 
 
 class Malformed(RegistryError, ValueError):
-    """A value that does not have the form of what it stands for; `reason` says what is wrong with it."""
+    """A value that does not have the form of what it stands for.
 
-    def __init__(self, reason: str) -> None:
+    reason: what is wrong with it, for a refusal, which repeats nothing · in_receipt: the same for the receipt
+    of a row, which names a code so that it can be found in the file
+    """
+
+    def __init__(self, reason: str, *, code: str | None = None) -> None:
         super().__init__(reason)
         self.reason = reason
+        self.in_receipt = f"{code}: {reason}" if code else reason
 
 
 class FollowsFromStatements(RegistryError):

@@ -84,7 +84,7 @@ def _entry(fields: dict[str, Any], source: str) -> LedgerEntry:
     try:
         party = parse_subject(_text(fields, "party", 230)).text
     except UnknownSubject as error:
-        raise _Unfit("party", str(error)) from None
+        raise _Unfit("party", error.in_receipt) from None
     try:
         period = parse_period(_text(fields, "period", 60))
     except UnknownPeriod as error:

@@ -220,7 +220,7 @@ def _read_subject(text: str) -> tuple[str, str | None]:
     try:
         return parse_subject(text).text, None
     except UnknownSubject as error:
-        return "", str(error)
+        return "", error.in_receipt
 
 
 def _read_period(form: PeriodForm, text: str) -> tuple[tuple[int, int], str | None]:

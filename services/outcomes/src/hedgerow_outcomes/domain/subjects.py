@@ -10,6 +10,7 @@ LONGEST_ID = 200
 
 _GSS = re.compile(r"[EWSNKJLM][0-9]{8}")
 _LOOKS_LIKE_GSS = re.compile(r"[A-Za-z][0-9]+")
+_LONGEST_SHOWN = 20
 _ID = re.compile(r"\S(?:[ -~\u00a1-\uffff]*\S)?")
 
 
@@ -29,7 +30,7 @@ def parse_subject(text: str) -> Subject:
 
     text: a bare GSS code (a letter and eight digits) for an area, else `kind:id` with a kind of `KINDS`.
 
-    Raises UnknownSubject with a reason that names the text. A code is never corrected.
+    Raises UnknownSubject with a reason. A code is never corrected.
 
     >>> parse_subject("E08000009")
     Subject(kind='area', id='E08000009')
@@ -41,22 +42,23 @@ def parse_subject(text: str) -> Subject:
     if not colon:
         if _GSS.fullmatch(text):
             return Subject("area", text)
-        raise UnknownSubject(_why_no_area(text))
+        raise _no_area(text)
     if kind not in KINDS:
         raise UnknownSubject(f"no such kind of subject; known are {', '.join(KINDS)}")
     if len(id) > LONGEST_ID or not _ID.fullmatch(id):
         raise UnknownSubject(f"the id of a subject has 1 to {LONGEST_ID} printable characters")
     if kind == "area" and _LOOKS_LIKE_GSS.fullmatch(id) and not _GSS.fullmatch(id):
-        raise UnknownSubject(_why_no_area(id))
+        raise _no_area(id)
     return Subject(kind, id)
 
 
-def _why_no_area(text: str) -> str:
+def _no_area(text: str) -> UnknownSubject:
     if not text:
-        return "the subject is blank"
-    if _LOOKS_LIKE_GSS.fullmatch(text):
-        digits = len(text) - 1
-        if digits != 8:
-            return f"not a GSS code: a letter and eight digits, here {digits}"
-        return "not a GSS code: the letter is one of E W S N K J L M, in capitals"
-    return "not a GSS code: for another subject say its kind, as in organisation:ID"
+        return UnknownSubject("the subject is blank")
+    if not _LOOKS_LIKE_GSS.fullmatch(text):
+        return UnknownSubject("not a GSS code: for another subject say its kind, as in organisation:ID")
+    shown = text[:_LONGEST_SHOWN]
+    digits = len(text) - 1
+    if digits != 8:
+        return UnknownSubject(f"not a GSS code: a letter and eight digits, here {digits}", code=shown)
+    return UnknownSubject("not a GSS code: the letter is one of E W S N K J L M, in capitals", code=shown)

@@ -10,6 +10,7 @@ LEVELS: Final = ("country", "region", "authority", "ward", "msoa", "lsoa", "neig
 _GSS = re.compile(r"[EWSNKJLM]\d{8}", re.ASCII)
 _LOCAL = re.compile(r"[a-z0-9]+(-[a-z0-9]+)+", re.ASCII)
 _LONGEST_LOCAL: Final = 64
+_LONGEST_SHOWN: Final = 20
 
 # The entity part of a code, after the ONS Register of Geographic Codes. An entity that is not listed
 # has no level of its own here: whoever sends it says which.
@@ -68,7 +69,10 @@ def area_code(text: str, *, level: str | None = None) -> str:
         return code
     if level in (None, "neighbourhood", "other") and len(code) <= _LONGEST_LOCAL and _LOCAL.fullmatch(code):
         return code
-    raise Malformed("not a GSS code: one of E W S N K J L M and then eight digits")
+    is_short = code.isascii() and code.isprintable() and len(code) <= _LONGEST_SHOWN
+    raise Malformed(
+        "not a GSS code: one of E W S N K J L M and then eight digits", code=code if is_short else None
+    )
 
 
 def level_of(code: str) -> str | None:

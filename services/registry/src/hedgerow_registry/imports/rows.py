@@ -85,7 +85,7 @@ class Row:
         try:
             return reader(*values, **options)
         except Malformed as error:
-            raise Rejected(error.reason, column) from None
+            raise Rejected(error.in_receipt, column) from None
 
     def point(self, crs: str) -> tuple[float, float] | tuple[None, None]:
         """The place that `lon` and `lat` name, in WGS84, or none."""

@@ -67,9 +67,9 @@ def _area_code(row: Row, column: str, *, placed: bool) -> str | None:
     except Malformed as error:
         if not placed:
             raise Rejected(
-                f"{error.reason}; and there are no coordinates to place the site by", column
+                f"{error.in_receipt}; and there are no coordinates to place the site by", column
             ) from None
-        row.note(f"{error.reason}: placed by coordinates", column)
+        row.note(f"{error.in_receipt}: placed by coordinates", column)
         return None
 
 

@@ -142,7 +142,7 @@ def _area(row: Row) -> str:
     try:
         return gss.area_code(said) if said else ""
     except Malformed as error:
-        row.note(f"the area was left out: {error.reason}", "area_code")
+        row.note(f"the area was left out: {error.in_receipt}", "area_code")
         return ""
 
 
