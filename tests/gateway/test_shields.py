@@ -77,6 +77,25 @@ def test_the_circuit_opens_probes_once_at_a_time_and_closes_by_itself(tmp_path: 
         assert all(made.client.post("/v1/areas").status_code == 200 for _ in range(20))
 
 
+def test_who_reads_that_an_app_is_ready_is_not_refused_for_what_was_before(tmp_path: Path) -> None:
+    faulty = Faulty()
+
+    def answer(connection: socket.socket) -> None:
+        # Its probes never succeed, so that nothing but its readiness closes the circuit.
+        if b"/healthz" in heads[-1].partition(b"\r\n")[0]:
+            connection.shutdown(socket.SHUT_RDWR)
+        else:
+            faulty.answer(connection)
+
+    with raw_server(answer) as (address, heads), gateway(tmp_path, registry_url=address) as made:
+        for _ in range(FAILURES):
+            assert made.client.post("/v1/areas").status_code == 502
+        assert made.client.post("/v1/areas").status_code == 503
+        faulty.well.set()
+        assert "registry" not in made.client.get("/readyz").json()["detail"]
+        assert made.client.post("/v1/areas").status_code == 200
+
+
 def test_a_good_answer_between_bad_ones_keeps_the_circuit_closed(tmp_path: Path) -> None:
     turn = 0
 

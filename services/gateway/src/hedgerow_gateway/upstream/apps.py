@@ -57,6 +57,7 @@ class Apps:
         except AppDown as error:
             return str(error)
         if status == 200:
+            self._upstream.seen_ready(app)
             return None
         try:
             detail = orjson.loads(body)["detail"]

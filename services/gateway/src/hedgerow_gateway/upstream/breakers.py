@@ -62,6 +62,12 @@ class Breaker:
         if self._failures >= FAILURES and self._probing is None:
             self._probing = asyncio.get_running_loop().create_task(self._probe_until_well())
 
+    def close(self) -> None:
+        """The app was seen to be well by another than the probe."""
+        self.stop()
+        self._failures = 0
+        self._probing = None
+
     def stop(self) -> None:
         if self._probing is not None:
             self._probing.cancel()

@@ -265,6 +265,10 @@ class Upstream:
         """Whether each app is left alone at the moment because it does not answer."""
         return {app: breaker.is_open for app, breaker in self._breakers.items()}
 
+    def seen_ready(self, app: str) -> None:
+        """An app said that it can answer: who reads so of the gateway is not refused for what was before."""
+        self._breakers[app].close()
+
     def note(self, app: str, *, good: bool) -> None:
         """What came of a request that was handed on."""
         self._breakers[app].note(good=good)
