@@ -8,7 +8,7 @@ from hedgerow_kit import paging, problems
 from hedgerow_kit.auth import Principal, require
 from hedgerow_kit.db import Reading, Writing
 from hedgerow_kit.problems import Conditional
-from pydantic import AfterValidator, Field, field_validator
+from pydantic import AfterValidator, AliasChoices, Field, field_validator
 from sqlalchemy.orm import Session
 
 from hedgerow_registry.actions import directory as actions
@@ -107,7 +107,7 @@ class InterestItem(View):
     type: str
     share: Share | None = None
     directness: Directness
-    start: date | None = Field(validation_alias="starts_on")
+    start: date | None = Field(validation_alias=AliasChoices("start", "starts_on"))
     end: date | None = Field(default=None, description="The last day on which it holds")
     statement_id: str | None
     stated_on: date | None

@@ -7,7 +7,7 @@ from fastapi import Request, Response
 from hedgerow_kit import paging, problems
 from hedgerow_kit.auth import Principal, require
 from hedgerow_kit.db import Reading
-from pydantic import Field
+from pydantic import AliasChoices, Field
 from sqlalchemy import or_, select
 
 from hedgerow_registry.api.wire import OnDay, StandingId, View
@@ -26,8 +26,8 @@ class Member(View):
     member_id: str
     member_name: str | None = Field(default=None, description="Null where the member is not held yet")
     role: str | None
-    start: date | None = Field(validation_alias="starts_on")
-    end: date | None = Field(validation_alias="ends_on", description="The last day")
+    start: date | None = Field(validation_alias=AliasChoices("start", "starts_on"))
+    end: date | None = Field(validation_alias=AliasChoices("end", "ends_on"), description="The last day")
 
 
 class Figure(View):
