@@ -7,19 +7,19 @@ are no such thing.
 """
 
 import logging
-import threading
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, time, timedelta
+from functools import partial
 from typing import NamedTuple
 
 from fastapi import APIRouter, Request
 from pydantic import BaseModel, Field
-from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from hedgerow_kit import audit, db, problems
 from hedgerow_kit.audit_reading import Auditor
 from hedgerow_kit.db import Act, Database, Reading
+from hedgerow_kit.rounds import Rounds
 
 log = logging.getLogger(__name__)
 
@@ -51,8 +51,8 @@ class Kept(NamedTuple):
         return datetime.combine((now - timedelta(days=self.days)).date(), time(), UTC)
 
 
-class Retention:
-    """A thread that looks now and then for what has become too old; with a pause of 0 there is none."""
+class Retention(Rounds):
+    """Looks now and then for what has become too old; with a pause of 0 nothing goes by itself."""
 
     def __init__(
         self,
@@ -63,36 +63,16 @@ class Retention:
         look_seconds: float,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
+        super().__init__("retention", pause_seconds=look_seconds, at_once=True)
         self.app = app
         self.kept = tuple(kept)
-        self.look_seconds = look_seconds
         self._database = database
         self._now = now
-        self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="retention", daemon=True)
 
-    def start(self) -> None:
-        if self.look_seconds > 0:
-            self._thread.start()
-
-    def stop(self) -> None:
-        """End after the transaction in hand."""
-        self._stopping.set()
-        if self._thread.is_alive():
-            self._thread.join(timeout=30)
-
-    def _run(self) -> None:
-        pause = 0.0
-        while not self._stopping.wait(pause):
-            for one in self.kept:
-                try:
-                    self.remove(one)
-                except SQLAlchemyError as error:
-                    # A restarting or busy database: the next look finds the same.
-                    log.warning("removal put off", extra={"kept": one.name, "reason": type(error).__name__})
-                except Exception as error:
-                    log.error("removal failed", exc_info=error, extra={"kept": one.name})
-            pause = self.look_seconds
+    def round(self) -> None:
+        for one in self.kept:
+            if not self.stopping.is_set():
+                self.attempt(partial(self.remove, one), kept=one.name)
 
     def remove(self, kept: Kept) -> int:
         """Remove all that is too old, in several transactions; gives how many there were."""
@@ -102,7 +82,7 @@ class Retention:
         if border is None or oldest is None or oldest >= border:
             return 0
         removed = 0
-        while not self._stopping.is_set():
+        while not self.stopping.is_set():
             with self._database.writing() as session:
                 db.overwrite_removed(session)
                 gone = kept.remove(session, border, REMOVED_AT_ONCE)
@@ -121,7 +101,7 @@ class Retention:
         now = self._now()
         return RetentionView(
             app=self.app,
-            look_seconds=self.look_seconds,
+            look_seconds=self.pause_seconds,
             kept=[_view(one, one.oldest(session), now) for one in self.kept],
         )
 

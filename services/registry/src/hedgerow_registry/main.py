@@ -69,8 +69,7 @@ def create_app(settings: Settings, database: Database, *, verifier: Verifier | N
         await to_thread.run_sync(indexing.fill, database)
         if settings.pulls:
             pulling.start()
-        if settings.matching_seconds > 0:
-            matcher.start()
+        matcher.start()
         removing.start()
         yield
         await to_thread.run_sync(removing.stop)
