@@ -30,7 +30,7 @@ test: setup  ## Run the whole suite on SQLite and PostgreSQL (no Docker needed)
 	@$(BIN)/python -m pytest -m "not slow" -n $(WORKERS) --dist loadscope --no-loadscope-reorder
 
 test-slow: setup  ## Run the tests that take minutes: long races, many kills, large data
-	@$(BIN)/python -m pytest -m slow -n $(WORKERS) --dist loadscope
+	@$(BIN)/python -m pytest -m slow --hypothesis-profile=exploring -n $(WORKERS) --dist loadscope
 
 check: setup  ## Format, lint, types, imports, generated API documents
 	$(BIN)/ruff format --check .

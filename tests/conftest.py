@@ -4,9 +4,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from tests.support import postgres
 from tests.support.databases import DIALECTS, Databases, databases
+
+# One commit gets one verdict: the same examples in each run, however long a busy machine takes over one.
+# `make test-slow` tries others.
+settings.register_profile(
+    "exploring", deadline=None, print_blob=True, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.register_profile("repeatable", settings.get_profile("exploring"), derandomize=True)
+settings.load_profile("repeatable")
 
 _stop: Any = None
 

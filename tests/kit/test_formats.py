@@ -401,7 +401,7 @@ def test_what_is_made_harmless_can_be_undone(text: str) -> None:
     assert formats.plain(text) == text
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.lists(st.text(st.characters(blacklist_categories=("Cs",))), max_size=5))
 def test_any_text_survives_csv_and_parquet(texts: list[str]) -> None:
     made = formats.Listing.of(paging.Page[Maker])

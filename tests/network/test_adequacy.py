@@ -178,7 +178,7 @@ def test_places_with_little_in_them_have_answers():
     assert judged([], place=PLACE).findings == ()
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(
     st.integers(1, 3),
     st.sampled_from([0.5, 2.3, 4.5, 9.0]),

@@ -290,7 +290,7 @@ def by_hand(place, *, extension, site, limit):
     return gaps, made
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(places(), st.sampled_from([(3, 4), (2, 7), (5, 1)]), st.sampled_from([0.5, 1.5]), st.integers(1, 20))
 def test_as_good_as_the_best_of_every_choice_and_what_is_chosen_closes_gaps(place, costs, limit, budget):
     of = ask(facts(**drawn(place)), needs=("t:debt", "t:food"))

@@ -209,7 +209,7 @@ more = st.fixed_dictionaries(
 )
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(more, st.sampled_from(["uncovered", "out-of-reach"]), st.sampled_from([None, "16-17"]))
 def test_one_service_more_never_adds_a_cell_that_nobody_serves_or_reaches(one, kind, cohort):
     def cells(known):

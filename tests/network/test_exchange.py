@@ -106,7 +106,7 @@ def assert_same(found, expected, *, renamed=lambda name: name):
             assert came == pytest.approx(value)
 
 
-@settings(max_examples=GRAPHS, deadline=None)
+@settings(max_examples=GRAPHS)
 @given(graphs())
 def test_graphml_loses_no_node_edge_or_attribute(graph):
     found = nx.read_graphml(io.BytesIO(exchange.graphml(graph)), force_multigraph=True)
@@ -124,7 +124,7 @@ def test_graphml_loses_no_node_edge_or_attribute(graph):
         assert_same(came, edge.attributes)
 
 
-@settings(max_examples=GRAPHS, deadline=None)
+@settings(max_examples=GRAPHS)
 @given(graphs())
 def test_gexf_loses_no_node_edge_or_attribute(graph):
     found = nx.read_gexf(io.BytesIO(exchange.gexf(graph)))
@@ -148,7 +148,7 @@ def test_gexf_loses_no_node_edge_or_attribute(graph):
         assert_same(data, edge.attributes, renamed=renamed)
 
 
-@settings(max_examples=GRAPHS, deadline=None)
+@settings(max_examples=GRAPHS)
 @given(graphs())
 def test_cytoscape_and_kumu_lose_no_node_edge_or_attribute(graph):
     found = nx.cytoscape_graph(json.loads(exchange.cytoscape(graph)))
@@ -173,7 +173,7 @@ def test_cytoscape_and_kumu_lose_no_node_edge_or_attribute(graph):
         assert known.items() <= joined.items()
 
 
-@settings(max_examples=GRAPHS, deadline=None)
+@settings(max_examples=GRAPHS)
 @given(graphs())
 def test_geojson_has_a_feature_for_each_node_and_edge(graph):
     features = json.loads(exchange.geojson(graph))["features"]

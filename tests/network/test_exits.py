@@ -158,7 +158,7 @@ def left_without(place, rule, by, gone):
     return covered(ask(facts_of(made), needs=NEEDS, rule=rule))
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     towns(),
     st.sampled_from([Rule("declared"), Rule("within", km=1), Rule("within", km=3), Rule()]),

@@ -105,13 +105,13 @@ graphs = st.integers(1, 9).flatmap(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(graphs)
 def test_small_graphs_measure_as_another_library_measures_them(graph):
     assert_as_networkx(*graph)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(graphs, st.randoms(use_true_random=False))
 def test_other_names_for_the_same_graph_change_nothing(graph, random):
     n, pairs = graph

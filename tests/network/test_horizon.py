@@ -101,7 +101,7 @@ drawn_contracts = st.lists(
 )
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(drawn_services, drawn_contracts, st.sampled_from([None, "SA", "MO"]), st.sampled_from([None, "10+"]))
 def test_every_cell_lapses_on_the_first_day_on_which_asking_again_finds_nobody(
     services, contracts, moment, cohort

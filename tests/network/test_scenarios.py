@@ -71,7 +71,7 @@ def covered(of):
     }
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(towns(), st.sampled_from(["providers", "owners"]))
 def test_no_steps_change_nothing(town, count):
     known = facts_of(town)
@@ -82,7 +82,7 @@ def test_no_steps_change_nothing(town, count):
     assert tally(of) == tally(after)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(towns(), st.data())
 def test_without_one_it_is_as_fragility_says_and_as_a_registry_without_it(town, data):
     known = facts_of(town)

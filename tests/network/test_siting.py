@@ -40,7 +40,7 @@ def cost_to(row, chosen):
     return min((c for j, c in enumerate(row) if j in chosen and c is not None), default=np.inf)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(places(), st.integers(1, 3))
 def test_each_choice_is_as_good_as_the_best_of_all(place, number):
     rows, people = place

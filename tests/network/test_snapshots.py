@@ -65,7 +65,7 @@ def same(first, second):
     )
 
 
-@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=8, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(steps=st.lists(changes, min_size=1, max_size=3))
 def test_a_snapshot_kept_up_with_changes_is_the_one_read_anew(made_databases, steps):
     from hedgerow_kit.db import Database

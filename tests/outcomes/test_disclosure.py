@@ -122,7 +122,7 @@ TABLES = st.integers(2, 4).flatmap(
 
 
 @given(TABLES)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_an_attacker_recovers_no_small_cell_of_any_table(values):
     cells, equations = table(values)
     hidden = withheld(cells, equations, threshold=THRESHOLD)
@@ -130,7 +130,7 @@ def test_an_attacker_recovers_no_small_cell_of_any_table(values):
 
 
 @given(TABLES, st.data())
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_nor_from_a_table_before_a_correction_and_after(values, data):
     before, equations = table(values)
     first = withheld(before, equations, threshold=THRESHOLD)
@@ -156,7 +156,7 @@ SOME = st.sets(st.sampled_from(GRID), max_size=8)
 
 
 @given(AMOUNTS, SOME, SOME)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_stretches_of_time_are_judged_apart_as_they_are_together(amounts, absent, marked):
     tree = Tree({"A": ["T"], "B": ["T"]}, {})
     cells = {cell: [amount] for cell, amount in zip(GRID, amounts, strict=True) if cell not in absent}
@@ -174,7 +174,7 @@ def test_stretches_of_time_are_judged_apart_as_they_are_together(amounts, absent
 
 
 @given(TABLES)
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 def test_two_runs_give_the_same(values):
     cells, equations = table(values)
     again = dict(reversed(list(cells.items())))

@@ -40,9 +40,7 @@ NUMBERS = st.one_of(
     st.none(), st.floats(allow_nan=False, allow_infinity=False), st.integers(-3, 3).map(float)
 )
 ONCE_EACH = st.dictionaries(KEYS, NUMBERS, max_size=20)
-quickly = settings(
-    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+quickly = settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 @pytest.fixture

@@ -47,7 +47,7 @@ def contracts(draw: st.DrawFn) -> dict[str, Any]:
     }
 
 
-@settings(max_examples=6, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=6, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(contracts())
 def test_statements_add_up_to_the_same_by_any_partition_and_a_replay_comes_to_what_was_issued(
     walked: Client, contract: dict[str, Any]

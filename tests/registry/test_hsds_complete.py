@@ -30,7 +30,7 @@ def schema(shared: Path) -> Record:
     return found
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(seed=st.integers(0, 2**32), share=st.sampled_from((0.2, 0.6, 1.0)))
 def test_a_record_of_the_standard_is_read_without_losing_a_value(
     schema: Record, seed: int, share: float

@@ -448,7 +448,7 @@ values = st.recursive(
 records = st.dictionaries(names, values, max_size=10).map(lambda fields: {"id": "7", "name": "A", **fields})
 
 
-@settings(max_examples=600, deadline=None)
+@settings(max_examples=600)
 @given(st.one_of(values, records))
 def test_normalising_never_raises_and_is_done_once(record: Any) -> None:
     one = normalise(record, source="s")

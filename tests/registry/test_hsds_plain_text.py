@@ -95,7 +95,7 @@ pieces = st.sampled_from(
 )  # fmt: skip
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(st.one_of(st.text(max_size=80), st.lists(pieces, max_size=25).map("".join)))
 def test_plain_text_is_a_fixed_point(sent: str) -> None:
     once = plain_text(sent)

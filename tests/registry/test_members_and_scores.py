@@ -219,7 +219,7 @@ VALUES = st.dictionaries(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(VALUES, st.sampled_from("xyz"), st.booleans())
 def test_between_two_crossings_ranks_stay_and_at_each_they_change(
     values: dict[str, dict[str, float]], figure: str, less: bool
@@ -245,7 +245,7 @@ def test_between_two_crossings_ranks_stay_and_at_each_they_change(
         assert after[one.falls] < after[one.rises]
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(VALUES, st.permutations("abcde"))
 def test_relabelling_bodies_changes_no_score(values: dict[str, dict[str, float]], order: list[str]) -> None:
     names = dict(zip("abcde", order, strict=True))

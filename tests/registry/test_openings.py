@@ -84,7 +84,7 @@ def test_rules_of_the_month_and_of_every_other_week_are_understood() -> None:
     )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(
     freq=st.sampled_from(["WEEKLY", "MONTHLY"]),
     begins=st.dates(date(2025, 1, 1), date(2026, 12, 31)),

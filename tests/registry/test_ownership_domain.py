@@ -413,7 +413,7 @@ def made_of(links: Iterable[tuple[str, str, str, tuple[float, float] | None, boo
     ]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(LINKS, st.permutations(NODES))
 def test_relabelling_changes_nothing(links: list, order: list[str]) -> None:
     names = dict(zip(NODES, order, strict=True))
@@ -428,7 +428,7 @@ def test_relabelling_changes_nothing(links: list, order: list[str]) -> None:
         assert paths == {path.nodes: path.end for path in after.chains(names[node]).paths}
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(LINKS, st.sampled_from(NODES), LINKS)
 def test_an_interest_in_a_body_that_is_not_above_changes_nothing(
     links: list, subject: str, more: list
@@ -444,7 +444,7 @@ def test_an_interest_in_a_body_that_is_not_above_changes_nothing(
     ]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(LINKS, st.sampled_from(NODES))
 def test_paths_are_those_that_trying_every_order_of_bodies_finds(links: list, subject: str) -> None:
     known = Structure(made_of(links), DAY)
@@ -460,7 +460,7 @@ def test_paths_are_those_that_trying_every_order_of_bodies_finds(links: list, su
     assert {path.nodes for path in known.chains(subject).paths} == whole
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(LINKS, st.sampled_from(NODES), st.sampled_from(NODES))
 def test_certain_control_is_what_a_least_fixed_point_over_all_sets_finds(
     links: list, owner: str, subject: str
@@ -490,7 +490,7 @@ def _majority(links: list, group: set[str], subject: str) -> bool:
     return sum(part[0] for _, part in held if part is not None) > 50
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(LINKS, st.sampled_from(NODES))
 def test_control_over_time_is_control_on_each_day(links: list, subject: str) -> None:
     interests = [

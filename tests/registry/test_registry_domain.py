@@ -124,7 +124,7 @@ def test_a_known_point_of_the_national_grid_lands_where_it_is() -> None:
         geometry.point(-5_000_000, 9e9, crs="EPSG:27700")
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(
     st.lists(
         st.tuples(st.floats(-8.9, 2.0), st.floats(49.1, 61.4)),

@@ -384,7 +384,6 @@ def _run(client: Client, runs: int, steps: int) -> None:
         settings=settings(
             max_examples=runs,
             stateful_step_count=steps,
-            deadline=None,
             suppress_health_check=list(HealthCheck),
         ),
     )

@@ -407,7 +407,7 @@ PRINCIPAL = Principal("writer", frozenset({"administrator"}), frozenset({"*"}))
 VOCABULARY = ("food", "foods", "bank", "café", "Youth", "tea", "women's", "drop-in", "été")
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     texts=st.lists(st.lists(st.sampled_from(VOCABULARY), min_size=1, max_size=5), min_size=1, max_size=8),
     question=st.lists(
