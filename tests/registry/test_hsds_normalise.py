@@ -230,6 +230,51 @@ def test_an_address_is_completed_only_where_its_host_can_be_one(sent: str, url: 
         assert one.document["hedgerow_unmapped"]["url"] == sent
 
 
+@pytest.mark.parametrize(
+    ("sent", "written"),
+    [
+        ("9am", "09:00"),
+        ("4.30pm", "16:30"),
+        ("12:15 a.m.", "00:15"),
+        ("0930", "09:30"),
+        ("2020-01-01T09:30:00", "09:30"),
+        ("24:00", "24:00"),
+        ("18:00:00+01:00", "18:00:00+01:00"),
+        ("after school", "after school"),
+    ],
+)
+def test_a_time_of_day_in_other_words_is_written_as_the_standard_does(sent: str, written: str) -> None:
+    one = normalise(of_version_3(schedules=[{"byday": "MO", "opens_at": sent}]))
+    assert one.document["schedules"][0]["opens_at"] == written
+    assert bool(texts(one, "/schedules/0/opens_at")) == (sent != written or " " in sent)
+
+
+@pytest.mark.parametrize(
+    ("sent", "amount", "described"),
+    [
+        ("£3.50", 3.5, None),
+        ("GBP 1,250", 1250, None),
+        ("free", None, "free"),
+        ("from £5", None, "from £5"),
+        (12, 12, None),
+    ],
+)
+def test_a_price_is_read_as_people_write_it_and_words_for_one_describe_it(
+    sent: Any, amount: float | None, described: str | None
+) -> None:
+    one = normalise(of_version_3(cost_options=[{"option": "adult", "amount": sent}]))
+    (cost,) = one.document["cost_options"]
+    assert (cost.get("amount"), cost.get("amount_description")) == (amount, described)
+    assert bool(texts(one, "/cost_options/0/amount")) == isinstance(sent, str)
+
+
+def test_words_for_a_price_do_not_replace_its_description() -> None:
+    cost = {"amount": "free", "amount_description": "for members"}
+    (kept,) = normalise(of_version_3(cost_options=[cost])).document["cost_options"]
+    assert kept["amount_description"] == "for members"
+    assert kept["hedgerow_unmapped"] == {"amount": "free"}
+
+
 def test_a_place_that_is_only_named_is_not_guessed() -> None:
     one = normalise(of_version_3(service_areas=[{"name": "Bristol"}, {"name": "Ward E0500123"}]))
 

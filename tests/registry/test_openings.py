@@ -54,6 +54,20 @@ def test_a_night_that_ends_the_next_day_belongs_to_the_day_it_began() -> None:
     assert not is_open_at(fridays, "2026-11-28T23:00")
     assert not is_open_at(fridays, "2026-11-27T01:00"), "nobody opened on Thursday"
     assert hours("00:00", "00:00") == (0, 1440)
+    assert hours("00:00", "24:00") == (0, 1440)
+
+
+@pytest.mark.parametrize(
+    ("opens", "closes"),
+    [("9am", "4.30pm"), ("2020-01-01T09:00:00", "2020-01-01T16:30:00"), ("0900", "1630"), ("9 a.m.", "4:30 PM")],
+)
+def test_hours_are_understood_as_directories_write_them(opens: str, closes: str) -> None:
+    assert hours(opens, closes) == (9 * 60, 16 * 60 + 30)
+
+
+@pytest.mark.parametrize("words", ["9", "after school", "25:00", "24:30", "13:61", "noonish"])
+def test_what_is_no_time_of_day_tells_no_hours(words: str) -> None:
+    assert hours(words, None) == (None, None)
 
 
 def test_what_does_not_say_its_hours_is_not_known_to_be_open_but_keeps_its_days() -> None:

@@ -34,7 +34,7 @@ Fields = Mapping[str, Any]
 Written = Mapping[str, Fields | None]
 
 # One higher where a record is given other words or tags: what is indexed is then indexed anew at the start.
-EDITION = 1
+EDITION = 2
 # Any number, the same for all: see `_one_after_the_other`.
 _LOCK = 7_240_333
 _FILL_BATCH = 2_000

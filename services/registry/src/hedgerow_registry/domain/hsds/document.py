@@ -24,6 +24,7 @@ _PLAIN_CODES: Final = re.compile(r"[A-Za-z0-9+-]{1,20}(?:,[A-Za-z0-9+-]{1,20}){0
 _PLAIN_MAILBOX: Final = re.compile(
     r"(?:info|enquiries|contact|office|admin|hello|reception)@(?:[a-z0-9-]{1,63}\.){1,3}[a-z]{2,24}", re.ASCII
 )
+_PLAIN_TIME: Final = re.compile(r"(?:[01]\d|2[0-3]):[0-5]\d(?::[0-5]\d)?", re.ASCII)
 _PLAIN_DAY: Final = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 # Addresses that nobody has to mend; `values.url` gives each of them back as it is.
 _PLAIN_URL: Final = re.compile(
@@ -38,6 +39,7 @@ _READERS: Final[dict[str, Callable[[Any], Value]]] = {
     "codes": values.codes,
     "number": values.number,
     "date": values.date,
+    "time": values.time_of_day,
     "moment": values.moment,
     "url": values.url,
     "email": values.email,
@@ -64,6 +66,7 @@ _IS_PLAIN: Final[dict[str, Callable[[str], object]]] = {
     "line": is_ordinary,
     "ref": is_uuid,
     "date": _is_plain_day,
+    "time": _PLAIN_TIME.fullmatch,
     "url": _PLAIN_URL.fullmatch,
     "codes": _PLAIN_CODES.fullmatch,
     "email": _PLAIN_MAILBOX.fullmatch,

@@ -16,7 +16,7 @@ class Entity:
     """One kind of HSDS object.
 
     fields: name → kind. `id` own id · `ref:<entity>` id of another · `text` several lines · `line` one line ·
-    `url` · `email` · `number` · `date` · `moment` date and time · `person` who did something ·
+    `url` · `email` · `number` · `date` · `time` of day · `moment` date and time · `person` who did something ·
     `codes` comma-separated codes · `one:<entity>` · `many:<entity>` · `oneof:<words>`
     required: fields that must be there, with what stands for "not stated".
     spellings: names of other versions → field. main: the field a bare string stands for.
@@ -161,7 +161,7 @@ ENTITIES: Final[dict[str, Entity]] = {
             " service_at_location_id=ref:service_at_location valid_from=date valid_to=date dtstart=date"
             f" timezone=number until=date count=number wkst=oneof:{_WEEKDAYS} freq=oneof:WEEKLY,MONTHLY"
             " interval=number byday=codes byweekno=codes bymonthday=codes byyearday=codes description=text"
-            " opens_at=line closes_at=line schedule_link=url attending_type=line notes=text" + _TAIL
+            " opens_at=time closes_at=time schedule_link=url attending_type=line notes=text" + _TAIL
         ),
         spellings=_fields("weekday=byday"),
         main="description",

@@ -143,6 +143,14 @@ def _locations(value: Any, pointer: str) -> Parts:
     ]
 
 
+def _amount(value: Any, pointer: str) -> Parts:
+    """What is to be paid: a number, or words such as `free`, which describe it."""
+    if isinstance(value, str) and values.number(value).rest and values.number(value).value is None:
+        note = "not a number: taken as the description of the amount"
+        return [Part("amount_description", value, pointer, note)]
+    return [Part("amount", value, pointer)]
+
+
 def _parent(value: Any, pointer: str) -> Parts:
     """A term's parent as an object or an id."""
     if isinstance(value, dict):
@@ -187,6 +195,7 @@ RESPELLED: Final[Mapping[tuple[str, str], Callable[[Any, str], Parts]]] = {
         for name in ("link_taxonomys", "link_taxonomies")
     },
     ("taxonomy_term", "parent"): _parent,
+    ("cost_option", "amount"): _amount,
 }
 
 _SLUG: Final = re.compile(r"[^a-z0-9]+")

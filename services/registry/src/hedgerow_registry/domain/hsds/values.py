@@ -11,6 +11,7 @@ from urllib.parse import quote, urlsplit
 
 import orjson
 
+from hedgerow_registry.domain.hsds.opening import clock
 from hedgerow_registry.domain.hsds.people import is_personal_mailbox
 from hedgerow_registry.domain.hsds.shape import STATUSES
 from hedgerow_registry.domain.plain_text import LONGEST_TEXT, is_ordinary, plain_text
@@ -83,8 +84,14 @@ def _text(sent: Any, joint: str) -> Value:
     return Value(cut or None, notes=tuple(notes))
 
 
+# Pounds as people write them, and thousands parted by commas.
+_WRITTEN: Final = re.compile(
+    r"([£$€]|[A-Z]{3}\b)? ?(\d{1,3}(?:,\d{3}){1,4}|\d{1,15})(\.\d{1,20})?", re.ASCII
+)
+
+
 def number(sent: Any) -> Value:
-    """A finite number; a text that is one counts."""
+    """A finite number; a text that is one counts, also with a currency before it or commas in it."""
     if isinstance(sent, str):
         plain = sent.strip()
         if not plain:
@@ -93,6 +100,11 @@ def number(sent: Any) -> Value:
             return Value(int(plain))
         if re.fullmatch(r"[-+]?(\d{1,15}\.\d{0,20}|\.\d{1,20})", plain, re.ASCII):
             return Value(float(plain))
+        written = _WRITTEN.fullmatch(plain)
+        if written is not None:
+            digits = written[2].replace(",", "")
+            read = float(digits + written[3]) if written[3] else int(digits)
+            return Value(read, plain, ("number read without its currency and commas",))
         return Value(None, line(sent).value, ("not a number: kept aside",))
     if isinstance(sent, bool) or not isinstance(sent, int | float):
         return Value(None, sent, ("not a number: kept aside",))
@@ -123,6 +135,25 @@ def date(sent: Any) -> Value:
         return Value(read, found.value, (*found.notes, "date read day first"))
     timed = not re.fullmatch(r"([T ]00:00(:00(\.0+)?)?(Z|\+00:00)?)?", said[10:])
     return Value(read, found.value if timed else None, found.notes)
+
+
+_TIME_OF_DAY: Final = re.compile(r"\d{1,2}[:.]\d{2}([:.]\d{2})?(\.\d+)?(Z|[+-]\d{2}:?\d{2})?", re.ASCII)
+
+
+def time_of_day(sent: Any) -> Value:
+    """A time of day; one in other words (`4.30pm`, the time of a date) as HH:MM. Words that tell none stay."""
+    found = line(sent)
+    said = found.value
+    if not isinstance(said, str):
+        return found
+    try:
+        read = clock(said)
+    except Malformed:
+        return found._replace(notes=(*found.notes, "not a time of day: left as it is"))
+    if _TIME_OF_DAY.fullmatch(said):
+        return found
+    written = read.isoformat("seconds" if read.second else "minutes")
+    return Value(written, said, (*found.notes, "time of day written as HH:MM"))
 
 
 _MOMENT: Final = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(\.\d{1,9})?(Z|[+-]\d{2}:\d{2})", re.ASCII)
