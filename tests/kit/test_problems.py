@@ -244,19 +244,19 @@ def test_a_bare_number_is_no_moment(client, moment):
 def test_a_method_that_is_not_there_is_told_which_are(client):
     answer = client.request("DELETE", "/parcels")
     is_problem(answer, 405)
-    assert answer.headers["allow"] == "GET, POST"
+    assert answer.headers["allow"] == "GET, HEAD, POST"
 
 
 def test_a_name_that_has_an_address_of_its_own_is_no_id(client):
     assert client.get("/parcels/heaviest").json() == {"name": "piano"}
     refused = client.put("/parcels/heaviest", headers={"If-Match": "*"})
     is_problem(refused, 405)
-    assert refused.headers["allow"] == "GET"
+    assert refused.headers["allow"] == "GET, HEAD"
     refused = client.get("/parcels/weigh")
     is_problem(refused, 405)
     assert refused.headers["allow"] == "POST"
     assert client.get("/parcels/heavy").json() == {"name": "heavy"}
-    assert client.post("/parcels/heavy").headers["allow"] == "DELETE, GET, PUT"
+    assert client.post("/parcels/heavy").headers["allow"] == "DELETE, GET, HEAD, PUT"
 
 
 def test_who_is_asked_for_a_version_is_told_of_the_header_and_its_refusals():

@@ -120,13 +120,17 @@ def _plain_paths(app: FastAPI) -> frozenset[str]:
 
 
 def _allowed(request: Request) -> str:
-    """The methods that a path takes. The framework names those of the first route of the path alone."""
+    """The methods that a path takes. The framework names those of the first route of the path alone.
+
+    Where there is a GET the gateway answers a HEAD.
+    """
     routes = request.app.router.routes
-    return ", ".join(
+    taken = [
         method
         for method in _METHODS
         if any(route.matches({**request.scope, "method": method})[0] is Match.FULL for route in routes)
-    )
+    ]
+    return ", ".join(sorted([*taken, "HEAD"] if "GET" in taken else taken))
 
 
 def _of_status(error: HTTPException) -> Problem:

@@ -19,7 +19,7 @@ from hedgerow_gateway.domain.routes import EXPORT, GATEWAY, Route, RouteTable, i
 from hedgerow_gateway.upstream.passthrough import Upstream, too_long
 
 # What is open to anyone is open to any page in a browser, too.
-_OPEN_METHODS = "GET, OPTIONS"
+_OPEN_METHODS = "GET, HEAD, OPTIONS"
 _ANY_ORIGIN = [
     (b"access-control-allow-origin", b"*"),
     (b"access-control-expose-headers", b"ETag, RateLimit, RateLimit-Policy, Retry-After"),
@@ -71,6 +71,9 @@ class Door:
         if scope["type"] != "http":
             await send({"type": "websocket.close", "code": 1008})
             return
+        if scope["method"] == "HEAD":
+            # What a GET would say of the answer, from memory where that would be. Nobody else hears of a HEAD.
+            scope, send = {**scope, "method": "GET"}, _head_of(send)
         try:
             await self._let_in(scope, receive, send)
         except Problem as problem:
@@ -211,6 +214,17 @@ class Door:
         if not self._addresses.trusts_some:
             return self._addresses.of(peer)
         return self._addresses.of(peer, forwarded_for(scope["headers"]))
+
+
+def _head_of(send: Send) -> Send:
+    """Sends an answer without its body, which nobody waits for: who makes it is told that its reader left."""
+
+    async def begin(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            await send(message)
+            await send({"type": "http.response.body"})
+
+    return begin
 
 
 def _count_refusal(scope: Scope, problem: Problem) -> None:
