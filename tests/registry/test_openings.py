@@ -59,7 +59,12 @@ def test_a_night_that_ends_the_next_day_belongs_to_the_day_it_began() -> None:
 
 @pytest.mark.parametrize(
     ("opens", "closes"),
-    [("9am", "4.30pm"), ("2020-01-01T09:00:00", "2020-01-01T16:30:00"), ("0900", "1630"), ("9 a.m.", "4:30 PM")],
+    [
+        ("9am", "4.30pm"),
+        ("2020-01-01T09:00:00", "2020-01-01T16:30:00"),
+        ("0900", "1630"),
+        ("9 a.m.", "4:30 PM"),
+    ],
 )
 def test_hours_are_understood_as_directories_write_them(opens: str, closes: str) -> None:
     assert hours(opens, closes) == (9 * 60, 16 * 60 + 30)

@@ -72,7 +72,7 @@ class Door:
             await send({"type": "websocket.close", "code": 1008})
             return
         if scope["method"] == "HEAD":
-            # What a GET would say of the answer, from memory where that would be. Nobody else hears of a HEAD.
+            # What a GET would say of the answer, from memory where that would be. No app hears of a HEAD.
             scope, send = {**scope, "method": "GET"}, _head_of(send)
         try:
             await self._let_in(scope, receive, send)

@@ -31,7 +31,7 @@ def weekday(text: str) -> str:
 
 
 def clock(text: str) -> time:
-    """A time of day as it is on the clock; seconds may be left out, an offset is not applied, 24:00 is midnight.
+    """A time of day as on the clock; seconds may be left out, an offset is not applied, 24:00 is midnight.
 
     >>> clock("09:30"), clock("18:00:00Z"), clock("4.30 pm"), clock("2020-01-01T09:00:00")
     (datetime.time(9, 30), datetime.time(18, 0), datetime.time(16, 30), datetime.time(9, 0))

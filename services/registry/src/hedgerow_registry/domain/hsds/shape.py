@@ -16,7 +16,7 @@ class Entity:
     """One kind of HSDS object.
 
     fields: name → kind. `id` own id · `ref:<entity>` id of another · `text` several lines · `line` one line ·
-    `url` · `email` · `number` · `date` · `time` of day · `moment` date and time · `person` who did something ·
+    `url` · `email` · `number` · `date` · `time` of day · `moment` date and time · `person` who did it ·
     `codes` comma-separated codes · `one:<entity>` · `many:<entity>` · `oneof:<words>`
     required: fields that must be there, with what stands for "not stated".
     spellings: names of other versions → field. main: the field a bare string stands for.

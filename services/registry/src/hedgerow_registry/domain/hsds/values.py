@@ -85,9 +85,7 @@ def _text(sent: Any, joint: str) -> Value:
 
 
 # Pounds as people write them, and thousands parted by commas.
-_WRITTEN: Final = re.compile(
-    r"([£$€]|[A-Z]{3}\b)? ?(\d{1,3}(?:,\d{3}){1,4}|\d{1,15})(\.\d{1,20})?", re.ASCII
-)
+_WRITTEN: Final = re.compile(r"([£$€]|[A-Z]{3}\b)? ?(\d{1,3}(?:,\d{3}){1,4}|\d{1,15})(\.\d{1,20})?", re.ASCII)
 
 
 def number(sent: Any) -> Value:
@@ -141,7 +139,7 @@ _TIME_OF_DAY: Final = re.compile(r"\d{1,2}[:.]\d{2}([:.]\d{2})?(\.\d+)?(Z|[+-]\d
 
 
 def time_of_day(sent: Any) -> Value:
-    """A time of day; one in other words (`4.30pm`, the time of a date) as HH:MM. Words that tell none stay."""
+    """A time of day; other spellings (`4.30pm`, the time of a date) as HH:MM. Words that tell none stay."""
     found = line(sent)
     said = found.value
     if not isinstance(said, str):
