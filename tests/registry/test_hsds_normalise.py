@@ -250,22 +250,32 @@ def test_a_time_of_day_in_other_words_is_written_as_the_standard_does(sent: str,
 
 
 @pytest.mark.parametrize(
-    ("sent", "amount", "described"),
+    ("sent", "amount", "currency", "described"),
     [
-        ("£3.50", 3.5, None),
-        ("GBP 1,250", 1250, None),
-        ("free", None, "free"),
-        ("from £5", None, "from £5"),
-        (12, 12, None),
+        ("£3.50", 3.5, "GBP", None),
+        ("€ 4", 4, "EUR", None),
+        ("GBP 1,250", 1250, "GBP", None),
+        ("1,250.50", 1250.5, None, None),
+        ("$5", None, None, "$5"),
+        ("free", None, None, "free"),
+        ("from £5", None, None, "from £5"),
+        (12, 12, None, None),
     ],
 )
 def test_a_price_is_read_as_people_write_it_and_words_for_one_describe_it(
-    sent: Any, amount: float | None, described: str | None
+    sent: Any, amount: float | None, currency: str | None, described: str | None
 ) -> None:
     one = normalise(of_version_3(cost_options=[{"option": "adult", "amount": sent}]))
     (cost,) = one.document["cost_options"]
-    assert (cost.get("amount"), cost.get("amount_description")) == (amount, described)
+    read = tuple(cost.get(name) for name in ("amount", "currency", "amount_description"))
+    assert read == (amount, currency, described)
     assert bool(texts(one, "/cost_options/0/amount")) == isinstance(sent, str)
+
+
+def test_a_currency_in_a_price_does_not_replace_the_one_that_is_told() -> None:
+    cost = {"amount": "£3.50", "currency": "EUR"}
+    (kept,) = normalise(of_version_3(cost_options=[cost])).document["cost_options"]
+    assert (kept["amount"], kept["currency"], kept["hedgerow_unmapped"]) == (3.5, "EUR", {"amount": "GBP"})
 
 
 def test_words_for_a_price_do_not_replace_its_description() -> None:

@@ -2,6 +2,7 @@
 
 import logging
 import threading
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 
 from sqlalchemy.exc import SQLAlchemyError
@@ -11,7 +12,7 @@ log = logging.getLogger(__name__)
 STOPPING_SECONDS = 30
 
 
-class Rounds:
+class Rounds(ABC):
     """A thread that makes a round of its work now and then; with a pause of 0 there is none.
 
     name: of the thread, and in the log · pause_seconds: before each round · at_once: the first does not wait.
@@ -24,9 +25,9 @@ class Rounds:
         self._first_pause = 0.0 if at_once else pause_seconds
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
 
+    @abstractmethod
     def round(self) -> None:
         """What is to be done each time; what it raises is noted, and the next round comes."""
-        raise NotImplementedError
 
     def start(self) -> None:
         if self.pause_seconds > 0:

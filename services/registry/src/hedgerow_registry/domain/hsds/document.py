@@ -94,7 +94,9 @@ def _plan(kind: str) -> dict[str, _Plan]:
     for name, what in ENTITIES[kind].fields.items():
         how, _, target = what.partition(":")
         is_plain = _one_of(target) if how == "oneof" else _IS_PLAIN.get(how)
-        if name != "id" and (kind, name) not in RESPELLED and (is_plain or how in _SENT_AS):
+        # A number is one in any spelling: what is respelled are the words for it.
+        is_said = how == "number" or (kind, name) not in RESPELLED
+        if name != "id" and is_said and (is_plain or how in _SENT_AS):
             made[name] = _Plan(_SENT_AS.get(how, str), is_plain or is_uuid, target)
     return made
 

@@ -143,12 +143,25 @@ def _locations(value: Any, pointer: str) -> Parts:
     ]
 
 
+# A `$` is the sign of many currencies: it stays with its words.
+_CURRENCIES: Final = {"£": "GBP", "€": "EUR"}
+_PRICE: Final = re.compile(r"(£|€|[A-Z]{3}\b)? ?(\d{1,3}(?:,\d{3})+|\d+)(\.\d+)?", re.ASCII)
+
+
 def _amount(value: Any, pointer: str) -> Parts:
-    """What is to be paid: a number, or words such as `free`, which describe it."""
-    if isinstance(value, str) and values.number(value).rest and values.number(value).value is None:
+    """What is to be paid: a number, one with its currency, or words such as `free`, which describe it."""
+    if not isinstance(value, str) or values.number(value).rest is None:
+        return [Part("amount", value, pointer)]
+    priced = _PRICE.fullmatch(value.strip())
+    if priced is None:
         note = "not a number: taken as the description of the amount"
         return [Part("amount_description", value, pointer, note)]
-    return [Part("amount", value, pointer)]
+    number = priced[2].replace(",", "") + (priced[3] or "")
+    parts = [Part("amount", number, pointer, "price read as a number")]
+    if priced[1]:
+        currency = _CURRENCIES.get(priced[1], priced[1])
+        parts.append(Part("currency", currency, pointer, f"price read as one in {currency}"))
+    return parts
 
 
 def _parent(value: Any, pointer: str) -> Parts:

@@ -6,6 +6,7 @@ Every reader here is a fixed point: what it gives is given back unchanged.
 import re
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import wraps
 from typing import Any, Final, NamedTuple
 from urllib.parse import quote, urlsplit
 
@@ -49,6 +50,20 @@ def line(sent: Any) -> Value:
     return found
 
 
+def _of_line(read: Callable[[str], Value]) -> Callable[[Any], Value]:
+    """A reader of anything, from one of a line of plain text: what is none is left as `line` leaves it."""
+
+    @wraps(read)
+    def reader(sent: Any) -> Value:
+        found = line(sent)
+        if not isinstance(found.value, str):
+            return found
+        made = read(found.value)
+        return made._replace(notes=found.notes + made.notes)
+
+    return reader
+
+
 def codes(sent: Any) -> Value:
     """Codes joined by commas, such as `MO,TU`."""
     found = _text(sent, ",")
@@ -84,12 +99,8 @@ def _text(sent: Any, joint: str) -> Value:
     return Value(cut or None, notes=tuple(notes))
 
 
-# Pounds as people write them, and thousands parted by commas.
-_WRITTEN: Final = re.compile(r"([£$€]|[A-Z]{3}\b)? ?(\d{1,3}(?:,\d{3}){1,4}|\d{1,15})(\.\d{1,20})?", re.ASCII)
-
-
 def number(sent: Any) -> Value:
-    """A finite number; a text that is one counts, also with a currency before it or commas in it."""
+    """A finite number; a text that is one counts."""
     if isinstance(sent, str):
         plain = sent.strip()
         if not plain:
@@ -98,11 +109,6 @@ def number(sent: Any) -> Value:
             return Value(int(plain))
         if re.fullmatch(r"[-+]?(\d{1,15}\.\d{0,20}|\.\d{1,20})", plain, re.ASCII):
             return Value(float(plain))
-        written = _WRITTEN.fullmatch(plain)
-        if written is not None:
-            digits = written[2].replace(",", "")
-            read = float(digits + written[3]) if written[3] else int(digits)
-            return Value(read, plain, ("number read without its currency and commas",))
         return Value(None, line(sent).value, ("not a number: kept aside",))
     if isinstance(sent, bool) or not isinstance(sent, int | float):
         return Value(None, sent, ("not a number: kept aside",))
@@ -116,69 +122,55 @@ def number(sent: Any) -> Value:
 _DAY_FIRST: Final = re.compile(r"(\d{1,2})[/.-](\d{1,2})[/.-](\d{4})", re.ASCII)
 
 
-def date(sent: Any) -> Value:
+@_of_line
+def date(said: str) -> Value:
     """A date as YYYY-MM-DD. `31/12/2024` is read day first; a time that is not midnight is kept aside."""
-    found = line(sent)
-    said = found.value
-    if not isinstance(said, str):
-        return found
     british = _DAY_FIRST.fullmatch(said)
-    if british is not None:
-        said = f"{british[3]}-{int(british[2]):02}-{int(british[1]):02}"
     try:
-        read = day(said).isoformat()
+        read = day(f"{british[3]}-{int(british[2]):02}-{int(british[1]):02}" if british else said).isoformat()
     except Malformed:
-        return Value(None, found.value, (*found.notes, "not a date: kept aside"))
+        return Value(None, said, ("not a date: kept aside",))
     if british is not None:
-        return Value(read, found.value, (*found.notes, "date read day first"))
+        return Value(read, said, ("date read day first",))
     timed = not re.fullmatch(r"([T ]00:00(:00(\.0+)?)?(Z|\+00:00)?)?", said[10:])
-    return Value(read, found.value if timed else None, found.notes)
+    return Value(read, said if timed else None)
 
 
 _TIME_OF_DAY: Final = re.compile(r"\d{1,2}[:.]\d{2}([:.]\d{2})?(\.\d+)?(Z|[+-]\d{2}:?\d{2})?", re.ASCII)
 
 
-def time_of_day(sent: Any) -> Value:
+@_of_line
+def time_of_day(said: str) -> Value:
     """A time of day; other spellings (`4.30pm`, the time of a date) as HH:MM. Words that tell none stay."""
-    found = line(sent)
-    said = found.value
-    if not isinstance(said, str):
-        return found
     try:
         read = clock(said)
     except Malformed:
-        return found._replace(notes=(*found.notes, "not a time of day: left as it is"))
+        return Value(said, notes=("not a time of day: left as it is",))
     if _TIME_OF_DAY.fullmatch(said):
-        return found
+        return Value(said)
     written = read.isoformat("seconds" if read.second else "minutes")
-    return Value(written, said, (*found.notes, "time of day written as HH:MM"))
+    return Value(written, said, ("time of day written as HH:MM",))
 
 
 _MOMENT: Final = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(\.\d{1,9})?(Z|[+-]\d{2}:\d{2})", re.ASCII)
 
 
-def moment(sent: Any) -> Value:
+@_of_line
+def moment(said: str) -> Value:
     """A date and time with its offset, after RFC 3339; a day alone is its midnight, no offset is UTC."""
-    found = line(sent)
-    said = found.value
-    if not isinstance(said, str):
-        return found
     try:
         read = datetime.fromisoformat(said)
     except ValueError:
-        return Value(None, said, (*found.notes, "not a date and time: kept aside"))
+        return Value(None, said, ("not a date and time: kept aside",))
     if _MOMENT.fullmatch(said):
-        return found
+        return Value(said)
     if read.tzinfo is None:
-        return Value(
-            read.replace(tzinfo=UTC).isoformat().replace("+00:00", "Z"),
-            said,
-            (*found.notes, "time without offset taken as UTC"),
-        )
+        written = read.replace(tzinfo=UTC).isoformat().replace("+00:00", "Z")
+        return Value(written, said, ("time without offset taken as UTC",))
     offset = read.utcoffset()
     if offset is not None and offset.total_seconds() % 60 == 0:
-        return Value(read.isoformat(), said, found.notes)
-    return Value(read.astimezone(UTC).isoformat().replace("+00:00", "Z"), said, found.notes)
+        return Value(read.isoformat(), said)
+    return Value(read.astimezone(UTC).isoformat().replace("+00:00", "Z"), said)
 
 
 _HOST: Final = re.compile(
@@ -188,16 +180,13 @@ _SCHEME: Final = re.compile(r"([a-z][a-z0-9+.-]*):", re.I)
 _URI_SAFE: Final = "%/?#[]@!$&'()*+,;=:-._~"
 
 
-def url(sent: Any) -> Value:
+@_of_line
+def url(said: str) -> Value:
     """A web address with its scheme. Without one it becomes `https://…` where the host can be one.
 
     Anything else (`Warmley Community Centre`, `example/counselling`, `javascript:…`) is kept aside.
     """
-    found = line(sent)
-    said = found.value
-    if not isinstance(said, str):
-        return found
-    notes = list(found.notes)
+    notes = []
     address = said
     scheme = _SCHEME.match(address)
     if scheme is not None and scheme[1].lower() in ("http", "https"):
@@ -209,10 +198,10 @@ def url(sent: Any) -> Value:
         address = f"https://{address.lstrip('/')}"
         notes.append("address completed with https")
     else:
-        return Value(None, said, (*found.notes, "not a web address: kept aside"))
+        return Value(None, said, ("not a web address: kept aside",))
     written = quote(address, safe=_URI_SAFE)
     if not _is_address(written):
-        return Value(None, said, (*found.notes, "not a web address: kept aside"))
+        return Value(None, said, ("not a web address: kept aside",))
     if written != address:
         notes.append("address percent-encoded")
     return Value(written, said if written != said else None, tuple(notes))
@@ -235,19 +224,16 @@ _EMAIL: Final = re.compile(
 )
 
 
-def email(sent: Any) -> Value:
+@_of_line
+def email(said: str) -> Value:
     """A mailbox of an organisation; one that reads as a person's own is dropped."""
-    found = line(sent)
-    said = found.value
-    if not isinstance(said, str):
-        return found
     said = re.sub(r"^mailto:\s*", "", said, flags=re.I)
     if not _EMAIL.fullmatch(said):
         rest = "" if _personal_in(said) else said
-        return Value(None, rest or None, (*found.notes, "not an e-mail address: kept aside"))
+        return Value(None, rest or None, ("not an e-mail address: kept aside",))
     if is_personal_mailbox(said):
-        return Value(None, notes=(*found.notes, "mailbox of a person not kept"))
-    return Value(said, notes=found.notes)
+        return Value(None, notes=("mailbox of a person not kept",))
+    return Value(said)
 
 
 def _personal_in(said: str) -> bool:
@@ -268,33 +254,28 @@ _STATUS_WORDS: Final = {
 }
 
 
-def status(sent: Any) -> Value:
+@_of_line
+def status(said: str) -> Value:
     """One of the four statuses of HSDS; a word that is none of them, nor understood, counts as inactive."""
-    found = line(sent)
-    said = found.value
-    if not isinstance(said, str):
-        return found
     word = " ".join(re.split(r"[\s_-]+", said.casefold())).strip()
     word = _STATUS_WORDS.get(word, word)
     if said in STATUSES:
-        return found
+        return Value(said)
     if word in STATUSES:
-        return Value(word, said, (*found.notes, f"status read as {word}"))
-    return Value("inactive", said, (*found.notes, "unknown status taken as inactive"))
+        return Value(word, said, (f"status read as {word}",))
+    return Value("inactive", said, ("unknown status taken as inactive",))
 
 
 def one_of(words: str) -> Callable[[Any], Value]:
     """A reader of one of some comma-separated words, whatever the case."""
     by_fold = {word.casefold(): word for word in words.split(",")}
 
-    def read(sent: Any) -> Value:
-        found = line(sent)
-        if not isinstance(found.value, str):
-            return found
-        word = by_fold.get(found.value.casefold())
+    @_of_line
+    def read(said: str) -> Value:
+        word = by_fold.get(said.casefold())
         if word is None:
-            return Value(None, found.value, (*found.notes, "not one of the standard's words: kept aside"))
-        return found._replace(value=word)
+            return Value(None, said, ("not one of the standard's words: kept aside",))
+        return Value(word)
 
     return read
 
