@@ -112,6 +112,29 @@ def test_a_release_without_process_or_date_is_quarantined_and_one_without_an_id_
     assert counts(again) == (0, 0, 1, 3)
 
 
+def test_dates_that_british_forms_write_are_read_day_first_and_said(registry):
+    spoken = {"startDate": "01/04/2025", "endDate": "31.3.2027 23:59"}
+    made = send_releases(registry, release(awards=[award(contractPeriod=spoken)]))
+    assert counts(made) == (1, 0, 0, 0)
+    assert (only(registry)["start"], only(registry)["end"]) == ("2025-04-01", "2027-03-31")
+    (told,) = receipts(registry, made, noted="true")
+    assert "/awards/0/contractPeriod/startDate written as the standard does" in told["reason"]
+    impossible = {"startDate": "04/31/2025", "endDate": "2027-03-31T00:00:00Z"}
+    made = send_releases(
+        registry, release(id="r2", date="2025-02-01", awards=[award(contractPeriod=impossible)])
+    )
+    assert "left out" in receipts(registry, made, noted="true")[0]["reason"]
+
+
+def test_a_contract_that_says_how_long_it_lasts_ends_then(registry):
+    lasting = {"startDate": "2025-04-01T00:00:00Z", "durationInDays": 365}
+    send_releases(registry, release(awards=[award(contractPeriod=lasting)]))
+    assert only(registry)["end"] == "2026-03-31"
+    endless = {"startDate": "2025-04-01T00:00:00Z", "durationInDays": 900_000_000}
+    send_releases(registry, release(id="r2", date="2025-02-01", awards=[award(contractPeriod=endless)]))
+    assert only(registry)["end"] is None
+
+
 def test_suppliers_known_by_name_alone_are_kept_and_flagged(registry):
     nameless = party("GB-CFS-9", None, "supplier")
     by_name = party("GB-CFS-7", "Pier Cafe", "supplier")

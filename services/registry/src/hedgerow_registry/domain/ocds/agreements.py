@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, timedelta
 from typing import Any, Final
 
 from hedgerow_registry.domain import contracts as terms
@@ -138,6 +138,7 @@ class _Reading:
         tender, budget = self.tender, self.planning.get("budget") or {}
         value = tender.get("value") or budget.get("amount") or tender.get("minValue")
         period = tender.get("contractPeriod") or {}
+        starts, ends = _first_and_last(period, flags)
         opening = tender.get("tenderPeriod") or {}
         notice = _day((tender.get("communication") or {}).get("futureNoticeDate"), flags)
         agreements = list(self._agreements())
@@ -157,8 +158,8 @@ class _Reading:
             "notice_on": notice,
             "opens_on": _day(opening.get("startDate"), flags) or notice,
             "closes_on": _day(opening.get("endDate"), flags),
-            "starts": _day(period.get("startDate"), flags),
-            "ends": _day(period.get("endDate"), flags),
+            "starts": starts,
+            "ends": ends,
             **_money(value, flags),
             "prior_ocid": self._related("prior"),
             "needs": self._needs(self.tender, self.planning, flags=flags),
@@ -213,7 +214,7 @@ class _Reading:
         flags = Flags()
         said = contract or {}
         period = said.get("period") or award.get("contractPeriod") or self.tender.get("contractPeriod") or {}
-        starts, ends = _day(period.get("startDate"), flags), _day(period.get("endDate"), flags)
+        starts, ends = _first_and_last(period, flags)
         buyers = self._buyers(contract)
         suppliers = self._suppliers(award, said, flags)
         mark, award_mark = said.get("hedgerow") or {}, award.get("hedgerow") or {}
@@ -548,6 +549,19 @@ def _set_tiers(rows: list[Json], suppliers: list[str]) -> None:
         if row["tier"] is None:
             above = tier_of.get(row["from_id"])
             row["tier"] = 1 if above is None else above + 1
+
+
+def _first_and_last(period: Json, flags: Flags) -> tuple[date | None, date | None]:
+    """The days of a period, both included; the last by its length where only that is said."""
+    starts, ends = _day(period.get("startDate"), flags), _day(period.get("endDate"), flags)
+    days = period.get("durationInDays") or 0
+    if starts is None or ends is not None or days < 1:
+        return starts, ends
+    try:
+        return starts, starts + timedelta(days=days - 1)
+    except OverflowError:
+        flags.add("length-unreadable", "it lasts beyond any date")
+        return starts, None
 
 
 def _furthest(

@@ -54,6 +54,8 @@ CONTRACT_STATUSES: Final = ("pending", "active", "cancelled", "terminated")
 _MOMENT = re.compile(
     r"(\d{4}-\d{2}-\d{2})(?:[T ](\d{2}:\d{2})(:\d{2})?(\.\d+)?\s*(Z|z|[+-]\d{2}:?\d{2})?)?", re.ASCII
 )
+# British forms write the day first, and say so by the year at the end.
+_DAY_FIRST = re.compile(r"^(\d{1,2})[/.-](\d{1,2})[/.-](\d{4})(?=[T ]|$)", re.ASCII)
 _LINK = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:[A-Za-z0-9._~:/?#\[\]@!$&'()*+,;=%-]+", re.ASCII)
 _AMOUNT = re.compile(r"[£]?\s*(-?\d{1,3}(?:,\d{3})+(?:\.\d+)?|-?\d+(?:\.\d+)?)", re.ASCII)
 
@@ -89,6 +91,7 @@ def _written_moment(text: str) -> str | None:
 def _moment(value: Any) -> Any:
     if not isinstance(value, str):
         raise _Unfit
+    value = _DAY_FIRST.sub(lambda said: f"{said[3]}-{said[2]:0>2}-{said[1]:0>2}", value.strip())
     written = _written_moment(value)
     if written is None or moment(value) is None:
         raise _Unfit
@@ -522,9 +525,12 @@ def _field(held: Any, field: Field, at: str, notes: Notes) -> tuple[Any, bool]:
     if held is None:
         return None, at.rpartition("/")[2] not in _NEVER_NULL
     try:
-        return field(held), True
+        read = field(held)
     except _Unfit:
         return _left_out(held, at, "not a value this field can hold", notes)
+    if isinstance(held, str) and read != held.strip():
+        notes.append((at, "written as the standard does"))
+    return read, True
 
 
 def _list(held: list[Any], kind: str, at: str, notes: Notes) -> tuple[Any, bool]:
