@@ -1,11 +1,15 @@
+import gc
 import gzip
 import json
+import weakref
 import zlib
+from pathlib import Path
 
 import pytest
 from hedgerow_kit import auth, bulk, db, records, serving
 from hedgerow_kit.db import Database
 from hedgerow_kit.records import Outcome, quarantined
+from hedgerow_kit.spool import Upload
 from sqlalchemy import func, select
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
@@ -266,3 +270,36 @@ def test_a_gzip_bomb_is_refused_at_the_limit(client, monkeypatch):
     packer = zlib.compressobj(wbits=31)
     bomb = b"".join(packer.compress(b"0" * 1_000_000) for _ in range(50)) + packer.flush()
     assert send(client, bomb, **{"Content-Encoding": "gzip"}).status_code == 413
+
+
+def test_a_batch_that_is_written_is_not_in_memory_while_the_next_is_read(client):
+    class Parcels(list):
+        pass
+
+    written, still_there = [], []
+
+    def batches(upload, run):
+        for _ in range(3):
+            still_there.extend(one() for one in written if one() is not None)
+            found = Parcels()
+            written.append(weakref.ref(found))
+            batch = records.Batch(found)
+            del found
+            yield batch
+            del batch
+
+    kind = bulk.Kind("parcels", "Parcels", batches, lambda session, found, run: [])
+    importer = bulk.Importer("depot", Import, Receipt, [kind])
+    gc.disable()
+    try:
+        importer.run(
+            client.database,
+            kind,
+            Upload(Path(), 0, bulk.CSV),
+            options={},
+            principal=auth.Principal("anybody", frozenset(), frozenset()),
+        )
+    finally:
+        gc.enable()
+    assert len(written) == 3
+    assert still_there == []

@@ -1,3 +1,4 @@
+import orjson
 import pytest
 from hedgerow_registry.actions import entities, records
 from hedgerow_registry.domain.ids import record_id
@@ -152,10 +153,23 @@ def test_a_flat_row_says_for_whom_a_service_is(placed: Client) -> None:
 def test_a_column_that_came_later_changes_no_digest_while_it_is_empty() -> None:
     before = entities.SERVICES.normal({"id": "1", "name": "Lunch"})
     del before["circumstances"]
-    without = records.prepare(entities.SERVICES, {"id": "1", "name": "Lunch"})
+    without = entities.SERVICES.prepare({"id": "1", "name": "Lunch"})
     assert without.digest == records.digest(before)
-    said = records.prepare(entities.SERVICES, {"id": "1", "name": "Lunch", "circumstances": ["Carers"]})
+    said = entities.SERVICES.prepare({"id": "1", "name": "Lunch", "circumstances": ["Carers"]})
     assert said.digest != without.digest
+
+
+def test_a_nested_record_whose_text_is_at_hand_has_the_digest_of_its_values() -> None:
+    document = {"name": "Lunch", "id": "1", "phones": [{"number": "01632 960001", "id": "2"}]}
+    text = orjson.dumps(document, option=orjson.OPT_SORT_KEYS)
+    fields = {"id": "1", "name": "Lunch", "document": document}
+    given = entities.SERVICES.prepare(fields, {"document": text})
+    assert given.digest == entities.SERVICES.prepare(fields).digest
+    assert given.fields["document"] == document
+    assert orjson.dumps(given.nested["document"]) == text
+    spoilt = {**document, "name": "Lunch\0"}
+    spoilt_text = orjson.dumps(spoilt, option=orjson.OPT_SORT_KEYS)
+    assert entities.SERVICES.prepare({**fields, "document": spoilt}, {"document": spoilt_text}).digest is None
 
 
 def test_a_row_makes_its_organisation_once_and_finds_it_by_name_ever_after(placed: Client) -> None:

@@ -219,11 +219,12 @@ class Importer:
         """Import a file; gives the import's id. Raises a Problem, and leaves nothing, if it is unreadable."""
         run = Run(new_id(self._app), kind.name, options, principal, _told_of(upload))
         batches = kind.read(upload, run)
-        first = next(batches, Batch([]))
+        # The first is read before anything is begun, and held by nobody after it is written.
+        batches = chain(iter([next(batches, Batch([]))]), batches)
         with database.writing() as session:
             self.begin(session, run)
         try:
-            self._write(database, run, first, batches)
+            self._write(database, run, batches)
         except Exception as error:
             with database.writing() as session:
                 self.end(session, run.id, "failed", _words(error))
@@ -235,12 +236,14 @@ class Importer:
             self.end(session, run.id, "completed", None)
         return run.id
 
-    def _write(self, database: Database, run: Run, first: Batch, rest: Iterable[Batch]) -> None:
+    def _write(self, database: Database, run: Run, batches: Iterable[Batch]) -> None:
         kind = self.kinds[run.kind]
-        for batch in chain([first], rest):
+        for batch in batches:
             with database.writing() as session:
                 outcomes = [*batch.outcomes, *kind.write(session, batch.records, run)]
                 self.keep(session, run.id, outcomes, batch.notes)
+            # Else it is in memory still while the next one is read.
+            del batch, outcomes
         if kind.finish is not None:
             with database.writing() as session:
                 self.keep(session, run.id, kind.finish(session, run), [], counted=False)

@@ -39,7 +39,7 @@ def note_made(session: Session, type: str, records: Mapping[Key, Fields], by: Pr
     keys = list(records)
     if audit.is_watched(session):
         for key, record in records.items():
-            _tell(session, type, key, None, {name: record[name] for name in record if name != "digest"})
+            _tell(session, type, key, None, record)
     made = keys if by.import_id is None else _deleted_before(session, type, keys)
     _add(session, type, [(key, {"action": CREATED, "at": by.at}) for key in made], by)
 

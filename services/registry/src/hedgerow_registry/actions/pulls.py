@@ -22,7 +22,7 @@ from hedgerow_registry.actions import records
 from hedgerow_registry.actions.entities import SERVICES, SITES
 from hedgerow_registry.actions.feeds import CHANGES, FULL, hand_out
 from hedgerow_registry.actions.provenance import claim
-from hedgerow_registry.actions.service_intake import Earlier, Sent, Taken, outcomes, take_in
+from hedgerow_registry.actions.service_intake import Earlier, Sent, Taken, outcomes, read, take_in
 from hedgerow_registry.domain.feeds.progress import INCONSISTENT, WHOLE, Progress, Said
 from hedgerow_registry.domain.feeds.schedule import pause_after
 from hedgerow_registry.domain.feeds.vanishing import asks_first, pulls_to_miss
@@ -242,8 +242,11 @@ class Puller:
             hand.before = {}
 
     def _write(self, hand: Hand, page: Page) -> None:
-        sent = [Sent(one.value, None, one.pointer, one.note, one.partial) for one in page.records]
-        rest = [one for one in sent if hand.before.get(one.place) != _own_id(one) or _own_id(one) is None]
+        sent = [
+            read(one.value, source=hand.source, pointer=one.pointer, note=one.note, partial=one.partial)
+            for one in page.records
+        ]
+        rest = [one for one in sent if hand.before.get(one.place) != one.own_id or one.own_id is None]
         pieces = list(chunks(rest, BATCH)) or [[]]
         taken: list[Taken] = []
         for number, piece in enumerate(pieces, 1):
@@ -259,7 +262,7 @@ class Puller:
         met = {
             one.service_id: {
                 "service_id": one.service_id,
-                "own_id": _own_id(one.sent) or one.service_id,
+                "own_id": one.sent.own_id or one.service_id,
                 "content": one.content,
                 "place": one.sent.place[:80],
                 "first_pull_id": hand.id,
@@ -298,7 +301,7 @@ class Puller:
             etag=page.validators.etag,
             last_modified=page.validators.last_modified,
             said=list(page.progress.said),
-            own_ids=[own for one in taken if (own := _own_id(one.sent)) is not None],
+            own_ids=[one.sent.own_id for one in taken if one.sent.own_id is not None],
             service_ids=sorted(
                 {one.service_id for one in taken if one.outcome.verdict != records.QUARANTINED} - {None}
             ),
@@ -448,10 +451,3 @@ def _hand(session: Session, pull: FeedPull, feed: FeedRow) -> Hand:
     if pull.progress is not None:
         hand.progress = Progress.of(pull.progress, (own_id for _, own_id, _, _ in met))
     return hand
-
-
-def _own_id(sent: Sent) -> str | None:
-    value = sent.value.get("id") if isinstance(sent.value, dict) else None
-    return (
-        str(value).strip() or None if isinstance(value, str | int) and not isinstance(value, bool) else None
-    )

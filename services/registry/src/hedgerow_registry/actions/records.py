@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import orjson
 from hedgerow_kit.db import among, upsert
-from sqlalchemy import Float, String, delete, func, select
+from sqlalchemy import JSON, Float, String, delete, func, select
 from sqlalchemy.orm import Session
 
 from hedgerow_registry.actions import derived, histories
@@ -28,6 +28,7 @@ Fields = Mapping[str, Any]
 ACCEPTED, CHANGED, UNCHANGED, QUARANTINED = "accepted", "changed", "unchanged", "quarantined"
 # The first half of the advisory locks under which shared records are written: any number.
 _SHARED_DATA = 7_240_332
+_NONE: Mapping[str, Any] = {}
 _PROVENANCE = frozenset({"source", "first_import_id", "last_import_id", "updated_at", "digest"})
 
 
@@ -83,6 +84,7 @@ class Entity:
         ]
         self.columns = [column.name for column in columns]
         self._floats = frozenset(column.name for column in columns if isinstance(column.type, Float))
+        self._nested = [column.name for column in columns if isinstance(column.type, JSON)]
         self._longest = {
             column.name: column.type.length
             for column in columns
@@ -131,10 +133,23 @@ class Entity:
             made[part.field] = sorted({_plain(item) for item in record.get(part.field) or ()})
         return made
 
-    def digest(self, normal: Fields) -> str | None:
-        """See `digest`."""
-        empty = {name for name in self._later if normal[name] is None}
-        return digest({name: value for name, value in normal.items() if name not in empty})
+    def prepare(self, record: Fields, texts: Mapping[str, bytes] = _NONE) -> "Prepared":
+        """The record ready to be written; `texts` are those of its nested values that are JSON already.
+
+        Such a text has its keys sorted.
+        """
+        fields = self.normal(record)
+        empty = {name for name in self._later if fields[name] is None}
+        said = {name: value for name, value in fields.items() if name not in empty}
+        try:
+            nested = {
+                name: orjson.Fragment(texts.get(name) or _json(fields[name]))
+                for name in self._nested
+                if fields[name] is not None
+            }
+            return Prepared(fields, _digest(_json(said | nested), said), nested)
+        except (TypeError, orjson.JSONEncodeError):
+            return Prepared(fields, None, {})
 
     def misfit(self, normal: Fields) -> Written | None:
         """Why the database could not keep a record, if so."""
@@ -160,13 +175,20 @@ def _cells(part: Part, item: Any) -> Sequence[Any]:
     return (item,) if len(part.columns) == 1 else tuple(item)
 
 
-def digest(normal: Fields) -> str | None:
+def digest(value: Fields) -> str | None:
     """The digest of a record, or None where it holds a text that cannot be kept (NUL, half a surrogate)."""
     try:
-        written = orjson.dumps(normal, option=orjson.OPT_SORT_KEYS | orjson.OPT_NON_STR_KEYS)
+        return _digest(_json(value), value)
     except (TypeError, orjson.JSONEncodeError):
         return None
-    if b"\\u0000" in written and _holds_nul(normal):
+
+
+def _json(value: object) -> bytes:
+    return orjson.dumps(value, option=orjson.OPT_SORT_KEYS | orjson.OPT_NON_STR_KEYS)
+
+
+def _digest(written: bytes, value: Fields) -> str | None:
+    if b"\\u0000" in written and _holds_nul(value):
         return None
     return blake2b(written, digest_size=16).hexdigest()
 
@@ -180,15 +202,14 @@ def _holds_nul(value: Any) -> bool:
 
 
 class Prepared(NamedTuple):
-    """A record ready to be written: whole, and with its digest."""
+    """A record ready to be written: whole, with its digest.
+
+    nested: its nested values as they are kept, so that they are put into words once
+    """
 
     fields: dict[str, Any]
     digest: str | None
-
-
-def prepare(entity: Entity, record: Fields) -> Prepared:
-    fields = entity.normal(record)
-    return Prepared(fields, entity.digest(fields))
+    nested: Mapping[str, orjson.Fragment]
 
 
 def write(session: Session, entity: Entity, records: Iterable[Fields], by: Provenance) -> list[Written]:
@@ -198,7 +219,7 @@ def write(session: Session, entity: Entity, records: Iterable[Fields], by: Prove
     The caller has checked its values and its references; what is checked here is whose the record is, and
     that its texts fit. A key that comes twice is written as it came last.
     """
-    return write_prepared(session, entity, [prepare(entity, record) for record in records], by)
+    return write_prepared(session, entity, [entity.prepare(record) for record in records], by)
 
 
 def write_prepared(
@@ -212,22 +233,22 @@ def write_prepared(
     there = held(session, entity.table, entity.key, keys)
     foreign = _foreign(session, entity, there.values(), by)
     verdicts: list[Written] = []
-    new: dict[Key, dict[str, Any]] = {}
-    changed: dict[Key, dict[str, Any]] = {}
+    new: dict[Key, Prepared] = {}
+    changed: dict[Key, Prepared] = {}
     latest = {key: found.digest for key, found in there.items()}
-    for key, (normal, stamp) in zip(keys, records, strict=True):
-        if stamp is None:
+    for key, record in zip(keys, records, strict=True):
+        if record.digest is None:
             verdicts.append(Written(QUARANTINED, "a text holds NUL or half a surrogate pair"))
-        elif latest.get(key) == stamp:
+        elif latest.get(key) == record.digest:
             verdicts.append(_UNCHANGED)
-        elif (misfit := entity.misfit(normal)) is not None:
+        elif (misfit := entity.misfit(record.fields)) is not None:
             verdicts.append(misfit)
         elif key in there and there[key].source in foreign:
             verdicts.append(Written(QUARANTINED, "it belongs to another source", entity.key[0]))
         else:
             verdicts.append(Written(CHANGED if key in latest else ACCEPTED))
-            latest[key] = stamp
-            (changed if key in there else new)[key] = {**normal, "digest": stamp}
+            latest[key] = record.digest
+            (changed if key in there else new)[key] = record
     _store(session, entity, new, changed, by)
     return verdicts
 
@@ -257,8 +278,8 @@ def _foreign(session: Session, entity: Entity, there: Iterable[Held], by: Proven
 def _store(
     session: Session,
     entity: Entity,
-    new: Mapping[Key, dict[str, Any]],
-    changed: Mapping[Key, dict[str, Any]],
+    new: Mapping[Key, Prepared],
+    changed: Mapping[Key, Prepared],
     by: Provenance,
 ) -> None:
     # In the order of the key: faster to load, and two writers cannot take each other's rows crosswise.
@@ -267,22 +288,24 @@ def _store(
         return
     before = entity.whole(session, changed, lock=True)
     at = {key: histories.moment_after(before[key], by.at) for key in changed if key in before}
-    records = [new.get(key) or changed[key] for key in keys]
-    names = [*entity.columns, "digest"]
+    prepared = [new.get(key) or changed[key] for key in keys]
+    records = [one.fields for one in prepared]
     rows = [
         {
-            **{name: record[name] for name in names},
+            **{name: record[name] for name in entity.columns},
+            **nested,
             **{name: derive(record) for name, derive in entity.derived.items()},
+            "digest": stamp,
             "source": by.source,
             "first_import_id": by.import_id,
             "last_import_id": by.import_id,
             "updated_at": at.get(key, by.at),
         }
-        for key, record in zip(keys, records, strict=True)
+        for key, (record, stamp, nested) in zip(keys, prepared, strict=True)
     ]
-    histories.note_made(session, entity.type, new, by)
+    histories.note_made(session, entity.type, {key: one.fields for key, one in new.items()}, by)
     histories.note_changed(
-        session, entity.type, [(key, before[key], changed[key], at[key]) for key in at], by
+        session, entity.type, [(key, before[key], changed[key].fields, at[key]) for key in at], by
     )
     derived.look_before(session, entity.type, [entity.change_id(record) for record in records])
     # Shared data stay with the source that brought them first, whoever corrects them.

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from hashlib import blake2b
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import orjson
 from hedgerow_kit.records import Outcome
@@ -17,12 +17,15 @@ from hedgerow_registry.store.directory import known_services
 
 
 class Sent(NamedTuple):
-    """A record as it was sent, and where it stood.
+    """A record that was sent, taken apart, and where it stood.
 
+    text: its document, in words · own_id: its id as it was sent
     note: what is to be said of it · partial: it is known to be less than the sender has of it.
     """
 
-    value: Any
+    found: Normalised
+    text: bytes
+    own_id: str | None
     line: int | None
     pointer: str | None
     note: str | None = None
@@ -31,6 +34,27 @@ class Sent(NamedTuple):
     @property
     def place(self) -> str:
         return f"line {self.line}" if self.line is not None else self.pointer or "/"
+
+
+def read(
+    value: object,
+    *,
+    source: str,
+    line: int | None = None,
+    pointer: str | None = None,
+    note: str | None = None,
+    partial: bool = False,
+) -> Sent:
+    """A record of a source, any JSON value. What was sent need not be kept: nothing looks at it again."""
+    found = normalise(value, source=source)
+    text = orjson.dumps(found.document, option=orjson.OPT_SORT_KEYS)
+    return Sent(found, text, own_id(value), line, pointer, note, partial)
+
+
+def own_id(value: object) -> str | None:
+    """The id of a record as it was sent."""
+    id = value.get("id") if isinstance(value, dict) else None
+    return str(id).strip() or None if isinstance(id, str | int) and not isinstance(id, bool) else None
 
 
 class Taken(NamedTuple):
@@ -72,53 +96,51 @@ def take_in(
     partial does not take the place of one that is held.
     """
     taken: dict[int, Taken] = {}
-    new: list[tuple[int, Sent, Normalised, str]] = []
-    found = [(sent, normalise(sent.value, source=source)) for sent in batch]
-    held = known_services(session, (str(one.key) for sent, one in found if sent.partial and one.service))
-    for place, (sent, one) in enumerate(found):
+    new: list[tuple[int, Sent, str]] = []
+    listed = list(batch)
+    partial = (str(sent.found.key) for sent in listed if sent.partial and sent.found.service)
+    held = known_services(session, partial)
+    for place, sent in enumerate(listed):
+        one = sent.found
         id = None if one.key is None else record_id(source, "service", one.key)
-        content = digest(one.document)
+        content = blake2b(sent.text, digest_size=12).hexdigest()
         outcome = None
         if one.problems:
             reason = "; ".join(dict.fromkeys(problem.reason for problem in one.problems))
-            outcome = _outcome(sent, one, QUARANTINED, reason, at=one.problems[0].pointer)
+            outcome = _outcome(sent, QUARANTINED, reason, at=one.problems[0].pointer)
         elif (met := earlier.meets(str(id), content, sent.place)) is not None:
-            outcome = _met_before(sent, one, *met)
+            outcome = _met_before(sent, *met)
         elif id in held:
-            outcome = _outcome(sent, one, UNCHANGED, f"the record held stays as it is: {sent.note}")
+            outcome = _outcome(sent, UNCHANGED, f"the record held stays as it is: {sent.note}")
         if outcome is None:
-            new.append((place, sent, one, content))
+            new.append((place, sent, content))
         else:
             taken[place] = Taken(sent, id, content, outcome)
-    written = write_service_records(session, [one for _, _, one, _ in new], by, described=earlier.described)
-    for (place, sent, one, content), what in zip(new, written, strict=True):
-        taken[place] = Taken(sent, one.key, content, _written(sent, one, what))
+    records = [(sent.found, sent.text) for _, sent, _ in new]
+    written = write_service_records(session, records, by, described=earlier.described)
+    for (place, sent, content), what in zip(new, written, strict=True):
+        taken[place] = Taken(sent, sent.found.key, content, _written(sent, what))
     return [taken[place] for place in sorted(taken)]
 
 
-def digest(document: object) -> str:
-    """A digest of what a record says."""
-    return blake2b(orjson.dumps(document, option=orjson.OPT_SORT_KEYS), digest_size=12).hexdigest()
-
-
-def _met_before(sent: Sent, one: Normalised, where: str, is_same: bool) -> Outcome:
+def _met_before(sent: Sent, where: str, is_same: bool) -> Outcome:
     if is_same:
-        return _outcome(sent, one, UNCHANGED, f"the same record was sent before, at {where}")
+        return _outcome(sent, UNCHANGED, f"the same record was sent before, at {where}")
     reason = f"a service of this id was sent before, at {where}, and says otherwise: the first stands"
-    return _outcome(sent, one, QUARANTINED, reason, at="/id")
+    return _outcome(sent, QUARANTINED, reason, at="/id")
 
 
-def _written(sent: Sent, one: Normalised, what: Written) -> Outcome:
+def _written(sent: Sent, what: Written) -> Outcome:
     if what.verdict == QUARANTINED:
         at = f"/{what.column}" if what.column else ""
-        return _outcome(sent, one, what.verdict, what.reason, at=at)
-    said = (what.reason, sent.note, summary(one.notes))
-    return _outcome(sent, one, what.verdict, "; ".join(filter(None, said)) or None)
+        return _outcome(sent, what.verdict, what.reason, at=at)
+    said = (what.reason, sent.note, summary(sent.found.notes))
+    return _outcome(sent, what.verdict, "; ".join(filter(None, said)) or None)
 
 
-def _outcome(sent: Sent, one: Normalised, verdict: str, reason: str | None, *, at: str = "") -> Outcome:
+def _outcome(sent: Sent, verdict: str, reason: str | None, *, at: str = "") -> Outcome:
     pointer = None if sent.pointer is None and not at else f"{sent.pointer or ''}{at}"
-    return Outcome(verdict, sent.line, pointer=pointer, key=one.key, reason=reason)
+    return Outcome(verdict, sent.line, pointer=pointer, key=sent.found.key, reason=reason)
 
 
 def outcomes(taken: Sequence[Taken]) -> list[Outcome]:

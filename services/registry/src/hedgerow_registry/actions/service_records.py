@@ -42,21 +42,22 @@ class _Taken:
 
 
 def write_service_records(
-    session: Session, sent: Sequence[Normalised], by: Provenance, *, described: set[str]
+    session: Session, sent: Sequence[tuple[Normalised, bytes]], by: Provenance, *, described: set[str]
 ) -> list[Written]:
-    """Write records that have a service; gives what became of each, in their order.
+    """Write records that have a service, each with the text of its document; gives what became of each.
 
     described: ids of the organisations that earlier records of the same import have described; the set grows.
     A field of an organisation that no record of the import speaks of keeps what it was; of two records that
     speak of it differently, the first stands. A site that the record before this one had and this one has not
     leaves a tombstone.
     """
-    services = [one.service for one in sent if one.service is not None]
+    found = [one for one, _ in sent]
+    services = [one.service for one in found if one.service is not None]
     taken = [_Taken(Written(UNCHANGED)) for _ in services]
     foreign = _of_other_sources(session, services, by)
     own = [
         (one, outcome)
-        for service, one, outcome in zip(services, sent, taken, strict=True)
+        for service, one, outcome in zip(services, found, taken, strict=True)
         if service.id not in foreign
     ]
     _write_needs(session, (term for one, _ in own for term in one.need_terms), by)
@@ -66,14 +67,15 @@ def write_service_records(
     )
     before = _site_ids_before(session, services)
     rows = []
-    for service, one, outcome in zip(services, sent, taken, strict=True):
+    for service, (one, text), outcome in zip(services, sent, taken, strict=True):
         linked = service.organisation_id if service.organisation_id in known else None
         if linked is None and service.organisation_id is not None:
             outcome.notes.append("the organisation is not known here: the service stands without one")
-        rows.append(_service_fields(service, one.document, linked))
-    for outcome, written in zip(taken, records.write(session, SERVICES, rows, by), strict=True):
+        fields = _service_fields(service, one.document, linked)
+        rows.append(SERVICES.prepare(fields, {"document": text}))
+    for outcome, written in zip(taken, records.write_prepared(session, SERVICES, rows, by), strict=True):
         outcome.written = written
-    _write_sites(session, sent, taken, by, before)
+    _write_sites(session, found, taken, by, before)
     return [outcome.verdict() for outcome in taken]
 
 
@@ -183,7 +185,7 @@ def _service_fields(
         "valid_from": service.valid_from,
         "valid_to": service.valid_to,
         "assured_on": service.assured_on,
-        "document": dict(document),
+        "document": document,
         "needs": list(service.needs),
         "area_codes": list(service.area_codes),
     }

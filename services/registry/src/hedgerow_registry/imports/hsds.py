@@ -9,7 +9,7 @@ from hedgerow_kit.records import Batch, Outcome, Record, json_records, ndjson_re
 from hedgerow_kit.spool import Upload
 from sqlalchemy.orm import Session
 
-from hedgerow_registry.actions.service_intake import Earlier, Sent, outcomes, take_in
+from hedgerow_registry.actions.service_intake import Earlier, Sent, outcomes, read, take_in
 from hedgerow_registry.errors import FeedFailed, FeedRefused
 from hedgerow_registry.imports.rows import OPTIONS, provenance, source_of
 from hedgerow_registry.upstream.feed import Feed
@@ -19,8 +19,6 @@ LISTS = ("contents", "content", "services", "items", "data")
 BATCH = 2_000
 LONGEST_BATCH = 8_000_000
 _READ_AT_ONCE = 100
-# Every tenth record is weighed.
-_SAMPLED = 10
 # An organisation with its services inside is one object: beyond this it is read as a plain list.
 LARGEST_OBJECT = 20_000_000
 
@@ -28,19 +26,19 @@ LARGEST_OBJECT = 20_000_000
 def kind(*, allowed_hosts: frozenset[str] = frozenset()) -> Kind:
     """The kind; a live feed may be at a private address only where its host is allowed."""
 
-    def read(upload: Upload, run: Run) -> Iterator[Batch]:
-        source_of(run)
+    def batches(upload: Upload, run: Run) -> Iterator[Batch]:
+        source = source_of(run)
         url = run.options.get("url")
         if url:
             if upload.size:
                 raise Problem(UNPROCESSABLE, "Send a file or name a feed, not both.")
-            return _pulled(url, allowed_hosts)
-        return _of_file(upload)
+            return _pulled(url, allowed_hosts, source=source)
+        return _of_file(upload, source=source)
 
     return Kind(
         name="hsds",
         summary="Import services: Open Referral UK 1.0 or 3.0, HSDS 3.x, as JSON, NDJSON or a live feed",
-        read=read,
+        read=batches,
         write=_write,
         media_types=(JSON, NDJSON),
         options={
@@ -50,22 +48,18 @@ def kind(*, allowed_hosts: frozenset[str] = frozenset()) -> Kind:
     )
 
 
-def _of_file(upload: Upload) -> Iterator[Batch]:
+def _of_file(upload: Upload, *, source: str) -> Iterator[Batch]:
     if upload.media_type == NDJSON:
         found = ndjson_records(upload.path, batch=_READ_AT_ONCE)
     else:
         found = _of_organisation(upload) or json_records(upload.path, under=LISTS, batch=_READ_AT_ONCE)
-    for batch in _joined(found):
-        sent = [Sent(record.fields, record.line, record.pointer) for record in batch.records]
-        yield Batch(sent, batch.outcomes, batch.notes)
-
-
-def _joined(found: Iterable[Batch]) -> Iterator[Batch]:
-    """Small batches put together, as long as they fit in memory."""
+    # Small batches are put together, as long as they fit in memory.
     pending, length = Batch([]), 0
     for piece in found:
-        length += _SAMPLED * sum(len(orjson.dumps(record.fields)) for record in piece.records[::_SAMPLED])
-        pending.records += piece.records
+        for record in piece.records:
+            sent = read(record.fields, source=source, line=record.line, pointer=record.pointer)
+            length += len(sent.text)
+            pending.records.append(sent)
         pending.outcomes += piece.outcomes
         pending.notes += piece.notes
         if len(pending.records) + len(pending.outcomes) >= BATCH or length >= LONGEST_BATCH:
@@ -96,12 +90,15 @@ def _of_organisation(upload: Upload) -> Iterator[Batch] | None:
     return iter([batch])
 
 
-def _pulled(url: str, allowed_hosts: frozenset[str]) -> Iterator[Batch]:
+def _pulled(url: str, allowed_hosts: frozenset[str], *, source: str) -> Iterator[Batch]:
     try:
         feed = Feed(url, allowed_hosts=allowed_hosts)
         try:
             for page in feed.pages():
-                sent = [Sent(one.value, None, one.pointer, one.note, one.partial) for one in page.records]
+                sent = [
+                    read(one.value, source=source, pointer=one.pointer, note=one.note, partial=one.partial)
+                    for one in page.records
+                ]
                 yield Batch(sent, notes=page.notes)
         finally:
             feed.close()

@@ -18,7 +18,6 @@ from hedgerow_registry.actions.records import (
     Entity,
     Prepared,
     Written,
-    prepare,
     write_prepared,
 )
 from hedgerow_registry.domain import geometry, words
@@ -172,7 +171,7 @@ def settled(
         try:
             if check is not None:
                 check(row, fields)
-            record = prepare(entity, fields)
+            record = entity.prepare(fields)
             seen.require(entity, record, row)
             good.append(row)
             records.append(record)

@@ -237,8 +237,8 @@ def _settled(
     makes_it = len(organisations.made) > made_before
     line = _Line(
         row,
-        records.prepare(entities.SERVICES, {**service, "organisation_id": organisation_id}),
-        None if site is None else records.prepare(entities.SITES, site),
+        entities.SERVICES.prepare({**service, "organisation_id": organisation_id}),
+        None if site is None else entities.SITES.prepare(site),
         organisation_id,
         makes_it,
     )
