@@ -27,6 +27,8 @@ class Reply:
     status: int = 200
     media_type: str = "application/json"
     headers: dict[str, str] = field(default_factory=dict)
+    # How many bytes are announced and never come.
+    lacking: int = 0
 
     @property
     def content(self) -> bytes:
@@ -71,11 +73,12 @@ def answering(replies: dict[str, Reply | list[Reply]]) -> Iterator[Platform]:
             )
             self.send_response(reply.status)
             self.send_header("Content-Type", reply.media_type)
-            self.send_header("Content-Length", str(len(reply.content)))
+            self.send_header("Content-Length", str(len(reply.content) + reply.lacking))
             for name, value in reply.headers.items():
                 self.send_header(name, value)
             self.end_headers()
             self.wfile.write(reply.content)
+            self.close_connection = reply.lacking > 0
 
         def _body(self) -> bytes:
             if self.headers.get("transfer-encoding") != "chunked":

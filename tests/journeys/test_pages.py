@@ -39,6 +39,8 @@ def keldermouth(
 def terminal(keldermouth: Platform, tmp_path: Path) -> Iterator[Shell]:
     reader = {
         "HEDGEROW": keldermouth.url,
+        "HEDGEROW_URL": keldermouth.url,
+        "HEDGEROW_KEY_FILE": str(keldermouth.data_dir / "admin.key"),
         "KEY": (keldermouth.data_dir / "admin.key").read_text().strip(),
         "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"], STAND_INS]),
     }
@@ -54,7 +56,7 @@ def test_the_tools_of_the_page_read_what_it_says(
     keldermouth: Platform, terminal: Shell, tmp_path: Path
 ) -> None:
     terminal.run("""echo "header = \\"Authorization: Bearer $KEY\\"" > signed-in.txt""")
-    assert follow(TOOLS.read_text(), tmp_path, terminal) == 3
+    assert follow(TOOLS.read_text(), tmp_path, terminal) == 6
     (head, *rows) = openpyxl.load_workbook(tmp_path / "waits.xlsx")["Rows"].iter_rows(values_only=True)
     by_month = {row[head.index("period")]: row[head.index("value")] for row in rows}
     assert by_month["2026-10"] == 7.8

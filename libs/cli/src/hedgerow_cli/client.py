@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 import orjson
 
-from hedgerow_cli.errors import AnswerIsAnError, NoKey, NotReachable
+from hedgerow_cli.errors import AnswerIsAnError, CutOff, NoKey, NotReachable
 from hedgerow_cli.settings import Settings, reason
 
 if TYPE_CHECKING:
@@ -19,7 +19,11 @@ if TYPE_CHECKING:
 
 LARGEST_PAGE = 1000
 ANSWER_SECONDS = 120.0
+# A large workbook begins to arrive when all its rows have been read.
+STREAM_SECONDS = 600.0
+CHUNK = 256 * 1024
 TOO_MANY = 429
+BUSY = 503
 # A quota is one of a minute.
 LONGEST_WAIT = 65
 LOOPBACK = {"127.0.0.1", "localhost", "::1"}
@@ -120,12 +124,12 @@ class Client:
         limit: int | None = None,
         length: str = "limit",
     ) -> Iterator[Answer]:
-        """Read a list page by page along `next`; stops once `limit` items were read.
+        """Read a list page by page along `next`, from `after` on; stops once `limit` items were read.
 
         length: the parameter that says how long a page is.
         """
         read = 0
-        after: str | None = None
+        after: Any = (parameters or {}).get("after")
         while True:
             size = LARGEST_PAGE if limit is None else min(LARGEST_PAGE, limit - read)
             answer = self.send("GET", path, parameters={**(parameters or {}), length: size, "after": after})
@@ -181,20 +185,66 @@ class Client:
         timeout: "httpx.Timeout | None" = None,
     ) -> Answer:
         """Send one request, once more after a wait if told to; raises Problem, NoKey or NotReachable."""
+        request = self._request(method, path, parameters, content=content, headers=headers, timeout=timeout)
+        # What is streamed cannot be sent a second time.
+        return self._checked(self._answered(request, once=isinstance(content, Iterator)))
+
+    def stream(
+        self, path: str, parameters: Parameters | None = None, *, seconds: float = STREAM_SECONDS
+    ) -> Iterator[bytes]:
+        """One answer piece by piece, to its end; raises CutOff if not all of it came.
+
+        seconds: how long to wait for the next piece
+        """
         import httpx
 
+        waiting = httpx.Timeout(seconds, connect=5.0)
+        # The format is named in the address, where it is to be another than the answer's own.
+        request = self._request("GET", path, parameters, headers={"Accept": "*/*"}, timeout=waiting)
+        response = self._answered(request, stream=True)
+        try:
+            if not response.is_success:
+                response.read()
+                self._checked(response)
+            if not {"content-length", "transfer-encoding"} & response.headers.keys():
+                raise CutOff(
+                    f"{self.url} does not say where its answer ends: ask the gateway without a proxy."
+                )
+            yield from response.iter_bytes(CHUNK)
+        except httpx.HTTPError as broken:
+            raise CutOff(f"{self.url} broke off in the middle ({reason(broken)}): ask again.") from broken
+        finally:
+            response.close()
+
+    def _request(
+        self,
+        method: str,
+        path: str,
+        parameters: Parameters | None = None,
+        *,
+        content: "bytes | Iterator[bytes] | None" = None,
+        headers: Mapping[str, str] | None = None,
+        timeout: "httpx.Timeout | None" = None,
+    ) -> "httpx.Request":
         asked = {name: value for name, value in (parameters or {}).items() if value is not None}
         request = self.http.build_request(
             method, path, params=asked, content=content, headers=dict(headers or {})
         )
         if timeout is not None:
             request.extensions["timeout"] = timeout.as_dict()
+        return request
+
+    def _answered(
+        self, request: "httpx.Request", *, once: bool = False, stream: bool = False
+    ) -> "httpx.Response":
+        import httpx
+
         try:
-            response = self.http.send(request)
-            if response.status_code == TOO_MANY and not isinstance(content, Iterator):
-                # Nothing was done. What is streamed cannot be sent a second time.
+            response = self.http.send(request, stream=stream)
+            if not once and _is_to_be_asked_again(response):
+                response.close()
                 time.sleep(_seconds_to_wait(response))
-                response = self.http.send(request)
+                response = self.http.send(request, stream=stream)
         except httpx.ConnectError as refused:
             raise NotReachable(
                 f"No platform answers at {self.url}: start it with `hedgerow up`, or give --url."
@@ -207,7 +257,7 @@ class Client:
             raise NotReachable(
                 f"The connection to {self.url} broke ({reason(broken)}): run `hedgerow doctor`."
             ) from broken
-        return self._checked(response)
+        return response
 
     def _checked(self, response: "httpx.Response") -> Answer:
         if response.is_success:
@@ -227,6 +277,14 @@ class Client:
                 " name the right file with --key-file."
             )
         raise Problem(response.status_code, problem)
+
+
+def _is_to_be_asked_again(response: "httpx.Response") -> bool:
+    """Whether nothing was done, and the answer says when there is room again."""
+    if response.status_code == TOO_MANY:
+        return True
+    reads = response.request.method == "GET"
+    return reads and response.status_code == BUSY and "retry-after" in response.headers
 
 
 def _seconds_to_wait(response: "httpx.Response") -> int:

@@ -27,6 +27,16 @@ class NotReachable(CommandError):
     exit_code = 3
 
 
+class CutOff(NotReachable):
+    """An answer broke off before its end."""
+
+
+class NotWritten(CommandError):
+    """The answer cannot be written where or how it was asked for."""
+
+    exit_code = 2
+
+
 class NoKey(CommandError):
     """There is no key, or the platform refused it."""
 

@@ -86,14 +86,15 @@ def kinds(client: Client) -> list[str]:
     )
 
 
-def options(given: list[str]) -> dict[str, str | int | float | None]:
-    """NAME=VALUE pairs as query parameters."""
-    found: dict[str, str | int | float | None] = {}
+def options(given: list[str]) -> dict[str, str | list[str]]:
+    """NAME=VALUE pairs as query parameters; what is given more than once is a list."""
+    found: dict[str, str | list[str]] = {}
     for pair in given:
         name, equals, value = pair.partition("=")
         if not equals or not name:
             raise typer.BadParameter(f"{pair} is not NAME=VALUE", param_hint="--option")
-        found[name] = value
+        held = found.get(name)
+        found[name] = value if held is None else [*(held if isinstance(held, list) else [held]), value]
     return found
 
 

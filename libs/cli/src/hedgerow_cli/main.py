@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from hedgerow_cli import answers, audit, doctor, feeds, imports, keys, up
+from hedgerow_cli import answers, audit, doctor, exports, feeds, imports, keys, up
 from hedgerow_cli.backup.command import backup, restore
 from hedgerow_cli.erase import erase
 from hedgerow_cli.errors import CommandError
@@ -74,6 +74,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "up": up.up,
     "load": load,
     "import": imports.import_,
+    "export": exports.export,
     "gaps": answers.gaps,
     "closing": answers.closing,
     "overlaps": answers.overlaps,

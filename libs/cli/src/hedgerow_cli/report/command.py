@@ -8,18 +8,12 @@ import typer
 
 from hedgerow_cli.answers import At, Index, Level, Need, Place, Rule
 from hedgerow_cli.client import connect
-from hedgerow_cli.errors import CommandError
+from hedgerow_cli.errors import NotWritten
 from hedgerow_cli.places import area_code
 from hedgerow_cli.settings import Settings, reason
 from hedgerow_cli.terminal import say
 
 EXTENSIONS = {".html": "html", ".htm": "html", ".md": "md", ".markdown": "md"}
-
-
-class NotWritten(CommandError):
-    """The report cannot be written where it was asked for."""
-
-    exit_code = 2
 
 
 def report(
