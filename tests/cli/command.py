@@ -4,7 +4,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
-from typing import NamedTuple
+from typing import BinaryIO, NamedTuple
 
 
 class Said(NamedTuple):
@@ -20,13 +20,13 @@ def environment(**more: str) -> dict[str, str]:
 
 
 def hedgerow(
-    *arguments: str | Path, stdin: bytes | None = None, cwd: Path | None = None, **more: str
+    *arguments: str | Path, stdin: bytes | BinaryIO | None = None, cwd: Path | None = None, **more: str
 ) -> Said:
     """Run `hedgerow …` to its end."""
     done = subprocess.run(
         [sys.executable, "-m", "hedgerow_cli", *map(str, arguments)],
-        input=stdin,
-        stdin=subprocess.DEVNULL if stdin is None else None,
+        input=stdin if isinstance(stdin, bytes) else None,
+        stdin=None if isinstance(stdin, bytes) else stdin or subprocess.DEVNULL,
         capture_output=True,
         env=environment(**more),
         cwd=cwd,

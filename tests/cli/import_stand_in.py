@@ -37,12 +37,14 @@ class Sent:
 
 @dataclass
 class Imports:
-    """What was sent, and how to answer: `refused` kinds get that problem, `lost` rows are forgotten."""
+    """What was sent, and how to answer: `refused` kinds get that problem, `lost` rows are forgotten, `busy`
+    files are to be sent later."""
 
     url: str = ""
     sent: list[Sent] = field(default_factory=list)
     refused: dict[str, str] = field(default_factory=dict)
     lost: int = 0
+    busy: int = 0
     running: int = 0
     closed: bool = False
     known: set[str] = field(default_factory=set)
@@ -54,6 +56,9 @@ class Imports:
 
     def take(self, sent: Sent) -> tuple[int, dict[str, Any]]:
         self.sent.append(sent)
+        if self.busy:
+            self.busy -= 1
+            return 429, {"title": "Too many requests", "status": 429}
         if sent.kind in self.refused:
             return 422, {"title": "Unprocessable", "status": 422, "detail": self.refused[sent.kind]}
         records = sent.rows if sent.headers["content-type"] == "text/csv" else self._json(sent)

@@ -236,3 +236,45 @@ def test_what_cannot_be_sent_is_refused_before_anything_is_asked(
     assert said in err
     assert err.count("\n") == 1
     assert platform.asked == []
+
+
+REFUSED = {"title": "Later", "detail": "Not now."}
+
+
+@pytest.mark.parametrize("status", [429, 503])
+@pytest.mark.parametrize("how", ["a file", "standard input", "a pipe", "an address"])
+def test_a_file_that_is_refused_for_now_is_sent_again_from_its_first_byte(
+    tmp_path: Path, how: str, status: int
+) -> None:
+    content = CSV.encode() * 20_000
+    (tmp_path / "areas.csv").write_bytes(content)
+    refused = Reply(REFUSED, status, PROBLEM, {"Retry-After": "1"})
+    served = Reply(content, media_type="text/csv")
+    replies = {"GET /open/areas": served, "POST /v1/imports/areas": [refused, Reply(imported())]}
+    with answering(replies) as platform:
+        where = {"a file": tmp_path / "areas.csv", "an address": f"{platform.url}/open/areas"}
+        more: dict[str, Any] = {"stdin": content} if how == "a pipe" else {}
+        if how == "standard input":
+            more = {"stdin": (tmp_path / "areas.csv").open("rb")}
+        code, out, err = send(platform, tmp_path, "areas", where.get(how, "-"), "--type", "csv", **more)
+    assert (code, err) == (0, "")
+    assert "1,203 records" in out
+    first, second = [asked for asked in platform.asked if asked.method == "POST"]
+    assert first.body == second.body == content
+    assert first.headers["idempotency-key"] == second.headers["idempotency-key"]
+
+
+def test_a_file_that_is_refused_twice_is_not_sent_a_third_time(tmp_path: Path) -> None:
+    (tmp_path / "areas.csv").write_text(CSV, encoding="utf-8")
+    refused = Reply(REFUSED, 429, PROBLEM, {"Retry-After": "0"})
+    with answering({"POST /v1/imports/areas": refused}) as platform:
+        code, out, err = send(platform, tmp_path, "areas", tmp_path / "areas.csv")
+    assert (code, out, err) == (1, "", "error: Not now.\n")
+    assert len(platform.asked) == 2
+
+
+def test_a_failure_that_names_no_time_is_told_at_once(tmp_path: Path) -> None:
+    (tmp_path / "areas.csv").write_text(CSV, encoding="utf-8")
+    with answering({"POST /v1/imports/areas": Reply(REFUSED, 503, PROBLEM)}) as platform:
+        assert send(platform, tmp_path, "areas", tmp_path / "areas.csv")[0] == 1
+    assert len(platform.asked) == 1

@@ -66,6 +66,22 @@ def test_rows_left_out_sent_and_refused_add_up_to_the_rows_read(platform: Import
     assert report.complete
 
 
+def test_files_that_are_refused_for_now_are_sent_again_whole(platform: Imports, tmp_path: Path) -> None:
+    platform.busy = 1
+    canonical = '\n[[file]]\npath = "needs.csv"\nkind = "needs"\n'
+    needs = "taxonomy,term,name\nhedgerow,food,Food\n"
+    manifest = written(tmp_path, WARDS_AS_AREAS + canonical, wards__csv=WARDS, needs__csv=needs)
+    report = loaded(platform, manifest)
+    assert report.complete
+    assert [(file.read, file.left_out, file.sent) for file in report.files] == [(3, 1, 2), (1, 0, 1)]
+    first, again, _ = platform.sent
+    assert first.body == again.body
+    platform.busy = 1
+    report = loaded(platform, written(tmp_path, canonical, needs__csv=needs))
+    assert report.complete
+    assert platform.sent[-1].body == platform.sent[-2].body == needs.encode()
+
+
 def test_a_receipt_names_the_line_of_the_councils_own_file(platform: Imports, tmp_path: Path) -> None:
     told = (
         'ward,title,type\nE05999001,"Harbour\nand Quay",W\n\n'

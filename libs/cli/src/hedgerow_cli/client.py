@@ -1,11 +1,12 @@
 """Talking to the platform's one API: answers, pages, uploads; problems become one clear line."""
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
+from uuid import uuid4
 
 import orjson
 
@@ -14,8 +15,6 @@ from hedgerow_cli.settings import Settings, reason
 
 if TYPE_CHECKING:
     import httpx
-
-    from hedgerow_cli.sources import Source
 
 LARGEST_PAGE = 1000
 ANSWER_SECONDS = 120.0
@@ -26,9 +25,11 @@ TOO_MANY = 429
 BUSY = 503
 # A quota is one of a minute.
 LONGEST_WAIT = 65
+IDEMPOTENCY_KEY = "Idempotency-Key"
 LOOPBACK = {"127.0.0.1", "localhost", "::1"}
 
 Parameters = Mapping[str, str | int | float | Sequence[str] | None]
+Pieces = Callable[[], Iterator[bytes]]
 
 
 class Problem(AnswerIsAnError):
@@ -146,18 +147,24 @@ class Client:
         """All items of a list."""
         return [item for page in self.pages(path, parameters, limit=limit) for item in page.body["items"]]
 
-    def upload(self, kind: str, source: "Source", parameters: Parameters) -> Answer:
-        """Stream a file to `POST /v1/imports/{kind}`; answers with the import."""
+    def upload(
+        self, kind: str, pieces: Pieces, parameters: Parameters, *, media_type: str, gzipped: bool
+    ) -> Answer:
+        """Stream a file to `POST /v1/imports/{kind}`; answers with the import.
+
+        pieces: gives the file from its first byte, each time it is called
+        """
         import httpx
 
-        headers = {"Content-Type": source.media_type}
-        if source.gzipped:
+        # Under one key whatever is sent a second time is taken in once.
+        headers = {"Content-Type": media_type, IDEMPOTENCY_KEY: str(uuid4())}
+        if gzipped:
             headers["Content-Encoding"] = "gzip"
         return self.send(
             "POST",
             f"/v1/imports/{kind}",
             parameters=parameters,
-            content=source.chunks(),
+            content=pieces,
             headers=headers,
             timeout=httpx.Timeout(None, connect=5.0),
         )
@@ -180,14 +187,18 @@ class Client:
         path: str,
         *,
         parameters: Parameters | None = None,
-        content: "bytes | Iterator[bytes] | None" = None,
+        content: bytes | Pieces | None = None,
         headers: Mapping[str, str] | None = None,
         timeout: "httpx.Timeout | None" = None,
     ) -> Answer:
         """Send one request, once more after a wait if told to; raises Problem, NoKey or NotReachable."""
-        request = self._request(method, path, parameters, content=content, headers=headers, timeout=timeout)
-        # What is streamed cannot be sent a second time.
-        return self._checked(self._answered(request, once=isinstance(content, Iterator)))
+        return self._checked(
+            self._answered(
+                lambda: self._request(
+                    method, path, parameters, content=content, headers=headers, timeout=timeout
+                )
+            )
+        )
 
     def stream(
         self, path: str, parameters: Parameters | None = None, *, seconds: float = STREAM_SECONDS
@@ -200,8 +211,10 @@ class Client:
 
         waiting = httpx.Timeout(seconds, connect=5.0)
         # The format is named in the address, where it is to be another than the answer's own.
-        request = self._request("GET", path, parameters, headers={"Accept": "*/*"}, timeout=waiting)
-        response = self._answered(request, stream=True)
+        response = self._answered(
+            lambda: self._request("GET", path, parameters, headers={"Accept": "*/*"}, timeout=waiting),
+            stream=True,
+        )
         try:
             if not response.is_success:
                 response.read()
@@ -222,29 +235,31 @@ class Client:
         path: str,
         parameters: Parameters | None = None,
         *,
-        content: "bytes | Iterator[bytes] | None" = None,
+        content: bytes | Pieces | None = None,
         headers: Mapping[str, str] | None = None,
         timeout: "httpx.Timeout | None" = None,
     ) -> "httpx.Request":
         asked = {name: value for name, value in (parameters or {}).items() if value is not None}
         request = self.http.build_request(
-            method, path, params=asked, content=content, headers=dict(headers or {})
+            method,
+            path,
+            params=asked,
+            content=content() if callable(content) else content,
+            headers=dict(headers or {}),
         )
         if timeout is not None:
             request.extensions["timeout"] = timeout.as_dict()
         return request
 
-    def _answered(
-        self, request: "httpx.Request", *, once: bool = False, stream: bool = False
-    ) -> "httpx.Response":
+    def _answered(self, request: "Callable[[], httpx.Request]", *, stream: bool = False) -> "httpx.Response":
         import httpx
 
         try:
-            response = self.http.send(request, stream=stream)
-            if not once and _is_to_be_asked_again(response):
+            response = self.http.send(request(), stream=stream)
+            if _is_to_be_asked_again(response):
                 response.close()
                 time.sleep(_seconds_to_wait(response))
-                response = self.http.send(request, stream=stream)
+                response = self.http.send(request(), stream=stream)
         except httpx.ConnectError as refused:
             raise NotReachable(
                 f"No platform answers at {self.url}: start it with `hedgerow up`, or give --url."
@@ -280,11 +295,11 @@ class Client:
 
 
 def _is_to_be_asked_again(response: "httpx.Response") -> bool:
-    """Whether nothing was done, and the answer says when there is room again."""
+    """Whether nothing was done, or would be done twice, and there will be room again."""
     if response.status_code == TOO_MANY:
         return True
-    reads = response.request.method == "GET"
-    return reads and response.status_code == BUSY and "retry-after" in response.headers
+    harmless = response.request.method == "GET" or IDEMPOTENCY_KEY in response.request.headers
+    return harmless and response.status_code == BUSY and "retry-after" in response.headers
 
 
 def _seconds_to_wait(response: "httpx.Response") -> int:

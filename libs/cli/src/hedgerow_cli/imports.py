@@ -103,13 +103,16 @@ def send(client: Client, kind: str, source: Source, parameters: Parameters, *, q
     with progress(quiet=quiet) as bars:
         task = bars.add_task(plain(source.name), total=source.size)
 
-        def moved(count: int) -> None:
-            bars.advance(task, count)
-            if source.size is not None and bars.tasks[task].completed >= source.size:
-                bars.update(task, description=f"{plain(source.name)}: sent, now being read")
+        def moved(sent: int) -> None:
+            whole = source.size is not None and sent >= source.size
+            said = f"{plain(source.name)}: sent, now being read" if whole else plain(source.name)
+            bars.update(task, completed=sent, description=said)
 
         source.moved = moved
-        return _ended(client, client.upload(kind, source, parameters))
+        answer = client.upload(
+            kind, source.chunks, parameters, media_type=source.media_type, gzipped=source.gzipped
+        )
+        return _ended(client, answer)
 
 
 def is_feed(kind: str, where: str, type_: str | None) -> bool:

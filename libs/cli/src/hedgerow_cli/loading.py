@@ -6,11 +6,12 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatch
+from functools import partial
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from hedgerow_cli.canonical import TABLES
-from hedgerow_cli.client import LOOPBACK, Client, Problem
+from hedgerow_cli.client import LOOPBACK, Client, Pieces, Problem
 from hedgerow_cli.errors import CommandError
 from hedgerow_cli.load_progress import FileBar, LoadBars
 from hedgerow_cli.load_report import FileReceipt, LoadReport
@@ -359,28 +360,17 @@ def _noting(records: Iterable[Record], refused: list[Record]) -> Iterator[Record
 
 
 def _send(client: Client, plan: Plan, job: Job, receipt: FileReceipt, bar: FileBar, *, shown: int) -> None:
-    import httpx
-
     if job.path is not None and (job.file is None or not job.file.mapped):
         receipt.read = receipt.sent = count_records(job.path)
-        pieces = as_it_is(job.path, bar.moved)
-        headers = {"Content-Type": MEDIA_TYPES[format_of(job.path)]}
-        if job.path.name.lower().endswith(".gz"):
-            headers["Content-Encoding"] = "gzip"
+        media_type = MEDIA_TYPES[format_of(job.path)]
+        packed = job.path.name.lower().endswith(".gz")
+        pieces: Pieces = partial(as_it_is, job.path, bar.moved)
     else:
-        pieces = _mapped(plan, job, receipt, bar)
-        headers = {"Content-Type": MEDIA_TYPES["geojson" if job.kind == "boundaries" else "csv"]}
-        if urlsplit(client.url).hostname not in LOOPBACK:
-            pieces = gzipped(pieces)
-            headers["Content-Encoding"] = "gzip"
-    answer = client.send(
-        "POST",
-        f"/v1/imports/{job.kind}",
-        parameters=job.parameters,
-        content=pieces,
-        headers=headers,
-        timeout=httpx.Timeout(None, connect=5.0),
-    ).body
+        media_type = MEDIA_TYPES["geojson" if job.kind == "boundaries" else "csv"]
+        packed = urlsplit(client.url).hostname not in LOOPBACK
+        mapped = partial(_mapped, plan, job, receipt, bar)
+        pieces = (lambda: gzipped(mapped())) if packed else mapped
+    answer = client.upload(job.kind, pieces, job.parameters, media_type=media_type, gzipped=packed).body
     while answer["status"] == "running":
         time.sleep(POLL_SECONDS)
         answer = client.get(f"/v1/imports/{answer['id']}").body

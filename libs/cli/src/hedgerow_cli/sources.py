@@ -2,15 +2,18 @@
 
 import sys
 from collections.abc import Callable, Iterator
+from io import BufferedReader
 from pathlib import Path, PurePosixPath
+from tempfile import SpooledTemporaryFile
 from types import TracebackType
-from typing import BinaryIO, Protocol
+from typing import Protocol, TypeGuard
 from urllib.parse import urlsplit
 
 from hedgerow_cli.errors import NothingToSend
 from hedgerow_cli.settings import reason
 
 CHUNK = 256 * 1024
+KEPT_IN_MEMORY = 16_000_000
 GZIP_MAGIC = b"\x1f\x8b"
 
 MEDIA_TYPES = {
@@ -30,7 +33,10 @@ class _Readable(Protocol):
 
 
 class Source:
-    """An open stream with its media type; `chunks()` reads it once and tells `moved` how far it is."""
+    """An open stream with its media type; `chunks()` reads it and tells `moved` how many bytes have gone.
+
+    What cannot be read a second time, a pipe or a download, is kept while it is read, on disk if it is long.
+    """
 
     def __init__(
         self,
@@ -46,17 +52,31 @@ class Source:
         self.media_type = media_type
         self.size = size
         self.moved = moved
-        self.head = _read(stream, CHUNK, name)
-        self.gzipped = self.head.startswith(GZIP_MAGIC)
+        # None: the stream itself can be read again.
+        self._kept = None if _rereads(stream) else SpooledTemporaryFile(max_size=KEPT_IN_MEMORY)  # noqa: SIM115
+        self._start = stream.tell() if _rereads(stream) else 0
+        self.gzipped = next(self._pieces(), b"").startswith(GZIP_MAGIC)
 
     def chunks(self) -> Iterator[bytes]:
-        """The bytes as they are: gzip stays gzip."""
-        chunk = self.head
-        while chunk:
+        """The bytes as they are, from the first one each time: gzip stays gzip."""
+        sent = 0
+        for chunk in self._pieces():
             yield chunk
+            sent += len(chunk)
             if self.moved:
-                self.moved(len(chunk))
-            chunk = _read(self.stream, CHUNK, self.name)
+                self.moved(sent)
+
+    def _pieces(self) -> Iterator[bytes]:
+        if _rereads(self.stream):
+            self.stream.seek(self._start)
+        if self._kept is not None:
+            self._kept.seek(0)
+            while chunk := self._kept.read(CHUNK):
+                yield chunk
+        while chunk := _read(self.stream, CHUNK, self.name):
+            if self._kept is not None:
+                self._kept.write(chunk)
+            yield chunk
 
     def __enter__(self) -> "Source":
         return self
@@ -64,14 +84,21 @@ class Source:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        if self._kept is not None:
+            self._kept.close()
         self.stream.close()
+
+
+def _rereads(stream: _Readable) -> TypeGuard[BufferedReader]:
+    return isinstance(stream, BufferedReader) and stream.seekable()
 
 
 def open_source(where: str, *, type_: str | None = None) -> Source:
     """Open a file, an http(s) address or `-`; raises NothingToSend."""
     if where == "-":
         return Source(
-            _StandardInput(sys.stdin.buffer),
+            # A stream of its own, so that standard input is left open.
+            open(sys.stdin.fileno(), "rb", closefd=False),
             name=name_of(where),
             media_type=media_type("", type_, said_as=name_of(where)),
             size=None,
@@ -132,19 +159,6 @@ def is_address(where: str) -> bool:
 def name_of(where: str) -> str:
     """What to call a source in what is said about it."""
     return "standard input" if where == "-" else where if is_address(where) else Path(where).name
-
-
-class _StandardInput:
-    """Standard input that is left open."""
-
-    def __init__(self, stream: BinaryIO) -> None:
-        self.stream = stream
-
-    def read(self, size: int = -1, /) -> bytes:
-        return self.stream.read(size)
-
-    def close(self) -> None:
-        return None
 
 
 class _Address:
