@@ -52,6 +52,18 @@ def test_a_slip_on_the_command_line_is_one_line_and_ends_with_2(arguments: list[
     assert "--help`" in err
 
 
+@pytest.mark.parametrize("group", [[], ["keys"], ["feeds"], ["audit"], ["--quiet", "keys"]])
+def test_a_command_without_its_second_word_says_which_there_are(group: list[str]) -> None:
+    code, out, err = hedgerow(*group)
+    asked = " ".join(["hedgerow", *(word for word in group if not word.startswith("-"))])
+    assert (code, out) == (2, "")
+    assert f"Usage: {asked} " in err
+    last = err.splitlines()[-1]
+    assert last.startswith(f"error: {asked} needs one of these commands: ")
+    assert last.endswith(f"see `{asked} COMMAND --help`.")
+    assert hedgerow(*group, "--help").out.strip() in err
+
+
 def test_a_platform_that_does_not_answer_ends_with_3(tmp_path: Path) -> None:
     (tmp_path / "admin.key").write_text("hedgerow_1_secret", encoding="utf-8")
     code, _out, err = hedgerow("kpis", "E06999001", "--data-dir", tmp_path, "--url", "http://127.0.0.1:9")

@@ -12,7 +12,7 @@ from hedgerow_cli.settings import Settings
 from hedgerow_cli.tables import table
 from hedgerow_cli.terminal import out, plain, print_raw
 
-app = typer.Typer(no_args_is_help=True, help="Look whether the audit of every app is whole.")
+app = typer.Typer(help="Look whether the audit of every app is whole.")
 
 ANCHORS_FILE = "audit.anchors"
 

@@ -13,7 +13,7 @@ from hedgerow_cli.settings import Settings
 from hedgerow_cli.tables import many, people, table
 from hedgerow_cli.terminal import out, plain, print_pages, print_raw, progress, say
 
-app = typer.Typer(no_args_is_help=True, help="Register live feeds, list them, pull them.")
+app = typer.Typer(help="Register live feeds, list them, pull them.")
 
 Json = dict[str, Any]
 _UNDER_WAY = ("waiting", "running", "retrying")

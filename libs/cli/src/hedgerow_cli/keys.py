@@ -12,7 +12,7 @@ from hedgerow_cli.settings import Settings
 from hedgerow_cli.tables import table
 from hedgerow_cli.terminal import out, plain, print_pages, print_raw, say
 
-app = typer.Typer(no_args_is_help=True, help="Make, list and revoke API keys; rotate the signing key.")
+app = typer.Typer(help="Make, list and revoke API keys; rotate the signing key.")
 
 Json = dict[str, Any]
 

@@ -3,6 +3,7 @@
 import os
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Annotated
 
@@ -24,7 +25,6 @@ EVERYWHERE = (
 
 app = typer.Typer(
     name="hedgerow",
-    no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
     context_settings={"auto_envvar_prefix": "HEDGEROW", "help_option_names": ["-h", "--help"]},
@@ -103,6 +103,8 @@ def run(arguments: Sequence[str]) -> int:
     except CommandError as error:
         return _failed(str(error), error.exit_code)
     except typer.TyperException as error:
+        if (group := _without_command(error)) is not None:
+            return _helped(group)
         return _failed(_usage(error), 2)
     except typer.Abort:
         return _failed("Given up.", 1)
@@ -111,6 +113,23 @@ def run(arguments: Sequence[str]) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         return 0
     return code if isinstance(code, int) else 0
+
+
+def _without_command(error: typer.TyperException) -> typer.Context | None:
+    """The command that was given without one of those it is made of, if that is what is wrong."""
+    context: typer.Context | None = getattr(error, "ctx", None)
+    is_group = context is not None and hasattr(context.command, "commands")
+    return context if is_group and getattr(error, "message", "").startswith("Missing command") else None
+
+
+def _helped(group: typer.Context) -> int:
+    """Say what the command is made of, as help is said, and what to do next."""
+    # Help is an answer where somebody asks for it; here nobody did.
+    with redirect_stdout(sys.stderr):
+        group.get_help()
+    path = group.command_path
+    next_step = "begin with `hedgerow up`, or see" if group.parent is None else "see"
+    return _failed(f"{path} needs one of these commands: {next_step} `{path} COMMAND --help`.", 2)
 
 
 def _usage(error: typer.TyperException) -> str:
