@@ -16,8 +16,9 @@ from hedgerow_registry.upstream.feed import Feed
 
 LISTS = ("contents", "content", "services", "items", "data")
 # A batch is one transaction and has to fit in memory, and nested records may be large: so many, or so long.
-BATCH = 2_000
-LONGEST_BATCH = 8_000_000
+# It touches most pages of every index, which its commit writes: few large batches take less than many small.
+BATCH = 4_000
+LONGEST_BATCH = 16_000_000
 _READ_AT_ONCE = 100
 # An organisation with its services inside is one object: beyond this it is read as a plain list.
 LARGEST_OBJECT = 20_000_000
