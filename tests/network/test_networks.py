@@ -148,6 +148,8 @@ def test_nobody_overwrites_what_another_has_changed(designed):
     tag = designed.get(AT).headers["etag"]
     assert designed.patch(AT, json={"name": "x"}).status_code == 428
     assert designed.put(AT, json={"name": "x"}).status_code == 428
+    taken = designed.put(AT, json={"name": "x"}, headers={"If-None-Match": "*"})
+    assert taken.status_code == 412
     assert designed.delete(AT).status_code == 428
     change(designed, {"name": "Changed"})
     stale = {"If-Match": tag}

@@ -176,7 +176,17 @@ def test_an_exemption_is_said_with_its_reason_and_taken_back(contracted: Client)
         "light-touch",
         "Schedule 1, social care",
     )
-    assert contracted.put(url, json={"exemption": None}).json()["owes"] is True
+    tag = contracted.get(url.rpartition("/")[0]).headers["etag"]
+    other = {"exemption": "concession", "reason": "Regulation 4"}
+    assert contracted.put(url, json=other).status_code == 428
+    assert contracted.put(url, json=other, headers={"If-None-Match": "*"}).status_code == 412
+    changed = contracted.put(url, json=other, headers={"If-Match": tag})
+    assert changed.json()["exemption"] == "concession"
+    back = {"exemption": None}
+    assert contracted.put(url, json=back, headers={"If-Match": tag}).status_code == 412
+    taken = contracted.put(url, json=back, headers={"If-Match": changed.headers["etag"]})
+    assert taken.json()["owes"] is True
+    assert contracted.put(url, json=back, headers={"If-Match": changed.headers["etag"]}).status_code == 412
     assert contracted.put(url, json={"exemption": "mood"}).status_code == 422
 
 

@@ -152,6 +152,11 @@ def test_a_record_is_written_by_who_has_read_it(registry: Client) -> None:
     tag = made.headers["etag"]
     assert registry.get(path).headers["etag"] == tag
 
+    document = registry.get("/openapi.json").json()["paths"]["/v1/organisations/{id}"]
+    named = {method: [one["name"] for one in told["parameters"]] for method, told in document.items()}
+    assert {"If-Match", "If-None-Match"} <= set(named["put"])
+    assert "If-None-Match" not in named["delete"]
+
     assert problem(registry, "PUT", path, json=body)[0] == 428
     assert problem(registry, "PUT", path, json=body, headers={"if-none-match": "*"})[0] == 412
     assert problem(registry, "PUT", path, json=body, headers={"if-match": '"old"'})[0] == 412

@@ -60,6 +60,20 @@ def require_match(request: Conditional, tag: str) -> None:
         raise Problem(PRECONDITION_FAILED, "It has changed since you read it: read it again.")
 
 
+def require_state(request: Conditional, tag: str | None) -> None:
+    """Refuse a write that may make something, unless things are as its headers say.
+
+    tag: of what is there; None if nothing is
+    """
+    if tag is None:
+        if request.headers.get("if-match") is not None:
+            raise Problem(PRECONDITION_FAILED, "There is no such record any more.")
+        return
+    if request.headers.get("if-none-match", "").strip() == "*":
+        raise Problem(PRECONDITION_FAILED, "There is such a record already.")
+    require_match(request, tag)
+
+
 class ETagMiddleware:
     """Tag every successful GET answer of bounded length and answer 304 to who has it.
 

@@ -247,8 +247,21 @@ IF_MATCH = {
 }
 
 
+IF_NONE_MATCH = {
+    "in": "header",
+    "name": "If-None-Match",
+    "required": False,
+    "description": "`*` writes only what is not there yet: 412 if it is.",
+    "schema": {"type": "string", "enum": ["*"]},
+}
+
+
 class Conditional(Request):
     """A request whose `If-Match` is looked at; the header stands in the document where one is asked for."""
+
+
+class Making(Conditional):
+    """One that makes what is not there, and whose `If-None-Match` is looked at as well."""
 
 
 class StrictRequest(Conditional):
@@ -327,7 +340,10 @@ class StrictRoute(APIRoute):
             self.openapi_extra = {**(self.openapi_extra or {}), formats.MARK: sorted(listing.gives)}
         if _marked(self.dependant, "identifies"):
             self.openapi_extra = {**(self.openapi_extra or {}), ASKS_WHO: True}
-        headers = [IF_MATCH] if _is_conditional(self.dependant) else []
+        asked = _conditional(self.dependant)
+        headers = [IF_MATCH] if issubclass(asked, Conditional) else []
+        if issubclass(asked, Making):
+            headers.append(IF_NONE_MATCH)
         if self.methods == {"POST"} and _marked(self.dependant, "identifies"):
             headers.append(IDEMPOTENCY_KEY)
         if headers:
@@ -444,11 +460,13 @@ def _marked(dependant: Dependant, mark: str) -> list[Callable[[Any], Coroutine[A
     return found  # type: ignore[return-value]
 
 
-def _is_conditional(dependant: Dependant) -> bool:
+def _conditional(dependant: Dependant) -> type[Request]:
+    """As what kind of request a route takes its request."""
     name = dependant.request_param_name
     if name is None or dependant.call is None:
-        return False
-    return inspect.signature(dependant.call).parameters[name].annotation is Conditional
+        return Request
+    asked = inspect.signature(dependant.call).parameters[name].annotation
+    return asked if isinstance(asked, type) and issubclass(asked, Request) else Request
 
 
 def _query_fields(dependant: Dependant) -> list[Any]:

@@ -10,9 +10,9 @@ from fastapi import Path, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
 from hedgerow_kit import paging, problems
 from hedgerow_kit.auth import Principal, require
-from hedgerow_kit.conditional import etag, require_match
+from hedgerow_kit.conditional import etag, require_match, require_state
 from hedgerow_kit.db import Reading, Writing
-from hedgerow_kit.problems import PRECONDITION_FAILED, Conditional, Problem
+from hedgerow_kit.problems import Conditional, Making, Problem
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -342,7 +342,7 @@ def read_network(id: NetworkId, session: Reading, response: Response, principal:
 def write_network(
     id: NewNetworkId,
     body: Design,
-    request: Conditional,
+    request: Making,
     session: Writing,
     response: Response,
     principal: Designer,
@@ -354,16 +354,14 @@ def write_network(
 ) -> NetworkView:
     """Write a design whole: a new one, or with `If-Match` one you have read, which stays as a version."""
     held = _writable(session, id, principal)
+    if held is not None:
+        # Two who read the same version: the second finds it changed.
+        session.refresh(held, with_for_update=True)
+    require_state(request, None if held is None else _tag(held))
     if held is None:
-        if request.headers.get("if-match") is not None:
-            raise Problem(PRECONDITION_FAILED, "There is no such network.")
         if session.get(Network, id) is not None:
             raise UnknownNetwork
         response.status_code = 201
-    else:
-        # Two who read the same version: the second finds it changed.
-        session.refresh(held, with_for_update=True)
-        require_match(request, _tag(held))
     row = actions.design(
         session,
         id,

@@ -1,5 +1,6 @@
 """Saying why a contract owes no KPIs, and how it has done on those it has."""
 
+from collections.abc import Callable
 from datetime import UTC, datetime
 
 from hedgerow_kit.auth import Principal
@@ -11,10 +12,22 @@ from hedgerow_outcomes.store import assessments, kpis
 from hedgerow_outcomes.tables import Assessment, Exemption, feed
 
 
-def exempt(session: Session, contract_id: str, exemption: str | None, reason: str, *, by: Principal) -> None:
-    """Say why a contract owes no KPIs; None takes it back. Raises NoSuchContract, NotYourContract."""
+def exempt(
+    session: Session,
+    contract_id: str,
+    exemption: str | None,
+    reason: str,
+    *,
+    by: Principal,
+    when: Callable[[Exemption | None], None],
+) -> None:
+    """Say why a contract owes no KPIs; None takes it back. Raises NoSuchContract, NotYourContract.
+
+    when: refuses, by raising, what is not to be written over what is there
+    """
     _own(session, contract_id, by)
-    held = session.get(Exemption, contract_id)
+    held = session.get(Exemption, contract_id, with_for_update=True)
+    when(held)
     if exemption is None:
         if held is not None:
             session.delete(held)

@@ -6,9 +6,9 @@ from typing import Annotated, Any
 from fastapi import Path, Query, Request, Response
 from hedgerow_kit import paging, problems
 from hedgerow_kit.auth import Principal, require
-from hedgerow_kit.conditional import etag, require_match
+from hedgerow_kit.conditional import etag, require_match, require_state
 from hedgerow_kit.db import Reading, Writing
-from hedgerow_kit.problems import PRECONDITION_FAILED, Conditional, Problem
+from hedgerow_kit.problems import Conditional, Making
 from hedgerow_kit.reach import widened
 from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy.orm import Session
@@ -202,7 +202,7 @@ def write_rule(
     id: RuleId,
     document: RuleDocument,
     session: Writing,
-    request: Conditional,
+    request: Making,
     response: Response,
     principal: Money,
     valid_from: Annotated[
@@ -213,10 +213,7 @@ def write_rule(
     """Write a payment rule: a new one, or with `If-Match` a new version of one you have read."""
 
     def unchanged(held: PaymentRuleVersion | None) -> None:
-        if held is not None:
-            require_match(request, _tag(held))
-        elif request.headers.get("if-match") is not None:
-            raise Problem(PRECONDITION_FAILED, "There is no such rule any more.")
+        require_state(request, None if held is None else _tag(held))
 
     # A rule is everybody's who pays under it: its other payers are written too.
     with widened(session):

@@ -6,7 +6,9 @@ from typing import Annotated, Any, Literal
 from fastapi import Query, Request, Response
 from hedgerow_kit import paging, problems
 from hedgerow_kit.auth import Principal, require
+from hedgerow_kit.conditional import etag, require_state
 from hedgerow_kit.db import Reading, Writing
+from hedgerow_kit.problems import Making
 from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import Row
 from sqlalchemy.orm import Session
@@ -33,6 +35,7 @@ from hedgerow_outcomes.errors import NoSuchContract
 from hedgerow_outcomes.store import assessments, kpis, observations, registry
 from hedgerow_outcomes.store.breaches import level_of
 from hedgerow_outcomes.store.observations import Asked
+from hedgerow_outcomes.tables import Exemption
 
 router = problems.router(tags=["performance"])
 
@@ -163,6 +166,7 @@ def list_duties(
 def read_notice(
     id: str,
     session: Reading,
+    response: Response,
     principal: Reader,
     period: Annotated[
         PeriodText | None, Query(description="What is assessed; the twelve months before `at` if not given")
@@ -172,8 +176,9 @@ def read_notice(
     """A draft Contract Performance Notice with its figures, as JSON and as an OCDS release.
 
     The latest value of each KPI within the period stands for it; a rating that nobody has given is suggested
-    from how far it has come between minimum and target.
+    from how far it has come between minimum and target. The `ETag` is of the exemption, where there is one.
     """
+    _tag(session, id, response)
     return _notice(session, id, principal, period, at or today())
 
 
@@ -188,10 +193,23 @@ def read_notice_page(
 
 @router.put("/v1/contracts/{id}/performance-notice/exemption")
 def write_exemption(
-    id: str, body: ExemptionBody, session: Writing, principal: Annotated[Principal, require("money")]
+    id: str,
+    body: ExemptionBody,
+    session: Writing,
+    request: Making,
+    response: Response,
+    principal: Annotated[Principal, require("money")],
 ) -> DutyView:
-    """Say why a contract owes no KPIs, with a reason, or take it back."""
-    actions.exempt(session, id, body.exemption, body.reason, by=principal)
+    """Say why a contract owes no KPIs, with a reason; with `If-Match` say another, or take it back."""
+    actions.exempt(
+        session,
+        id,
+        body.exemption,
+        body.reason,
+        by=principal,
+        when=lambda held: require_state(request, None if held is None else _exemption_tag(held)),
+    )
+    _tag(session, id, response)
     data = assessments.judged_contract(session, id, principal)
     assert data is not None
     named = assessments.kpis_of(session, today())
@@ -337,6 +355,16 @@ def _latest(session: Session, kpi: str, contract_id: str, period: Period) -> Poi
 
 def _reached(session: Session, rows: list[dict[str, Any]]) -> dict[str, date]:
     return assessments.assessed_to(session, [data["id"] for data in rows])
+
+
+def _exemption_tag(held: Exemption) -> str:
+    return etag(held.contract_id, held.exemption, held.reason, held.said_at.isoformat(), held.said_by)
+
+
+def _tag(session: Session, id: str, response: Response) -> None:
+    held = assessments.exemption(session, id)
+    if held is not None:
+        response.headers["ETag"] = _exemption_tag(held)
 
 
 def _duty(

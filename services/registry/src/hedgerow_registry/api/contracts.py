@@ -7,7 +7,7 @@ from fastapi import Query, Request, Response
 from hedgerow_kit import paging, problems
 from hedgerow_kit.auth import Principal, require
 from hedgerow_kit.db import Reading, Writing
-from hedgerow_kit.problems import Conditional
+from hedgerow_kit.problems import Conditional, Making
 from sqlalchemy.orm import Session
 
 from hedgerow_registry.actions import contracts as actions
@@ -131,7 +131,7 @@ def write_contract(
     id: RecordId,
     body: ContractBody,
     session: Writing,
-    request: Conditional,
+    request: Making,
     response: Response,
     principal: Annotated[Principal, require("write")],
     source: SourceName = "default",

@@ -10,7 +10,7 @@ from hedgerow_kit.auth import Principal, require
 from hedgerow_kit.conditional import etag
 from hedgerow_kit.db import Reading, Writing
 from hedgerow_kit.moments import AsOf as KnownAt
-from hedgerow_kit.problems import UNPROCESSABLE, Conditional, Problem
+from hedgerow_kit.problems import UNPROCESSABLE, Conditional, Making, Problem
 from pydantic import Field, field_validator, model_validator
 from sqlalchemy.orm import Session
 
@@ -253,7 +253,7 @@ def write_organisation(
     id: RecordId,
     body: OrganisationBody,
     session: Writing,
-    request: Conditional,
+    request: Making,
     response: Response,
     principal: Annotated[Principal, require("write")],
     source: SourceName = "default",

@@ -10,7 +10,7 @@ from hedgerow_kit.auth import Principal, require
 from hedgerow_kit.conditional import etag
 from hedgerow_kit.db import Reading, Writing
 from hedgerow_kit.moments import AsOf as KnownAt
-from hedgerow_kit.problems import Conditional
+from hedgerow_kit.problems import Conditional, Making
 from pydantic import Field, field_validator, model_validator
 from sqlalchemy.orm import Session
 
@@ -248,7 +248,7 @@ def write_service(
     id: RecordId,
     body: ServiceBody,
     session: Writing,
-    request: Conditional,
+    request: Making,
     response: Response,
     principal: Annotated[Principal, require("write")],
     source: SourceName = "default",

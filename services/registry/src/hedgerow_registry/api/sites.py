@@ -7,7 +7,7 @@ from hedgerow_kit import paging, problems
 from hedgerow_kit.auth import Principal, require
 from hedgerow_kit.db import Reading, Writing
 from hedgerow_kit.moments import AsOf as KnownAt
-from hedgerow_kit.problems import Conditional
+from hedgerow_kit.problems import Conditional, Making
 from pydantic import Field, field_validator, model_validator
 from sqlalchemy.orm import Session
 
@@ -164,7 +164,7 @@ def write_site(
     id: RecordId,
     body: SiteBody,
     session: Writing,
-    request: Conditional,
+    request: Making,
     response: Response,
     principal: Annotated[Principal, require("write")],
     source: SourceName = "default",

@@ -6,9 +6,9 @@ from datetime import UTC, date, datetime
 from typing import Annotated, Any, Literal, TypeVar
 
 from fastapi import Depends, Path, Query, Request, Response
-from hedgerow_kit.conditional import etag, require_match
+from hedgerow_kit.conditional import etag, require_state
 from hedgerow_kit.db import Reading
-from hedgerow_kit.problems import PRECONDITION_FAILED, UNPROCESSABLE, Conditional, Problem, ProblemType
+from hedgerow_kit.problems import UNPROCESSABLE, Conditional, Problem, ProblemType
 from pydantic import AfterValidator, BaseModel, ConfigDict, StringConstraints
 from sqlalchemy.orm import Session
 
@@ -219,17 +219,7 @@ def tag_of(record: Any) -> str:
 
 def if_unchanged(request: Conditional, tag: Callable[[Any], str] = tag_of) -> Callable[[Any], None]:
     """Lets a write through if the record is what `If-Match` or `If-None-Match` says it is."""
-
-    def check(held: Any) -> None:
-        if held is None:
-            if request.headers.get("if-match") is not None:
-                raise Problem(PRECONDITION_FAILED, "There is no such record any more.")
-            return
-        if request.headers.get("if-none-match", "").strip() == "*":
-            raise Problem(PRECONDITION_FAILED, "There is such a record already.")
-        require_match(request, tag(held))
-
-    return check
+    return lambda held: require_state(request, None if held is None else tag(held))
 
 
 def fields_then(entity: Entity, known: Known) -> dict[str, Any]:
