@@ -139,8 +139,8 @@ def test_what_a_gateway_signs_with_is_laid_out_as_it_wants_it(tmp_path: Path) ->
     [
         (
             "gateway",
-            {"aiohttp", "fastapi", "psycopg-binary"},
-            {"scipy", "networkx", "polars", "shapely", "dbos"},
+            {"aiohttp", "fastapi", "psycopg-binary", "polars"},
+            {"scipy", "networkx", "shapely", "dbos"},
         ),
         ("registry", {"rapidfuzz", "dbos", "polars"}, {"scipy", "ortools", "aiohttp"}),
         ("network", {"networkx", "scipy", "ortools"}, {"dbos", "statsmodels"}),

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
+import polars
 import pytest
 from hedgerow_gateway import actions
 from hedgerow_kit.auth import Principal
@@ -83,7 +84,13 @@ def test_lists_pass_in_the_format_asked_for(platform: Platform) -> None:
     assert own.text.startswith("id,kind,status,detail,notes,options,counts.accepted,")
     assert len(own.text.splitlines()) == 2
     assert client.get("/v1/areas", headers={"Accept": "image/png"}).status_code == 406
-    assert client.get("/v1/keys", params={"format": "parquet"}).status_code == 422
+    for path in ("/v1/keys", "/v1/imports", "/v1/audit", "/v1/events", "/v1/webhooks", "/v1/signing-keys"):
+        listed = client.get(path, params={"format": "parquet"})
+        assert listed.status_code == 200, listed.text
+        items = client.get(path).json()["items"]
+        assert polars.read_parquet(io.BytesIO(listed.content)).height == len(items)
+    assert client.get("/v1/keys", params={"format": "geojson"}).status_code == 406
+    assert client.get("/v1/keys", params={"format": "scroll"}).status_code == 422
 
 
 @pytest.mark.parametrize(

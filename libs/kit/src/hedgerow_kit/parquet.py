@@ -1,7 +1,4 @@
-"""Lists as Parquet, for the apps that have polars: named when an app is made, imported when asked for.
-
-The gateway has no such library, so nothing that it imports may import this.
-"""
+"""Lists as Parquet: named when an app is made; polars is imported when a list is asked for so."""
 
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
