@@ -45,6 +45,24 @@ def test_organisations_land_with_identifiers_owners_and_aliases(registry: Client
     assert counts(elsewhere) == (3, 0, 0, 0), "another source's number 1 is another body"
 
 
+def test_the_document_says_how_long_the_name_of_a_source_may_be(registry: Client) -> None:
+    paths = registry.get("/openapi.json").json()["paths"]
+    for path, told in paths.items():
+        for method, operation in told.items():
+            for one in operation.get("parameters", ()):
+                if one["name"] == "source":
+                    sizes = [part.get("maxLength") for part in one["schema"].get("anyOf", [one["schema"]])]
+                    assert 200 in sizes, (method, path)
+    assert send(registry, "organisations", ORGANISATIONS, source="s" * 200)["status"] == "completed"
+    refused = registry.post(
+        "/v1/imports/organisations",
+        content=ORGANISATIONS,
+        params={"source": "s" * 201},
+        headers={"Content-Type": "text/csv"},
+    )
+    assert (refused.status_code, refused.json()["errors"][0]["parameter"]) == (422, "source")
+
+
 def test_only_changed_records_are_written_and_make_events(registry: Client) -> None:
     send(registry, "organisations", ORGANISATIONS)
     before = changes(registry)

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from itertools import chain
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple
 from urllib.parse import urlsplit
 
 from anyio import CapacityLimiter, to_thread
@@ -120,6 +120,13 @@ class Run:
         return self.options.get(name, default)
 
 
+class Option(NamedTuple):
+    """What a query parameter of a kind means, and how long it may be, in characters."""
+
+    meaning: str
+    longest: int = LONGEST_OPTION
+
+
 @dataclass(frozen=True)
 class Kind:
     """A kind of file that can be imported.
@@ -127,7 +134,7 @@ class Kind:
     read: gives the file in batches; raises a Problem on the first one if the file is not what it says it is.
     write: writes one batch's records and tells what became of each.
     finish: looks once more at the end, in a transaction of its own; its outcomes are notes, not counted.
-    options: query parameters and what they mean.
+    options: query parameters and what they mean, or more of each.
     """
 
     name: str
@@ -136,7 +143,7 @@ class Kind:
     write: Callable[[Session, Any, Run], Iterable[Outcome]]
     finish: Callable[[Session, Run], Iterable[Outcome]] | None = None
     media_types: tuple[str, ...] = (CSV,)
-    options: Mapping[str, str] = field(default_factory=dict)
+    options: Mapping[str, str | Option] = field(default_factory=dict)
 
 
 class Counts(BaseModel):
@@ -431,10 +438,11 @@ class Importer:
                         inspect.Parameter.KEYWORD_ONLY,
                         default=None,
                         annotation=Annotated[
-                            str | None, Query(description=meaning, max_length=LONGEST_OPTION)
+                            str | None, Query(description=option.meaning, max_length=option.longest)
                         ],
                     )
-                    for name, meaning in kind.options.items()
+                    for name, told in kind.options.items()
+                    for option in (told if isinstance(told, Option) else Option(told),)
                 ),
             ]
         )

@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 
 from hedgerow_registry.api.contracts import Organisation
 from hedgerow_registry.api.wire import AreaCode, NeedName, RecordId, known_area, known_need
+from hedgerow_registry.domain.ids import LONGEST_SOURCE
 from hedgerow_registry.domain.ocds import packages
 from hedgerow_registry.errors import UnknownRecord
 from hedgerow_registry.store import contracts
@@ -49,7 +50,7 @@ def export_contracts(
     area: AreaCode = None,
     programme: Annotated[str | None, Query(max_length=500)] = None,
     ocid: Annotated[str | None, Query(max_length=300, description="Only this process")] = None,
-    source: Annotated[str | None, Query(max_length=200)] = None,
+    source: Annotated[str | None, Query(max_length=LONGEST_SOURCE)] = None,
 ) -> StreamingResponse:
     """All contracting processes as one OCDS 1.1 package, in the order of their ids.
 

@@ -16,6 +16,7 @@ from hedgerow_registry.api.contracts import Organisation, today
 from hedgerow_registry.api.wire import AreaCode, NeedName, known_area, known_need
 from hedgerow_registry.domain import contract_summaries as domain
 from hedgerow_registry.domain import contracts as terms
+from hedgerow_registry.domain.ids import LONGEST_SOURCE
 from hedgerow_registry.store import contract_summaries as store
 from hedgerow_registry.store.contract_summaries import Asked
 from hedgerow_registry.store.contracts import Json, Wanted
@@ -64,7 +65,7 @@ def _question(
     need: NeedName = None,
     area: AreaCode = None,
     programme: Annotated[str | None, Query(max_length=500)] = None,
-    source: Annotated[str | None, Query(max_length=200)] = None,
+    source: Annotated[str | None, Query(max_length=LONGEST_SOURCE)] = None,
     at: Annotated[date | None, Query(description="As of this day; today unless said")] = None,
 ) -> Question:
     wanted = Wanted(

@@ -31,6 +31,7 @@ from hedgerow_registry.api.wire import (
     known_need,
     tag_of,
 )
+from hedgerow_registry.domain.ids import LONGEST_SOURCE
 from hedgerow_registry.errors import UnknownRecord
 from hedgerow_registry.store import contracts, directory
 from hedgerow_registry.store.contracts import Wanted
@@ -63,7 +64,7 @@ def list_contracts(
     ] = False,
     programme: Annotated[str | None, Query(max_length=500)] = None,
     ocid: Annotated[str | None, Query(max_length=300, description="Only those of this process")] = None,
-    source: Annotated[str | None, Query(max_length=200)] = None,
+    source: Annotated[str | None, Query(max_length=LONGEST_SOURCE)] = None,
     after: paging.After = None,
     limit: paging.Limit = 50,
 ) -> paging.Page[ContractItem]:

@@ -15,6 +15,7 @@ from hedgerow_registry.actions.matching import look_through
 from hedgerow_registry.api.merges import Reason
 from hedgerow_registry.api.wire import Body, RecordId
 from hedgerow_registry.domain import likeness, merge_rules
+from hedgerow_registry.domain.ids import LONGEST_SOURCE
 from hedgerow_registry.errors import UnknownRecord
 from hedgerow_registry.store import matching
 from hedgerow_registry.store.matching import Pair
@@ -125,7 +126,9 @@ def list_duplicates(
     min_score: Annotated[
         float, Query(ge=0, le=1, allow_inf_nan=False, description="The least likely to be shown")
     ] = likeness.LIKELY,
-    source: Annotated[str | None, Query(max_length=200, description="One of the two is of it")] = None,
+    source: Annotated[
+        str | None, Query(max_length=LONGEST_SOURCE, description="One of the two is of it")
+    ] = None,
     status: Annotated[Status | None, Query(description="Only these")] = None,
     organisation: Annotated[str | None, Query(max_length=36, description="One of the two")] = None,
     after: paging.After = None,

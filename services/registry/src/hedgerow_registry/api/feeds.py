@@ -16,6 +16,7 @@ from sqlalchemy.orm import Session
 from hedgerow_registry.actions import feeds as actions
 from hedgerow_registry.api.wire import Body
 from hedgerow_registry.domain.feeds import schedule as schedules
+from hedgerow_registry.domain.ids import LONGEST_SOURCE
 from hedgerow_registry.store import feeds
 
 router = problems.router(tags=["feeds"])
@@ -29,7 +30,7 @@ class FeedBody(Body):
     url: str = Field(min_length=1, max_length=2000, description="Its root, its `/services`, or one service")
     source: str = Field(
         min_length=1,
-        max_length=200,
+        max_length=LONGEST_SOURCE,
         pattern=r"^\S(.*\S)?$",
         description="The source its records are kept under",
     )

@@ -47,6 +47,7 @@ from hedgerow_registry.api.wire import (
 )
 from hedgerow_registry.domain import directory as terms
 from hedgerow_registry.domain import gss, identifiers
+from hedgerow_registry.domain.ids import LONGEST_SOURCE
 from hedgerow_registry.domain.sizes import SME
 from hedgerow_registry.errors import Malformed, UnknownRecord
 from hedgerow_registry.store import directory, finding, merges, ownership
@@ -164,7 +165,7 @@ def list_organisations(
     request: Request,
     response: Response,
     principal: Annotated[Principal, require("read")],
-    source: Annotated[str | None, Query(max_length=200)] = None,
+    source: Annotated[str | None, Query(max_length=LONGEST_SOURCE)] = None,
     sector: Sector | None = None,
     size: Annotated[
         Literal["micro", "small", "medium", "large", "sme"] | None,

@@ -23,6 +23,7 @@ from hedgerow_registry.api.wire import (
     known_need,
     tag_of,
 )
+from hedgerow_registry.domain.ids import LONGEST_SOURCE
 from hedgerow_registry.errors import UnknownRecord
 from hedgerow_registry.store import contracts, directory
 from hedgerow_registry.store.contracts import Wanted
@@ -43,7 +44,7 @@ def list_pipeline(
     programme: Annotated[str | None, Query(max_length=500)] = None,
     starting_from: Annotated[date | None, Query(description="Only what starts on this day or later")] = None,
     starting_before: Annotated[date | None, Query(description="Only what starts before this day")] = None,
-    source: Annotated[str | None, Query(max_length=200)] = None,
+    source: Annotated[str | None, Query(max_length=LONGEST_SOURCE)] = None,
     after: paging.After = None,
     limit: paging.Limit = 50,
 ) -> paging.Page[PlanItem]:

@@ -46,6 +46,7 @@ from hedgerow_registry.api.wire import (
     tag_of,
 )
 from hedgerow_registry.domain import eligibility, gss, ids, taxonomy
+from hedgerow_registry.domain.ids import LONGEST_SOURCE
 from hedgerow_registry.errors import UnknownRecord
 from hedgerow_registry.store import directory, finding, merges, qualities
 
@@ -162,7 +163,7 @@ def list_services(
     owner: OwnerId = None,
     at: AsOf = None,
     status: Status | None = None,
-    source: Annotated[str | None, Query(max_length=200)] = None,
+    source: Annotated[str | None, Query(max_length=LONGEST_SOURCE)] = None,
     fresher_than: Annotated[
         int | None, Query(ge=0, le=36_500, description="Assured so many days ago at most")
     ] = None,

@@ -38,6 +38,7 @@ from hedgerow_registry.api.wire import (
 )
 from hedgerow_registry.domain import geometry, gss, ids, nearness
 from hedgerow_registry.domain import postcode as postcodes
+from hedgerow_registry.domain.ids import LONGEST_SOURCE
 from hedgerow_registry.errors import UnknownRecord
 from hedgerow_registry.store import directory, finding
 
@@ -110,7 +111,7 @@ def list_sites(
     postcode: PostcodeText = None,
     within_km: WithinKm = None,
     open_at: OpenAt = None,
-    source: Annotated[str | None, Query(max_length=200)] = None,
+    source: Annotated[str | None, Query(max_length=LONGEST_SOURCE)] = None,
     after: paging.After = None,
     limit: paging.Limit = 50,
 ) -> paging.Page[SiteItem]:

@@ -16,6 +16,7 @@ from hedgerow_registry.api.merges import Reason
 from hedgerow_registry.api.wire import Body, StandingId, Text, name_start
 from hedgerow_registry.domain import spend as domain
 from hedgerow_registry.domain.gss import LEVELS
+from hedgerow_registry.domain.ids import LONGEST_SOURCE
 from hedgerow_registry.domain.spend import REDACTED, UNKNOWN, Sum
 from hedgerow_registry.errors import Malformed, UnknownRecord
 from hedgerow_registry.store import directory, matching, merges, spend
@@ -32,7 +33,7 @@ Buyer = Annotated[
 ]
 Since = Annotated[date | None, Query(alias="from", description="Paid on this day or later")]
 Until = Annotated[date | None, Query(alias="to", description="Paid on this day or earlier")]
-OfSource = Annotated[str | None, Query(max_length=200, description="Only lines of this source")]
+OfSource = Annotated[str | None, Query(max_length=LONGEST_SOURCE, description="Only lines of this source")]
 
 
 def pounds(pence: int) -> float:

@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session
 from hedgerow_registry.actions.records import Entity
 from hedgerow_registry.domain import gss, ids, nearness, searching, words
 from hedgerow_registry.domain import postcode as postcodes
+from hedgerow_registry.domain.ids import LONGEST_SOURCE
 from hedgerow_registry.domain.openings import Moment, moment
 from hedgerow_registry.domain.versions import Known
 from hedgerow_registry.errors import Malformed, UnknownRecord
@@ -81,7 +82,7 @@ def _standing(id: str, session: Reading, request: Request) -> str:
 StandingId = Annotated[str, Path(description="The organisation's id"), Depends(_standing)]
 SourceName = Annotated[
     str,
-    Query(min_length=1, max_length=200, description="Under which source a new record is kept"),
+    Query(min_length=1, max_length=LONGEST_SOURCE, description="Under which source a new record is kept"),
 ]
 Text = Annotated[str | None, Query(max_length=200, description="How the name starts, in any case")]
 SearchText = Annotated[

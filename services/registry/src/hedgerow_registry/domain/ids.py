@@ -8,6 +8,9 @@ from uuid import UUID
 # The namespace of every id that is derived here: fixed for ever, or every record would change its id.
 _NAMESPACE: Final = UUID("5d2c3f6e-6d0b-5f5e-9a0b-7c1f0e9d4a11")
 
+# Of the name of a source, in characters.
+LONGEST_SOURCE: Final = 200
+
 _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", re.ASCII)
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from hashlib import blake2b
 from typing import Any, TypeVar
 
-from hedgerow_kit.bulk import CSV, JSON, NDJSON, Run
+from hedgerow_kit.bulk import CSV, JSON, NDJSON, Option, Run
 from hedgerow_kit.problems import UNPROCESSABLE, Problem
 from hedgerow_kit.records import Batch, Outcome, Record, csv_records, json_records, ndjson_records
 from hedgerow_kit.spool import Upload
@@ -21,17 +21,17 @@ from hedgerow_registry.actions.records import (
     write_prepared,
 )
 from hedgerow_registry.domain import geometry, words
+from hedgerow_registry.domain.ids import LONGEST_SOURCE
 from hedgerow_registry.errors import Malformed
 
 T = TypeVar("T")
 
 MEDIA_TYPES = (CSV, NDJSON, JSON)
-OPTIONS: Mapping[str, str] = {
-    "source": "The name under which these records are kept (default: `default`)",
-    "authority": "The GSS code of the authority that a new source belongs to",
+OPTIONS: Mapping[str, Option] = {
+    "source": Option("The name under which these records are kept (default: `default`)", LONGEST_SOURCE),
+    "authority": Option("The GSS code of the authority that a new source belongs to"),
 }
 CRS_OPTION = {"crs": "The coordinate system of lon and lat: EPSG:4326 (the default) or EPSG:27700"}
-_LONGEST_SOURCE = 200
 
 
 class Rejected(Exception):
@@ -210,11 +210,11 @@ def reader(required: Sequence[str], optional: Sequence[str] = ()) -> Callable[[U
 def source_of(run: Run) -> str:
     """The source that an import is sent under."""
     source = run.option("source", "default").strip()
-    if not source or len(source) > _LONGEST_SOURCE or not source.isprintable():
+    if not source or len(source) > LONGEST_SOURCE or not source.isprintable():
         raise Problem(
             UNPROCESSABLE,
             errors=[
-                {"parameter": "source", "reason": f"a name of 1 to {_LONGEST_SOURCE} printable characters"}
+                {"parameter": "source", "reason": f"a name of 1 to {LONGEST_SOURCE} printable characters"}
             ],
         )
     return source

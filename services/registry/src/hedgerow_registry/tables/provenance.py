@@ -7,6 +7,8 @@ from hedgerow_kit.db import Instant
 from sqlalchemy import ForeignKey, String
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
+from hedgerow_registry.domain.ids import LONGEST_SOURCE
+
 
 def key_text(length: int) -> String:
     """A text compared byte by byte on both databases, so that an index serves searches by its beginning."""
@@ -41,7 +43,7 @@ class Source(Base):
 
     __tablename__ = "sources"
 
-    name: Mapped[str] = mapped_column(String(200), primary_key=True)
+    name: Mapped[str] = mapped_column(String(LONGEST_SOURCE), primary_key=True)
     authority_code: Mapped[str | None] = mapped_column(String(64))
     first_import_id: Mapped[str | None] = mapped_column(String(64))
     created_at: Mapped[datetime] = mapped_column(Instant)
