@@ -93,6 +93,14 @@ def test_lists_pass_in_the_format_asked_for(platform: Platform) -> None:
     assert client.get("/v1/keys", params={"format": "scroll"}).status_code == 422
 
 
+def test_what_is_not_there_is_told_with_what_is(platform: Platform) -> None:
+    unknown = platform.client.post("/v1/imports/area", content=AREAS, headers={"Content-Type": "text/csv"})
+    assert "The kinds are areas, bods, boundaries, " in unknown.json()["detail"]
+    for path in ("/v1/area", "/v1/keys/x/y", "/v1/areas/E06999001/none/such", "/area"):
+        answer = platform.client.get(path)
+        assert (answer.status_code, "/openapi.json" in answer.json()["detail"]) == (404, True), path
+
+
 @pytest.mark.parametrize(
     ("method", "path", "content", "headers", "status"),
     [

@@ -1,5 +1,6 @@
 """Forged, stale and misdirected identities: none is believed."""
 
+import asyncio
 import json
 from pathlib import Path
 from typing import Any
@@ -140,3 +141,25 @@ def test_a_symmetric_or_foreign_key_in_the_key_file_is_not_used() -> None:
             continue
         with pytest.raises(Problem):
             checking.principal(jwt.encode(GOOD, b"secret" * 6, "HS256", headers={"kid": extra["kid"]}))
+
+
+@pytest.mark.parametrize(
+    ("permission", "told", "roles"),
+    [
+        ("read", "read", "reader or coordinator or system or commissioner or administrator"),
+        ("design", "save designs", "coordinator or system or commissioner or administrator"),
+        ("write", "import and write", "system or commissioner or administrator"),
+        ("money", "see and settle money", "commissioner or administrator"),
+        ("administer", "administer", "administrator"),
+    ],
+)
+def test_who_may_not_is_told_in_a_sentence_and_by_which_roles_one_may(
+    permission: str, told: str, roles: str
+) -> None:
+    guard = auth.require(permission).dependency
+    with pytest.raises(Problem) as refused:
+        asyncio.run(guard(auth.Principal("nobody", frozenset(), frozenset())))
+    assert refused.value.detail == (
+        f"This needs the permission to {told}, which your key does not carry:"
+        f" ask for a key of the role {roles}."
+    )

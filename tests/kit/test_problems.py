@@ -1,8 +1,9 @@
 import json
 from datetime import date, datetime
+from typing import Annotated
 
 import pytest
-from fastapi import FastAPI
+from fastapi import FastAPI, Query
 from hedgerow_kit import problems, serving
 from hedgerow_kit.conditional import etag, require_match
 from hedgerow_kit.problems import Conditional, ProblemType
@@ -36,6 +37,12 @@ def app() -> FastAPI:
     @router.get("/parcels")
     def get(limit: int = 5) -> dict[str, int]:
         return {"limit": limit}
+
+    @router.get("/sorted")
+    def sort(
+        by: Annotated[list[str] | None, Query()] = None, of: Annotated[tuple[str, ...], Query()] = ()
+    ) -> list[str]:
+        return [*(by or []), *of]
 
     @router.get("/posted")
     def posted(on: date | None = None, since: AwareDatetime | None = None) -> dict[str, str | None]:
@@ -168,6 +175,13 @@ def test_an_unknown_query_parameter_is_named(client):
     assert "limit" in body["detail"]
 
 
+def test_a_parameter_of_one_value_is_not_given_twice(client):
+    for query in ("limit=5&limit=6", "limit=5&limit=5", "limit=&limit=6"):
+        body = is_problem(client.get(f"/parcels?{query}"), 422)
+        assert body["errors"] == [{"parameter": "limit", "reason": "given more than once: give it once"}]
+    assert client.get("/sorted?by=a&by=b&of=c&of=d").json() == ["a", "b", "c", "d"]
+
+
 def test_a_wrong_query_parameter_is_named(client):
     assert is_problem(client.get("/parcels?limit=x"), 422)["errors"][0]["parameter"] == "limit"
 
@@ -195,7 +209,7 @@ def test_no_connection_left_is_not_an_error_of_ours(client):
 
 
 def test_unknown_paths_and_methods_are_problems(client):
-    is_problem(client.get("/nowhere"), 404)
+    assert "/openapi.json" in is_problem(client.get("/nowhere"), 404)["detail"]
     is_problem(client.delete("/parcels"), 405)
 
 

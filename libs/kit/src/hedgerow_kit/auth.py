@@ -42,6 +42,18 @@ PERMISSIONS: dict[str, frozenset[str]] = {
     "administrator": frozenset({"open", "read", "design", "write", "money", "administer"}),
 }
 
+# What each permission allows, as a refusal says it.
+_TOLD = {
+    "open": "read what is open to all",
+    "read": "read",
+    "design": "save designs",
+    "write": "import and write",
+    "money": "see and settle money",
+    "administer": "administer",
+}
+# Roles that nobody is given a key of.
+_NOT_GIVEN = ("open", "follower")
+
 
 @dataclass(frozen=True)
 class Principal:
@@ -280,8 +292,12 @@ def require(permission: str) -> Any:
 
     async def allowed(principal: Annotated[Principal, Depends(_principal)]) -> Principal:
         if not principal.may(permission):
+            roles = [role for role, granted in PERMISSIONS.items() if permission in granted]
+            given = " or ".join(role for role in roles if role not in _NOT_GIVEN)
             raise Problem(
-                FORBIDDEN, f"This needs the permission to {permission}, which your key does not carry."
+                FORBIDDEN,
+                f"This needs the permission to {_TOLD[permission]}, which your key does not carry:"
+                f" ask for a key of the role {given}.",
             )
         return principal
 

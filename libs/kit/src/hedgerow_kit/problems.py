@@ -12,6 +12,7 @@ from typing import Annotated, Any, NamedTuple, cast, get_args
 
 import orjson
 from fastapi import APIRouter, FastAPI
+from fastapi._compat import field_annotation_is_sequence
 from fastapi.dependencies.models import Dependant
 from fastapi.dependencies.utils import get_flat_params
 from fastapi.exceptions import RequestValidationError, ResponseValidationError
@@ -66,6 +67,7 @@ BAD_GATEWAY = ProblemType(502, "bad-gateway", "An app gave a broken answer")
 UNAVAILABLE = ProblemType(503, "unavailable", "Not available at the moment")
 GATEWAY_TIMEOUT = ProblemType(504, "gateway-timeout", "An app took too long")
 
+NO_SUCH_ADDRESS = "Nothing answers at this address. All that do are in /openapi.json, and on the page /docs."
 _METHODS = ("DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT")
 _BY_STATUS = {kind.status: kind for kind in list(globals().values()) if isinstance(kind, ProblemType)}
 
@@ -137,8 +139,8 @@ def _of_status(error: HTTPException) -> Problem:
     kind = _BY_STATUS.get(error.status_code)
     if kind is None:
         kind = ProblemType(error.status_code, "error", HTTPStatus(error.status_code).phrase)
-    # Starlette's own detail is only the status phrase again, or names the path: the title says enough.
-    return Problem(kind, headers=error.headers)
+    # Starlette's own detail is only the status phrase again, or names the path.
+    return Problem(kind, NO_SUCH_ADDRESS if kind is NOT_FOUND else "", headers=error.headers)
 
 
 def _place(location: tuple[int | str, ...]) -> dict[str, str]:
@@ -361,6 +363,7 @@ class StrictRoute(APIRoute):
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         handle = super().get_route_handler()
         known = _query_names(self.dependant)
+        repeatable = _repeatable(self.dependant)
         days = _days(self.dependant)
         takes_json = self.body_field is not None
         body_model = _model_of(self.body_field)
@@ -388,6 +391,7 @@ class StrictRoute(APIRoute):
                     f"Unknown query parameter. Known here: {allowed}.",
                     errors=[{"parameter": name[:100], "reason": "unknown parameter"} for name in unknown],
                 )
+            _refuse_repeats(request, known - repeatable)
             _refuse_numbers(request, days)
             if takes_json and not _is_json(request.headers.get("content-type")):
                 raise Problem(UNSUPPORTED_MEDIA, "Send application/json.")
@@ -489,6 +493,26 @@ def _takes_day(annotation: Any) -> bool:
     if isinstance(annotation, type):
         return issubclass(annotation, date) or annotation is AwareDatetime
     return any(_takes_day(part) for part in get_args(annotation))
+
+
+def _repeatable(dependant: Dependant) -> set[str]:
+    """The query parameters that may be given more than once."""
+    return {
+        field.alias
+        for field in _query_fields(dependant)
+        if field_annotation_is_sequence(field.field_info.annotation)
+    }
+
+
+def _refuse_repeats(request: Request, single: set[str]) -> None:
+    """The framework takes the last of several values and says nothing of the others."""
+    given = request.query_params
+    repeated = [name for name in sorted(single & set(given)) if len(given.getlist(name)) > 1]
+    if repeated:
+        raise Problem(
+            UNPROCESSABLE,
+            errors=[{"parameter": name, "reason": "given more than once: give it once"} for name in repeated],
+        )
 
 
 def _refuse_numbers(request: Request, days: set[str]) -> None:

@@ -150,7 +150,7 @@ def _refused(part: Part, refusal: AppRefused) -> Missing:
     """An app's refusal as a missing part; raised where it is the caller who must change something."""
     if part in (OVERVIEW[0], PROFILE[0]):
         if refusal.status == 404:
-            raise Problem(NOT_FOUND)
+            raise Problem(NOT_FOUND, refusal.problem.get("detail", ""))
         if refusal.location is not None:
             raise _elsewhere(refusal.location)
     if refusal.status in (400, 422):

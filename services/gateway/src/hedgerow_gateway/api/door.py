@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from functools import partial
 
 from hedgerow_kit import metrics, tracing
-from hedgerow_kit.problems import BAD_REQUEST, METHOD_NOT_ALLOWED, NOT_FOUND, Problem
+from hedgerow_kit.problems import BAD_REQUEST, METHOD_NOT_ALLOWED, NO_SUCH_ADDRESS, NOT_FOUND, Problem
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -15,7 +15,7 @@ from hedgerow_gateway.api.limits import Limits, telling
 from hedgerow_gateway.api.polling import Polling
 from hedgerow_gateway.api.repeats import WHOLE, Repeat, Repeats
 from hedgerow_gateway.domain.addresses import Addresses, forwarded_for
-from hedgerow_gateway.domain.routes import EXPORT, GATEWAY, Route, RouteTable, is_plain_path
+from hedgerow_gateway.domain.routes import EXPORT, GATEWAY, IMPORT_KINDS, Route, RouteTable, is_plain_path
 from hedgerow_gateway.upstream.passthrough import Upstream, too_long
 
 # What is open to anyone is open to any page in a browser, too.
@@ -105,7 +105,7 @@ class Door:
         if not caller.is_follower:
             send = telling(send, await self._limits.of(scope["method"], route).let_in(caller.subject))
         if route is None:
-            raise Problem(NOT_FOUND)
+            raise Problem(NOT_FOUND, _not_found(path))
         if app == GATEWAY:
             own = self._own_scope(scope)
             own["headers"].append((b"authorization", b"Bearer " + caller.token.encode()))
@@ -225,6 +225,12 @@ def _head_of(send: Send) -> Send:
             await send({"type": "http.response.body"})
 
     return begin
+
+
+def _not_found(path: str) -> str:
+    if path.startswith("/v1/imports/"):
+        return f"Neither a kind of import nor an import. The kinds are {', '.join(sorted(IMPORT_KINDS))}."
+    return NO_SUCH_ADDRESS
 
 
 def _count_refusal(scope: Scope, problem: Problem) -> None:
