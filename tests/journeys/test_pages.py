@@ -21,7 +21,8 @@ from tests.support.platform import ROOT, Platform, free_port
 
 STAND_INS = str(ROOT / "tests" / "support" / "commands")
 TUTORIAL = ROOT / "docs" / "tutorials" / "integrate.md"
-TOOLS = ROOT / "docs" / "how-to" / "open-in-your-tools.md"
+HOW_TO = ROOT / "docs" / "how-to"
+TOOLS = HOW_TO / "open-in-your-tools.md"
 PORT = free_port()
 
 
@@ -44,6 +45,8 @@ def terminal(keldermouth: Platform, tmp_path: Path) -> Iterator[Shell]:
         "KEY": (keldermouth.data_dir / "admin.key").read_text().strip(),
         "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"], STAND_INS]),
     }
+    # As the tutorial has it; pages that go on from there say so.
+    (tmp_path / "signed-in.txt").write_text(f'header = "Authorization: Bearer {reader["KEY"]}"\n')
     with shell(tmp_path, reader) as made:
         yield made
 
@@ -52,10 +55,16 @@ def test_a_stranger_with_a_key_connects_a_system(terminal: Shell, tmp_path: Path
     assert follow(TUTORIAL.read_text().replace("9000", str(PORT)), tmp_path, terminal) == 10
 
 
+@pytest.mark.parametrize(("name", "shown"), [("poll-kpis.md", 5), ("close-gaps.md", 4)])
+def test_a_how_to_shows_what_its_commands_print(
+    terminal: Shell, tmp_path: Path, name: str, shown: int
+) -> None:
+    assert follow((HOW_TO / name).read_text(), tmp_path, terminal) == shown
+
+
 def test_the_tools_of_the_page_read_what_it_says(
     keldermouth: Platform, terminal: Shell, tmp_path: Path
 ) -> None:
-    terminal.run("""echo "header = \\"Authorization: Bearer $KEY\\"" > signed-in.txt""")
     assert follow(TOOLS.read_text(), tmp_path, terminal) == 6
     (head, *rows) = openpyxl.load_workbook(tmp_path / "waits.xlsx")["Rows"].iter_rows(values_only=True)
     by_month = {row[head.index("period")]: row[head.index("value")] for row in rows}
