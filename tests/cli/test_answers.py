@@ -136,6 +136,20 @@ def test_kpis_show_the_latest_value_and_whether_it_got_better(tmp_path: Path) ->
     assert lines(first)[-1] == "3 more rows: print all with --limit 0."
 
 
+def test_a_kpi_that_is_not_there_is_told_from_one_without_a_value(tmp_path: Path) -> None:
+    replies: dict[str, Reply | list[Reply]] = {
+        "GET /v1/areas/E06999001": Reply(AUTHORITY),
+        "GET /v1/observations/latest": listed(),
+        "GET /v1/kpis/wait": Reply({"id": "wait"}),
+        "GET /v1/kpis/w%20ait": Reply({"title": "Not found", "detail": "No such KPI."}, 404, PROBLEM),
+    }
+    with answering(replies) as platform:
+        held = ask(platform, tmp_path, "kpis", "E06999001", "--kpi", "wait")
+        unknown = ask(platform, tmp_path, "kpis", "E06999001", "--kpi", "w ait")
+    assert held == (0, "Keldermouth (E06999001): the KPI wait has no value here.\n", "")
+    assert unknown == (1, "", "error: No such KPI.\n")
+
+
 COMPUTED = {
     "at": "2026-11-22",
     "rule": "sited",

@@ -231,9 +231,13 @@ def kpis(
             print_pages(client.pages("/v1/observations/latest", asked, limit=limit or None))
             return
         items = client.items("/v1/observations/latest", asked)
+        if kpi is not None and not items:
+            # One that is not there is an error, which the platform words.
+            client.get(f"/v1/kpis/{quote(kpi, safe='')}")
         place = named(Names(client).area(code), code)
     if not items:
-        out().print(f"{place}: no KPI has a value here.")
+        said = "no KPI has a value" if kpi is None else f"the KPI {plain(kpi)} has no value"
+        out().print(f"{place}: {said} here.")
         return
     shown = _rows(limit)
     out().print(f"KPIs of {place}")

@@ -313,7 +313,7 @@ def read_manifest(path: Path) -> Manifest:
     try:
         raw = tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise ManifestError([f"{path}: no such manifest"]) from None
+        raise ManifestError([f"{path}: no such manifest, check the path"]) from None
     except IsADirectoryError:
         raise ManifestError([f"{path}: is a folder, not a manifest"]) from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
