@@ -1,10 +1,6 @@
 """Systems that show their key once and come back with an access token."""
 
 import json
-import os
-import re
-import subprocess
-import sys
 import time
 from base64 import b64encode
 from collections.abc import Iterator
@@ -24,7 +20,6 @@ from hedgerow_kit.auth import ISSUER, PERMISSIONS, Verifier
 from tests.gateway.servers import App, Gateway, gateway, serving, wait_until
 from tests.support import forgeries
 from tests.support.databases import Databases
-from tests.support.platform import ROOT
 
 AUTHORITIES = ["E08000001", "E08000009"]
 
@@ -97,21 +92,6 @@ def test_the_client_may_stand_in_the_form(made: Gateway, client: dict[str, Any])
     answer = ask(made, None, client_id=client["id"], client_secret=client["key"])
     assert answer.status_code == 200
     assert reading(made, answer.json()["access_token"]).status_code == 200
-
-
-def test_the_python_of_the_how_to_works_as_it_says(made: Gateway) -> None:
-    page = (ROOT / "docs/how-to/connect-a-system.md").read_text()
-    code, output = re.findall(r"```(?:python)?\n(.*?)```", page, re.DOTALL)[3:5]
-    key = give(made, authorities=["E08000009"])["key"]
-    done = subprocess.run(
-        [sys.executable, "-c", code],
-        env=os.environ | {"HEDGEROW": made.url, "KEY": key},
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-    assert done.stdout == output, done.stderr
 
 
 def test_a_token_is_an_rfc_9068_one_that_the_published_keys_verify(

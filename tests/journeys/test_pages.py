@@ -55,7 +55,10 @@ def test_a_stranger_with_a_key_connects_a_system(terminal: Shell, tmp_path: Path
     assert follow(TUTORIAL.read_text().replace("9000", str(PORT)), tmp_path, terminal) == 10
 
 
-@pytest.mark.parametrize(("name", "shown"), [("poll-kpis.md", 5), ("close-gaps.md", 4)])
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [("connect-a-system.md", 7), ("poll-kpis.md", 5), ("close-gaps.md", 4), ("what-if.md", 3)],
+)
 def test_a_how_to_shows_what_its_commands_print(
     terminal: Shell, tmp_path: Path, name: str, shown: int
 ) -> None:
