@@ -1,5 +1,6 @@
 """Finding services, organisations and sites: by text, need, place, opening time, age, and all together."""
 
+import random
 import threading
 from base64 import urlsafe_b64encode
 from datetime import UTC, datetime, timedelta
@@ -15,7 +16,7 @@ from hedgerow_registry.actions.derived import settle
 from hedgerow_registry.actions.provenance import claim
 from hedgerow_registry.domain import nearness, spans
 from hedgerow_registry.domain.ids import record_id
-from hedgerow_registry.domain.searching import asked, whole, words
+from hedgerow_registry.domain.searching import Document, Either, Word, asked, whole, words
 from hedgerow_registry.store import search
 from hedgerow_registry.tables import IndexedService
 from hypothesis import HealthCheck, given, settings
@@ -403,6 +404,81 @@ def test_what_came_in_past_the_index_is_indexed_at_the_start(filled: Client, dat
     assert found(filled, text="food", age=18) == ["a", "b", "d"]
 
 
+def named(client: Client, said: str) -> list[str]:
+    return [one["name"] for one in client.items("/v1/services", params={"text": said})]
+
+
+def test_a_beginning_stands_for_the_words_that_are_known_until_they_are_many(
+    filled: Client, database: Database
+) -> None:
+    def means(start: str) -> Any:
+        with database.reading() as session:
+            return search.spelled_out(session, Word(start))
+
+    assert means("caf") == Either((Word("cafe", begins=False),))
+    assert means("zebra") == Either(())
+    rows = [f"n{n},Zebra{n}ö" for n in range(search.MOST_BEGINNINGS)]
+    send(filled, "services", "id,name\n" + "\n".join(rows))
+    assert len(means("zebra").parts) == len(named(filled, "zebra")) == search.MOST_BEGINNINGS
+    send(filled, "services", "id,name\nmore,Zebra", source="other")
+    assert means("zebra") == Word("zebra"), "of more the database gathers the records itself"
+    assert len(named(filled, "zebra")) == search.MOST_BEGINNINGS + 1
+
+
+def test_who_writes_the_same_new_word_at_the_same_time_waits_for_nobody(
+    filled: Client, database: Database
+) -> None:
+    if database.dialect != "postgresql":
+        return  # It has one writer.
+    with database.writing() as one, database.writing() as other:
+        for session, id in ((one, "e"), (other, "f")):
+            # Whoever waited would wait for ever.
+            session.execute(text("SET LOCAL lock_timeout = '20s'"))
+            search.put(session, search.SERVICES, {id: (Document(["ostrich"], [], []), QUALITY)}, {})
+    ostrich = Word("ostrich", begins=False)
+    with database.reading() as session:
+        assert search.spelled_out(session, Word("ost")) == Either((ostrich,))
+        assert search.ids(session, search.SERVICES, ostrich, most=9) == ["e", "f"]
+
+
+def test_a_word_that_no_record_has_any_more_is_dropped(filled: Client, database: Database) -> None:
+    def known_after_dropping(*starts: str) -> list[bool]:
+        with database.writing() as session:
+            search.drop_unused_words(session)
+        with database.reading() as session:
+            return [search.spelled_out(session, Word(start)) != Either(()) for start in starts]
+
+    assert known_after_dropping("cup", "debt", "warm") == [True, True, True]
+    path = f"/v1/services/{record_id('default', 'service', 'b')}"
+    assert filled.delete(path, headers={"if-match": filled.get(path).headers["etag"]}).status_code == 204
+    assert known_after_dropping("cup", "debt", "warm") == [False, True, True], "a need has one of them"
+
+
+def test_pages_run_over_blocks_of_every_size(filled: Client, database: Database) -> None:
+    """What fits is scattered over more numbers than one look goes through; each comes once, in order."""
+    if database.dialect != "postgresql":
+        return  # SQLite goes from one to the next.
+    chance = random.Random(3)
+    numbers = sorted({5_000, 8_191, 8_192, 262_144, *(chance.randrange(9_000, 3_000_000) for _ in range(40))})
+    okapis = {f"o{number:07}": (Document(["okapi"], [], []), QUALITY) for number in numbers}
+    with database.writing() as session:
+        search.put(session, search.SERVICES, okapis, {})
+        for number in numbers:
+            placed = update(IndexedService).where(IndexedService.id == f"o{number:07}")
+            session.execute(placed.values(number=number))
+    okapi = Word("okapi", begins=False)
+    with database.reading() as session:
+        for most in (1, 3, 7, 100):
+            told: list[int] = []
+            while page := search.first(
+                session, search.SERVICES, okapi, None, after=told[-1] if told else None, most=most
+            ):
+                told += [row[0] for row in page]
+                assert len(page) == most or told == numbers
+            assert told == numbers
+
+
+QUALITY = {"source": "s", "richness": 0, "says": 0}
 PRINCIPAL = Principal("writer", frozenset({"administrator"}), frozenset({"*"}))
 VOCABULARY = ("food", "foods", "bank", "café", "Youth", "tea", "women's", "drop-in", "été")
 
@@ -443,7 +519,10 @@ def test_both_databases_find_what_a_plain_look_finds(
         return all(holds(node) for node in nodes)
 
     with database.reading() as session:
-        told = search.ids(session, search.NEEDS, whole(nodes), most=100)
+        begun = search.ids(session, search.NEEDS, whole(nodes), most=100)
+        in_words = whole(search.spelled_out(session, node) for node in nodes)
+        told = search.ids(session, search.NEEDS, in_words, most=100)
+    assert begun == told
     assert sorted(told) == sorted(id for id, name in zip(ids, said, strict=True) if fits(name))
 
 

@@ -6,7 +6,7 @@ from hedgerow_kit.erasure import Changed
 from sqlalchemy import update
 from sqlalchemy.orm import Session
 
-from hedgerow_registry.actions import derived, entities
+from hedgerow_registry.actions import derived, entities, indexing
 from hedgerow_registry.actions.records import Entity
 from hedgerow_registry.store import search
 from hedgerow_registry.store.held import chunks
@@ -27,6 +27,7 @@ _RECORDS = (
 
 def bring_up_to_date(session: Session, changed: Changed) -> None:
     """Look again at every record that was changed, and tell whoever follows the registry."""
+    indexing.alone(session)
     for entity in _RECORDS:
         for piece in chunks(sorted(_ids(entity, changed))):
             whole = entity.whole(session, [(id,) for id in piece])

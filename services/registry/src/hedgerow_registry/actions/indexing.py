@@ -33,8 +33,9 @@ from hedgerow_registry.tables import (
 Fields = Mapping[str, Any]
 Written = Mapping[str, Fields | None]
 
-# One higher where a record is given other words or tags: what is indexed is then indexed anew at the start.
-EDITION = 2
+# One higher where a record is given other words or tags, or they are kept otherwise: what is indexed is then
+# indexed anew at the start.
+EDITION = 3
 # Any number, the same for all: see `_one_after_the_other`.
 _LOCK = 7_240_333
 _FILL_BATCH = 2_000
@@ -113,6 +114,12 @@ def refresh(session: Session, touched: Touched) -> None:
         sites |= set(directory.sites_of(session, [id for id in before if written.get(id) is not None]))
     for piece in chunks(sorted(sites)):
         _index_sites(session, piece, touched, opens)
+
+
+def alone(session: Session) -> None:
+    """Wait for who indexes, and let nobody else until this transaction ends; SQLite has one writer anyway."""
+    if session.get_bind().dialect.name == "postgresql":
+        _lock(session, alone=True)
 
 
 def _one_after_the_other(session: Session, organisations: Collection[str]) -> None:
@@ -357,9 +364,8 @@ def fill(database: Database) -> int:
         last = ""
         while True:
             with database.writing() as session:
-                if database.dialect == "postgresql":
-                    # What others have written and not yet indexed is read when it is there, not overtaken.
-                    _lock(session, alone=True)
+                # What others have written and not yet indexed is read when it is there, not overtaken.
+                alone(session)
                 query = select(table.id).where(table.id > last).order_by(table.id).limit(_FILL_BATCH)
                 ids = list(session.scalars(query))
                 if not ids:

@@ -170,13 +170,13 @@ class _Texts:
         """Each word occurs in the record, or in the name of a need it addresses."""
         if self.text is None:
             return []
-        words: list[Node] = [self._with_need_names(word) for word in asked(self.text)]
+        words = [self._with_need_names(search.spelled_out(self._session, word)) for word in asked(self.text)]
         return words or [NOTHING]
 
     def in_name(self) -> Node:
-        return whole(asked(self.text or "", in_name=True))
+        return whole(search.spelled_out(self._session, word) for word in asked(self.text or "", in_name=True))
 
-    def _with_need_names(self, word: Word | Phrase) -> Node:
+    def _with_need_names(self, word: Node) -> Node:
         if not self._with_needs:
             return word
         named = search.ids(self._session, search.NEEDS, word, most=MOST_NAMED)
@@ -248,7 +248,7 @@ def _of_services(session: Session, wanted: Services) -> Iterable[Condition]:
         opens = exists().where(ServiceOpening.service_id == Service.id, open_at(wanted.open_at))
         yield Condition(Tag(f"t:{block(wanted.open_at)}"), exact=opens)
     if wanted.eligibility is not None:
-        yield Condition(_eligibility(wanted.eligibility))
+        yield Condition(_eligibility(session, wanted.eligibility))
     if wanted.age is not None:
         yield Condition(
             any_tag("y", eligibility.spans_around(wanted.age)),
@@ -412,13 +412,13 @@ def by_point(near: Near) -> Any:
     return and_(func.point(Site.lon, Site.lat).bool_op("<@")(func.box(*corners)), within(near))
 
 
-def _eligibility(text: str) -> Node:
+def _eligibility(session: Session, text: str) -> Node:
     nodes: list[Node] = []
     for one in asked(text):
         if isinstance(one, Phrase):
             nodes += [Word(f"e:{word}", begins=False) for word in one.words]
         else:
-            nodes.append(Word(f"e:{one.text}"))
+            nodes.append(search.spelled_out(session, Word(f"e:{one.text}")))
     return whole(nodes) if nodes else NOTHING
 
 

@@ -1,7 +1,7 @@
 """The search index on both databases: which records fit a question, and how their words are kept.
 
-The words and tags of a record stand in a `tsvector` on PostgreSQL and in a full-text table (FTS5) on SQLite.
-Everything that differs between the two is in this module.
+The words and tags of a record stand in a `tsvector` on PostgreSQL and in a full-text table (FTS5) on SQLite;
+on both all words of all records stand once more in a table of their own. What differs is in this module.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -11,6 +11,7 @@ from typing import Any
 
 from hedgerow_kit.db import upsert
 from sqlalchemy import (
+    BigInteger,
     Integer,
     Row,
     Select,
@@ -28,7 +29,7 @@ from sqlalchemy import (
     text,
     union_all,
 )
-from sqlalchemy.dialects.postgresql import TSQUERY
+from sqlalchemy.dialects.postgresql import ARRAY, TSQUERY
 from sqlalchemy.orm import Session
 
 from hedgerow_registry.domain.searching import All, But, Document, Either, Node, Phrase, Tag, Word, parts_of
@@ -48,9 +49,11 @@ MOST_GATHERED = 200_000
 # Blocks of 2 ** bits numbers that the index of PostgreSQL knows, as the migrations say it.
 BLOCK_BITS = (12, 15, 18)
 _BLOCKS = "(ARRAY[(number >> 12) * 3, (number >> 15) * 3 + 1, (number >> 18) * 3 + 2])"
+MOST_BLOCKS = 4
 # So many numbers are looked through before it is known how often a question is met.
 FIRST_LOOK = 2_048
 _GAP = "."
+_KNOWN = table("words_known", column("word", Text)).c.word
 _QUIET = {"synchronize_session": False}
 
 
@@ -73,11 +76,25 @@ SITES = Index("sites", IndexedSite)
 NEEDS = Index("needs", IndexedNeed)
 
 
+def spelled_out(session: Session, word: Word | Phrase) -> Node:
+    """In the place of a beginning the known words that begin so, where they are few.
+
+    Records of whole words are skipped through; those of a beginning are gathered first, all of them.
+    """
+    if isinstance(word, Phrase) or not word.begins:
+        return word
+    listed = select(_KNOWN).where(word.text <= _KNOWN, word.text + "\U0010ffff" > _KNOWN)
+    known = session.scalars(listed.distinct().order_by(_KNOWN).limit(MOST_BEGINNINGS + 1)).all()
+    if len(known) > MOST_BEGINNINGS:
+        return word
+    return Either(tuple(word._replace(text=one, begins=False) for one in known))
+
+
 def matching(session: Session, index: Index, asked: Node) -> Select[*tuple[Any, ...]]:
     """The records that fit a question, as a query of `number` and `id`."""
     if _is_postgresql(session):
         return select(index.table.number, index.table.id).where(*_looked_up(index, parts_of(asked)))
-    return _in_words(session, index, asked)[0]
+    return _in_words(index, asked)[0]
 
 
 def first(
@@ -96,7 +113,7 @@ def first(
     if _is_postgresql(session):
         return _by_blocks(session, index, asked, exact, after=after or 0, most=most)
     # FTS5 gives one record after the other, in the order of their numbers, and stops when it is told to.
-    query, number = _in_words(session, index, asked)
+    query, number = _in_words(index, asked)
     if after is not None:
         query = query.where(number > after)
     if exact is not None:
@@ -125,7 +142,7 @@ def _by_blocks(
 ) -> list[Row[*tuple[Any, ...]]]:
     """The first records from PostgreSQL, which gives none before it has looked at all that fit.
 
-    So it is asked for one block of numbers after another, each as large as is likely to fill what is left.
+    So it is asked for some blocks of numbers after others, as many as are likely to fill what is left.
     """
     row = index.table
     parts = parts_of(asked)
@@ -136,10 +153,10 @@ def _by_blocks(
         look_up = _narrow(parts, sizes, is_first=at == after)
         # Without its index, which would be walked from one end to the other where little fits.
         number = row.number + 0 if look_up else row.number
-        end, of_block = _block(number, at, wanted)
+        end, of_blocks = _blocks(number, at, wanted)
         query = select(number.label("number"), row.id).where(
             number > at,
-            *of_block,
+            *of_blocks,
             *_looked_up(index, look_up),
             # Looked at record by record.
             *(_fits(row, part).is_(True) for part in parts if part not in look_up),
@@ -154,7 +171,7 @@ def _by_blocks(
             break
         at = end
         # As if the next one were met next.
-        wanted = 2 * (most - len(found)) * (at - after) // (len(found) + 1)
+        wanted = (most - len(found)) * (at - after) // (len(found) + 1)
     return found
 
 
@@ -171,14 +188,14 @@ def _narrow(parts: Sequence[Node], sizes: Mapping[Node, int], *, is_first: bool)
     return narrow if narrow or is_first else may_be
 
 
-def _block(number: Any, at: int, wanted: int) -> tuple[int | None, Sequence[Any]]:
-    """The rest after a number of the smallest block with so many numbers left; all, if none has."""
+def _blocks(number: Any, at: int, wanted: int) -> tuple[int | None, Sequence[Any]]:
+    """Blocks that hold so many numbers after one: where they end, and what says so; of too many, all."""
     for level, bits in enumerate(BLOCK_BITS):
-        block = at + 1 >> bits
-        end = (block + 1 << bits) - 1
-        if end - at >= wanted:
-            key = block * len(BLOCK_BITS) + level
-            held = literal_column(_BLOCKS).bool_op("@>")(literal_column(f"ARRAY[{key}::bigint]"))
+        first, last = at + 1 >> bits, at + wanted >> bits
+        if last - first < MOST_BLOCKS:
+            keys = ",".join(str(block * len(BLOCK_BITS) + level) for block in range(first, last + 1))
+            end = (last + 1 << bits) - 1
+            held = literal_column(_BLOCKS).bool_op("&&")(_literal(f"{{{keys}}}", ARRAY(BigInteger)))
             return end, (number <= end, held)
     return None, ()
 
@@ -194,9 +211,12 @@ def _fits(row: Any, node: Node) -> Any:
     said = _tsquery(node)
     if said is None:
         return false()
-    # As a literal: a plan made for any question serves neither rare words nor common ones.
-    question = cast(bindparam("question", said, Text, unique=True, literal_execute=True), TSQUERY)
-    return row.words.bool_op("@@")(question)
+    return row.words.bool_op("@@")(_literal(said, TSQUERY))
+
+
+def _literal(said: str, type: Any) -> Any:
+    # Not as a parameter: a plan made for any question serves neither rare words nor common ones.
+    return cast(bindparam("said", said, Text, unique=True, literal_execute=True), type)
 
 
 def _estimated(session: Session, index: Index, parts: Sequence[Node]) -> dict[Node, int]:
@@ -216,9 +236,9 @@ def _begins(node: Node) -> bool:
     return isinstance(node, Word) and node.begins
 
 
-def _in_words(session: Session, index: Index, asked: Node) -> tuple[Select[*tuple[Any, ...]], Any]:
+def _in_words(index: Index, asked: Node) -> tuple[Select[*tuple[Any, ...]], Any]:
     """A query of the full-text table of SQLite, and the column of its order."""
-    said = _fts5(session, asked)
+    said = _fts5(asked)
     found = table(index.words, column("rowid", Integer))
     number = found.c.rowid
     row = index.table
@@ -228,40 +248,28 @@ def _in_words(session: Session, index: Index, asked: Node) -> tuple[Select[*tupl
     return query.where(literal_column(index.words).op("MATCH")(bindparam(None, said))), number
 
 
-def _fts5(session: Session, node: Node) -> str | None:
+def _fts5(node: Node) -> str | None:
     """A question in the language of FTS5; `None` where nothing can fit."""
     if isinstance(node, All):
-        return _joined([_fts5(session, part) for part in node.parts], "AND")
+        return _joined([_fts5(part) for part in node.parts], "AND")
     if isinstance(node, Either):
-        found = [said for part in node.parts if (said := _fts5(session, part)) is not None]
+        found = [said for part in node.parts if (said := _fts5(part)) is not None]
         return _joined(found, "OR") if found else None
     if isinstance(node, But):
-        holds, without = _fts5(session, node.holds), _fts5(session, node.without)
+        holds, without = _fts5(node.holds), _fts5(node.without)
         return holds if holds is None or without is None else f"({holds} NOT {without})"
     if isinstance(node, Tag):
         return f'tags : "{node.name}"'
     where = "name : " if getattr(node, "in_name", False) else ""
     if isinstance(node, Phrase):
         return f'{where}"{" ".join(node.words)}"'
-    if not node.begins:
-        return f'{where}"{node.text}"'
-    known = _beginning(session, node.text)
-    if len(known) > MOST_BEGINNINGS:
-        return f'{where}"{node.text}" *'
-    return _joined([f'{where}"{word}"' for word in known], "OR") if known else None
+    return f'{where}"{node.text}"{" *" if node.begins else ""}'
 
 
 def _joined(parts: Sequence[str | None], by: str) -> str | None:
     if None in parts:
         return None
     return f"({f' {by} '.join(str(part) for part in parts)})" if len(parts) > 1 else parts[0]
-
-
-def _beginning(session: Session, start: str) -> list[str]:
-    """The words that begin so; one more than is of use tells that there are too many."""
-    known = table("words_known", column("word", Text))
-    query = select(known.c.word).where(known.c.word >= start, known.c.word < start + "\U0010ffff")
-    return list(session.scalars(query.order_by(known.c.word).limit(MOST_BEGINNINGS + 1)))
 
 
 def _tsquery(node: Node) -> str | None:
@@ -314,6 +322,7 @@ def put(
     if session.get_bind().dialect.name == "postgresql":
         rows = [{"id": id, "words": _tsvector(documents[id][0]), **documents[id][1]} for id in listed]
         upsert(session, index.table, rows, key=["id"])
+        _learn(session, [documents[id][0] for id in listed])
         return
     # Nobody else writes meanwhile: the next numbers are ours.
     following = count((session.scalar(select(func.max(index.table.number))) or 0) + 1)
@@ -338,15 +347,29 @@ def _learn(session: Session, documents: Iterable[Document]) -> None:
     met: set[str] = set()
     for one in documents:
         met.update(one.name, *one.texts, [tag for tag in one.tags if tag[:2] == "e:"])
-    if met:
+    if _is_postgresql(session):
+        # Who writes the same new word at the same time keeps it too: nobody waits, and it stands there twice.
+        session.connection().exec_driver_sql(
+            "INSERT INTO words_known (word) SELECT word FROM unnest(%(met)s::text[]) AS met (word)"
+            " WHERE NOT EXISTS (SELECT FROM words_known AS known WHERE known.word = met.word OFFSET 0)",
+            {"met": sorted(met)},
+        )
+    elif met:
         session.connection().exec_driver_sql(
             "INSERT OR IGNORE INTO words_known (word) VALUES (?)", [(word,) for word in sorted(met)]
         )
 
 
 def drop_unused_words(session: Session) -> None:
-    """Leave no word in the index that no record has: on PostgreSQL each stands in its record's row alone."""
-    if session.get_bind().dialect.name == "postgresql":
+    """Leave no word in the index that no record has; nobody else indexes meanwhile."""
+    if _is_postgresql(session):
+        in_all = " UNION ALL ".join(
+            f"SELECT words FROM indexed_{index.kind}" for index in (SERVICES, ORGANISATIONS, SITES, NEEDS)
+        )
+        session.connection().exec_driver_sql(
+            "DELETE FROM words_known WHERE NOT EXISTS"
+            f" (SELECT FROM ts_stat('{in_all}') AS used WHERE used.word COLLATE \"C\" = words_known.word)"
+        )
         return
     connection = session.connection()
     for index in (SERVICES, ORGANISATIONS, SITES, NEEDS):
