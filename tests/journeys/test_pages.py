@@ -57,7 +57,13 @@ def test_a_stranger_with_a_key_connects_a_system(terminal: Shell, tmp_path: Path
 
 @pytest.mark.parametrize(
     ("name", "shown"),
-    [("connect-a-system.md", 7), ("poll-kpis.md", 5), ("close-gaps.md", 4), ("what-if.md", 3)],
+    [
+        ("connect-a-system.md", 7),
+        ("poll-kpis.md", 5),
+        ("close-gaps.md", 4),
+        ("what-if.md", 3),
+        ("report.md", 3),
+    ],
 )
 def test_a_how_to_shows_what_its_commands_print(
     terminal: Shell, tmp_path: Path, name: str, shown: int
