@@ -99,6 +99,18 @@ def test_a_feed_that_hides_pages_is_read_on(publish: Publish) -> None:
     assert pulled(publisher) == ([f"s{number}" for number in range(5)], [])
 
 
+def test_a_feed_that_names_a_smaller_total_on_a_later_page_is_read_on(publish: Publish) -> None:
+    # What its pages say of their number is left out: the total alone tells how much is still to come.
+    silent = {"total_pages": None, "last_page": None}
+    told = [page(range(2 * n, 2 * n + 2), n + 1, 3, total, **silent) for n, total in enumerate((6, 3, 3))]
+    publisher = publish(paged({number: one for number, one in enumerate(told, 1)}))
+
+    ids, notes = pulled(publisher)
+
+    assert ids == [f"s{number}" for number in range(6)]
+    assert notes == ["the feed's total changed while it was read: 3, 6"]
+
+
 def test_a_feed_that_repeats_its_first_page_for_ever_ends(publish: Publish) -> None:
     publisher = publish(
         lambda _path, _query: Answer(page(range(0, 2), 1, 1_000_000, 2_000_000, last_page=False))

@@ -28,6 +28,8 @@ def lunch_club(**fields: Any) -> dict[str, Any]:
         "description": "Hot meals at the Café for all",
         "status": "active",
         "minimum_age": 60,
+        # No age is so high: it bounds nobody.
+        "maximum_age": 150,
         "organization": {"id": "aaaaaaaa-2222-4222-8222-222222222222", "name": "Quay Elders"},
         "phones": [{"id": "99999999-2222-4222-8222-222222222222", "number": "01632 960001"}],
         "program": {"id": "88888888-2222-4222-8222-222222222222", "name": "Eat Well", "description": ""},
@@ -133,6 +135,9 @@ def test_each_filter_gives_those_that_fit_and_no_other(feed: Client) -> None:
         ({"minimum_age": 18}, {CLINIC, MEALS}),
         ({"maximum_age": 17}, {YOUTH}),
         ({"maximum_age": 16}, set()),
+        ({"maximum_age": 149}, {YOUTH}),
+        ({"maximum_age": 150}, {YOUTH, MEALS}),
+        ({"minimum_age": 999}, set()),
         ({"day": "TU"}, {MEALS}),
         ({"day": "Saturday"}, {MEALS}),
         ({"day": "SU"}, set()),

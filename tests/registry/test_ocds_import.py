@@ -210,10 +210,15 @@ def test_a_compressed_package_is_read(registry):
     assert counts(made) == (1, 0, 0, 0)
 
 
-def test_a_record_that_only_links_to_its_releases_is_quarantined(registry):
+def test_a_record_without_any_release_is_quarantined_with_the_reason(registry):
     linked = {"ocid": "o", "releases": [{"url": "https://example.org/1", "date": "2025-01-01T00:00:00Z"}]}
-    made = send(registry, "ocds", orjson.dumps({"records": [linked]}), media_type=JSON)
-    assert counts(made) == (0, 0, 0, 1)
+    empty = {"ocid": "p", "releases": []}
+    made = send(registry, "ocds", orjson.dumps({"records": [linked, empty]}), media_type=JSON)
+    assert counts(made) == (0, 0, 0, 2)
+    first, second = receipts(registry, made)
+    assert (first["key"], second["key"]) == ("o", "p")
+    assert first["reason"].startswith("it links to its releases")
+    assert second["reason"].startswith("its list of releases is empty")
 
 
 def test_what_strays_from_the_standard_is_mended_or_left_out_and_said(registry):

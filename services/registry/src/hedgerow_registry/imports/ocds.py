@@ -72,7 +72,9 @@ def _of(value: dict[str, Any], line: int | None, pointer: str | None) -> Iterato
             line,
             pointer=pointer,
             key=_key(value.get("ocid")),
-            reason="it links to its releases and holds none: send the releases themselves",
+            reason="it links to its releases and holds none: send the releases themselves"
+            if listed
+            else "its list of releases is empty, and it has no compiled release: there is nothing to take in",
         )
     else:
         yield Sent(value, line, pointer)

@@ -1,14 +1,16 @@
 """What the open feed finds, and the whole records of what it found."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from operator import ge, le
 from typing import Any
 
 from sqlalchemy import Select, Text, and_, cast, exists, func, or_, select, union
 from sqlalchemy.orm import Session, aliased
 
 from hedgerow_registry.domain import nearness
+from hedgerow_registry.domain.eligibility import OLDEST
 from hedgerow_registry.domain.hsds.model import Organisation, Service, Site
 from hedgerow_registry.domain.hsds.opening import DAYS, Opening
 from hedgerow_registry.domain.hsds.serving import (
@@ -223,6 +225,15 @@ def _for_needs(need_ids: Sequence[str] | None, taxonomy: str | None, said: str |
     return conditions
 
 
+def _age_bound(name: str, compared: Callable[[Any, float], Any], age: float) -> Any:
+    """A condition of an age that services state; above any age it bounds nobody: the record has it."""
+    column = getattr(ServiceRow, name)
+    stated = compared(column, age)
+    if age <= OLDEST:
+        return stated
+    return or_(stated, and_(column.is_(None), compared(ServiceRow.document[name].as_float(), age)))
+
+
 def _conditions(session: Session, wanted: Wanted) -> list[Any]:
     conditions = _for_needs(wanted.need_ids, wanted.taxonomy, wanted.taxonomy_said)
     if wanted.term is not None:
@@ -237,9 +248,9 @@ def _conditions(session: Session, wanted: Wanted) -> list[Any]:
     if wanted.organisation is not None:
         conditions.append(ServiceRow.organisation_id.in_(merges.under(wanted.organisation)))
     if wanted.minimum_age is not None:
-        conditions.append(ServiceRow.minimum_age >= wanted.minimum_age)
+        conditions.append(_age_bound("minimum_age", ge, wanted.minimum_age))
     if wanted.maximum_age is not None:
-        conditions.append(ServiceRow.maximum_age <= wanted.maximum_age)
+        conditions.append(_age_bound("maximum_age", le, wanted.maximum_age))
     if wanted.modified_after is not None:
         since, site = wanted.modified_after, aliased(SiteRow)
         conditions.append(

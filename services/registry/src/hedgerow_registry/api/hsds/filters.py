@@ -10,8 +10,8 @@ from hedgerow_kit.problems import UNPROCESSABLE, Problem
 from sqlalchemy.orm import Session
 
 from hedgerow_registry.api.hsds.answers import Search, words
-from hedgerow_registry.domain.eligibility import OLDEST
 from hedgerow_registry.domain.hsds.opening import Opening, clock, weekday
+from hedgerow_registry.domain.hsds.values import LARGEST
 from hedgerow_registry.domain.postcode import postcode as spelt
 from hedgerow_registry.errors import Malformed
 from hedgerow_registry.store import hsds
@@ -23,7 +23,7 @@ TermId = Annotated[
     str | None, Query(max_length=300, description="The id of a taxonomy term, or `taxonomy:code`")
 ]
 TaxonomyId = Annotated[str | None, Query(max_length=100, description="The id of a taxonomy, or its name")]
-_Age = Annotated[float | None, Query(ge=0, le=OLDEST, allow_inf_nan=False)]
+_Age = Annotated[float | None, Query(ge=0, le=LARGEST, allow_inf_nan=False)]
 _Word = Annotated[str | None, Query(max_length=40)]
 
 

@@ -109,11 +109,12 @@ class Progress:
 
     @property
     def promises_more(self) -> bool:
+        """Whether the last page means more, or any page named a total that was not served yet."""
         said = self.said
         return (
             said.last is False
             or (said.pages is not None and self.pages < said.pages)
-            or (said.items is not None and self.served < said.items)
+            or (bool(self.totals) and self.served < self.totals[-1])
         )
 
     def ends_in_a_repeat(self, said: Said) -> None:
