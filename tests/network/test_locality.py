@@ -99,6 +99,19 @@ SMALL = {
 }
 
 
+def test_the_note_on_ages_speaks_of_the_services_that_the_summary_counts():
+    services = """
+        id | provider | needs  | areas     | age_from
+        s1 | ant      | t:food | E05000001 | 16
+        s2 | bee      | t:food | E01000001 | 16
+        """
+    of = ask(facts(**SMALL | {"services": services}))
+    assert summary(of).services == 1
+    assert [said.partition(".")[0] for said in caveats(of) if "ages" in said] == [
+        "1 service here is for certain ages only"
+    ]
+
+
 def test_a_service_for_a_part_of_the_area_is_partial_cover_with_its_share():
     services = """
         id | provider | needs  | areas

@@ -10,6 +10,7 @@ from hedgerow_network.domain.people import COUNTED, DERIVED, RESIDENTS, UNKNOWN
 from hedgerow_network.domain.places import representative_points
 from hedgerow_network.domain.serving import DECLARED, SITED, WITHIN
 from hedgerow_network.domain.standing import why_not
+from hedgerow_network.domain.summary import counted
 
 NAMED = 5
 """At most so many names in one caveat."""
@@ -91,7 +92,8 @@ def _partial(of: Assessment) -> Iterator[str]:
 def _ages(of: Assessment) -> Iterator[str]:
     if of.question.cohort is not None:
         return
-    services = [of.facts.directory.services[row] for row in np.flatnonzero(_here(of))]
+    # Those that the summary counts: where a service reaches only part of an area, it counts for nobody yet.
+    services = [of.facts.directory.services[row] for row in counted(of, range(len(of.needs)))]
     for choosy, whom, what in (
         (sum(one.for_some_ages for one in services), "for certain ages only", "Ages"),
         (sum(bool(one.circumstances) for one in services), "for certain circumstances only", "Circumstances"),

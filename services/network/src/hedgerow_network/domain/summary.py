@@ -1,5 +1,6 @@
 """A locality in a few figures."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -34,7 +35,7 @@ def summary(of: Assessment) -> Summary:
         status = of.status[row]
         uncovered = np.isin(status, (GAP, PARTIAL))
         known = of.people.basis[row] > 0
-        counted = _counted(of, [row])
+        covering = counted(of, [row])
         by_need.append(
             NeedSummary(
                 need=need,
@@ -42,17 +43,17 @@ def summary(of: Assessment) -> Summary:
                 people_uncovered=float(of.affected[row][uncovered].sum())
                 if known.any() or not uncovered.any()
                 else None,
-                providers=np.unique(of.incidence.unit[counted]).size,
-                services=counted.size,
+                providers=np.unique(of.incidence.unit[covering]).size,
+                services=covering.size,
             )
         )
     by_need.sort(key=lambda found: (-(found.people_uncovered or 0.0), -found.cells[GAP], found.need))
-    counted = _counted(of, list(range(len(of.needs))))
+    covering = counted(of, range(len(of.needs)))
     residents = of.figures.whole_residents[of.locality]
     return Summary(
         cells=_by_status(of.status),
-        services=counted.size,
-        providers=np.unique(of.incidence.unit[counted]).size,
+        services=covering.size,
+        providers=np.unique(of.incidence.unit[covering]).size,
         residents=float(residents) if np.isfinite(residents) else None,
         by_need=by_need,
     )
@@ -62,7 +63,7 @@ def _by_status(status: np.ndarray[tuple[int, ...], np.dtype[np.object_]]) -> dic
     return {name: int((status == name).sum()) for name in (GAP, PARTIAL, SINGLE, OVERLAP)}
 
 
-def _counted(of: Assessment, needs: list[int]) -> np.ndarray[tuple[int], np.dtype[np.intp]]:
+def counted(of: Assessment, needs: Sequence[int]) -> np.ndarray[tuple[int], np.dtype[np.intp]]:
     """Services that cover at least one cell of these needs in the locality."""
     if not needs:
         return np.empty(0, np.intp)

@@ -65,7 +65,9 @@ def day(text: str) -> date:
     head = text.strip()[:10]
     rest = text.strip()[10:]
     if not re.fullmatch(r"\d{4}-\d{2}-\d{2}", head, re.ASCII) or (rest and rest[0] not in "T "):
-        raise Malformed("a date is written YYYY-MM-DD")
+        raise Malformed(
+            "a date is written YYYY-MM-DD; other forms are read by a mapping file (`hedgerow load`)"
+        )
     try:
         return date.fromisoformat(head)
     except ValueError:
