@@ -2,7 +2,7 @@ from datetime import date
 
 import pytest
 from hedgerow_registry.domain import contracts as terms
-from hedgerow_registry.domain.contract_summaries import Body, bid_counts, known_of
+from hedgerow_registry.domain.contract_summaries import Bids, Body, bid_counts, known_of
 from hedgerow_registry.domain.contracts import Evidence, eligibility
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -54,6 +54,35 @@ def test_bids_and_wins_are_counted_by_size_and_by_sector(registry):
     }
 
 
+def test_bids_of_which_only_the_number_is_published_count_as_stated(registry):
+    fill(registry)
+    parties = [COUNCIL, KITCHEN]
+
+    def figures(**measures):
+        return [{"id": name, "measure": name, "value": value} for name, value in measures.items()]
+
+    of_lots = [
+        {"id": f"{measure}-{lot}", "measure": measure, "value": value, "relatedLot": lot}
+        for measure, lot, value in (("bids", "a", 2), ("bids", "b", 1), ("smeBids", "a", 1))
+    ]
+    for number, told in enumerate(
+        (
+            {"statistics": figures(bids=5, smeBids=3, lowestValidBidValue=2)},
+            {"statistics": of_lots},
+            {"details": [bid("1", KITCHEN)], "statistics": figures(bids=9, smeBids=9)},
+            {},
+        )
+    ):
+        send_releases(registry, release(f"ocds-test-{number}", parties=parties, bids=told, awards=[award()]))
+    by_size = registry.get("/v1/contracts/bids").json()
+    told = {row["group"]: (row["bids"], row["stated"], row["bidders"]) for row in by_size["items"]}
+    assert told == {"all": (9, 8, 1), "small": (1, 0, 1), "sme": (4, 4, 0), "unknown": (4, 4, 0)}
+    (caveat,) = by_size["computed"]["caveats"]
+    assert caveat.startswith("1 of 4 processes tell of no bids: they count nowhere here. 8 bids are known by")
+    by_sector = registry.get("/v1/contracts/bids", params={"by": "sector"}).json()["items"]
+    assert {row["group"]: (row["bids"], row["stated"]) for row in by_sector}["unknown"] == (8, 8)
+
+
 bids = st.lists(
     st.lists(
         st.fixed_dictionaries(
@@ -69,7 +98,7 @@ bids = st.lists(
 @settings(max_examples=60)
 def test_counts_of_bids_are_those_of_counting_them_one_by_one(processes):
     groups = {"a": "small", "b": "small", "c": "large"}
-    counted = {row.group: row for row in bid_counts(processes, groups.get)}
+    counted = {row.group: row for row in bid_counts(map(Bids, processes), groups.get)}
     flat = [one for listed in processes for one in listed]
     for group in ("all", "small", "large", "unknown"):
         mine = [

@@ -92,6 +92,7 @@ class BidRow(BaseModel):
 
     group: str = Field(description="`all`, a size band or sector, or `unknown`")
     bids: int
+    stated: int = Field(description="Those of the bids whose process tells their number and lists none")
     bidders: int
     wins: int
     share_of_bids: float | None
@@ -114,12 +115,14 @@ def bids(
 ) -> BidPage:
     """Bids and wins by the size or the sector of the bidder.
 
-    A bid of several bidders counts once in the group of each, so groups may add up to more than `all`.
+    A bid of several bidders counts once in the group of each, so groups may add up to more than `all`. Where
+    a process lists no bids, what its statistics say (`bids`, else `validBids`; `smeBids`) counts as `stated`.
     """
     listed = store.bids(session, asked.wanted, asked.sight)
-    known = store.bodies(session, {id for one in listed for bid in one for id in bid["bidder_ids"]})
+    named = {id for one in listed for bid in one.listed for id in bid["bidder_ids"]}
+    known = store.bodies(session, named)
     groups = {id: body.size_band if by == "size" else body.sector for id, body in known.items()}
-    counts = domain.bid_counts([one for one in listed if one], groups.get)
+    counts = domain.bid_counts(listed, groups.get, by_size=by == "size")
     every = counts[0]
     rows = [
         BidRow(
@@ -129,15 +132,26 @@ def bids(
         )
         for count in counts
     ]
-    without = sum(not one for one in listed)
-    caveat = (
-        f"{without} of {len(listed)} processes tell of no bids: they count nowhere here." if without else None
-    )
+    caveat = _unlisted(listed, every.stated)
     # The rows have an order of their own, which their place keeps.
     page, marker = _window(request, response, list(enumerate(rows)), lambda one: (one[0],), after, limit)
     return BidPage(
         items=[row for _, row in page], next=marker, computed=asked.computed(session, caveat, by=by)
     )
+
+
+def _unlisted(processes: list[domain.Bids], stated: int) -> str | None:
+    """What is to be known of processes that list no bids."""
+    silent = sum(not one.listed and not one.stated(by_size=True) for one in processes)
+    said = []
+    if silent:
+        said.append(f"{silent} of {len(processes)} processes tell of no bids: they count nowhere here.")
+    if stated:
+        said.append(
+            f"{stated} bids are known by their number alone: who made them, and which won, is not told. "
+            "Those not said to be of small or medium-sized enterprises are of unknown size."
+        )
+    return " ".join(said) or None
 
 
 class ContractRow(BaseModel):

@@ -1,9 +1,11 @@
 """Figures over many contracts: who bids and who wins, and how programmes stand."""
 
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from math import fsum
+from types import MappingProxyType
 from typing import Any, Final, NamedTuple
 
 from hedgerow_registry.domain import contracts as terms
@@ -32,41 +34,73 @@ class Body:
 
 
 class BidCount(NamedTuple):
-    """Bids of one group of bidders. bidders: distinct organisations · wins: bids that were awarded."""
+    """Bids of one group of bidders.
+
+    stated: those of the bids that are known by their number alone · bidders: distinct organisations ·
+    wins: bids that were awarded.
+    """
 
     group: str
     bids: int
+    stated: int
     bidders: int
     wins: int
 
 
+class Bids(NamedTuple):
+    """What a process tells of its bids: each, with `bidder_ids` and `won`, and its published statistics."""
+
+    listed: Sequence[Mapping[str, Any]]
+    statistics: Mapping[str, float] = MappingProxyType({})
+
+    def stated(self, *, by_size: bool) -> dict[str, int]:
+        """Bids by group where only their number is published; a group that no statistic names is `unknown`.
+
+        >>> Bids([], {"bids": 5, "smeBids": 3}).stated(by_size=True)
+        {'all': 5, 'sme': 3, 'unknown': 2}
+        """
+        if self.listed:
+            return {}
+        smes = _whole(self.statistics.get("smeBids"))
+        every = max(_whole(self.statistics.get("bids", self.statistics.get("validBids"))), smes)
+        of_smes = smes if by_size else 0
+        found = {ALL: every, "sme": of_smes, UNKNOWN: every - of_smes}
+        return {group: number for group, number in found.items() if number}
+
+
+def _whole(value: float | None) -> int:
+    return max(0, int(value or 0))
+
+
 def bid_counts(
-    processes: Iterable[Sequence[Mapping[str, Any]]], group_of: Callable[[str], str | None]
+    processes: Iterable[Bids], group_of: Callable[[str], str | None], *, by_size: bool = True
 ) -> list[BidCount]:
     """Bids, bidders and wins by the group of the bidder.
 
-    processes: of each process its bids, with `bidder_ids` and `won` · group_of: the group of an organisation,
-    `None` where it is not known. A bid of several bodies counts once in the group of each, and once in `all`;
-    one whose bidders are not named counts as `unknown`. Returns `all`, the groups by name, and `unknown`.
+    group_of: the group of an organisation, `None` where it is not known · by_size: whether the groups are
+    bands of size, of which statistics name one. A bid of several bodies counts once in the group of each, and
+    once in `all`; one whose bidders are not named counts as `unknown`. Returns `all`, the groups by name, and
+    `unknown`.
 
-    >>> bid_counts([[{"bidder_ids": ["a"], "won": True}]], {"a": "small"}.get)[1]
-    BidCount(group='small', bids=1, bidders=1, wins=1)
+    >>> bid_counts([Bids([{"bidder_ids": ["a"], "won": True}])], {"a": "small"}.get)[1]
+    BidCount(group='small', bids=1, stated=0, bidders=1, wins=1)
     """
-    bids: dict[str, int] = {ALL: 0}
-    wins: dict[str, int] = {ALL: 0}
-    bidders: dict[str, set[str]] = {ALL: set()}
-    for listed in processes:
-        for bid in listed:
+    bids, stated, wins = Counter({ALL: 0}), Counter[str](), Counter[str]()
+    bidders: defaultdict[str, set[str]] = defaultdict(set)
+    for process in processes:
+        for bid in process.listed:
             of = {group_of(id) or UNKNOWN: set[str]() for id in bid["bidder_ids"]} or {UNKNOWN: set()}
             for id in bid["bidder_ids"]:
                 of[group_of(id) or UNKNOWN].add(id)
             of[ALL] = set(bid["bidder_ids"])
             for group, ids in of.items():
-                bids[group] = bids.get(group, 0) + 1
-                wins[group] = wins.get(group, 0) + (1 if bid["won"] else 0)
-                bidders.setdefault(group, set()).update(ids)
+                bids[group] += 1
+                wins[group] += bool(bid["won"])
+                bidders[group] |= ids
+        stated.update(process.stated(by_size=by_size))
+    bids.update(stated)
     order = sorted(bids, key=lambda group: (group != ALL, group == UNKNOWN, group))
-    return [BidCount(group, bids[group], len(bidders[group]), wins[group]) for group in order]
+    return [BidCount(group, bids[group], stated[group], len(bidders[group]), wins[group]) for group in order]
 
 
 class ProgrammeStatus(NamedTuple):

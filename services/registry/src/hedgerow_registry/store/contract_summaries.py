@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from hedgerow_registry.domain.contract_summaries import Body, Step
+from hedgerow_registry.domain.contract_summaries import Bids, Body, Step
 from hedgerow_registry.domain.contracts import Evidence
 from hedgerow_registry.store import merges
 from hedgerow_registry.store.contracts import (
@@ -77,11 +77,11 @@ def _evidence(said: Json, status: str) -> Evidence:
     return Evidence(said[status], said[f"{status}_evidence"], said[f"{status}_on"])
 
 
-def bids(session: Session, wanted: Wanted, sight: Sight) -> list[list[Json]]:
-    """Of each process that meets the question its bids, organisations as they answer today."""
+def bids(session: Session, wanted: Wanted, sight: Sight) -> list[Bids]:
+    """Of each process that meets the question what it tells of bids, organisations as they answer today."""
     rows = list(session.scalars(whole_processes(select(ContractingProcess), wanted, sight)))
     details = details_of(session, rows)
-    return [details[row.id]["bids"] for row in rows]
+    return [Bids(details[row.id]["bids"], details[row.id].get("bid_statistics") or {}) for row in rows]
 
 
 def programme_steps(session: Session, wanted: Wanted, sight: Sight) -> Iterator[Step]:
