@@ -67,10 +67,10 @@ def test_bids_of_which_only_the_number_is_published_count_as_stated(registry):
     ]
     for number, told in enumerate(
         (
-            {"statistics": figures(bids=5, smeBids=3, lowestValidBidValue=2)},
+            {"statistics": figures(bids=5, smeBids=3, validBids=1e300, foreignBids=2.5)},
             {"statistics": of_lots},
             {"details": [bid("1", KITCHEN)], "statistics": figures(bids=9, smeBids=9)},
-            {},
+            {"statistics": figures(bids=1e300, smeBids=-2, validBids=0.5)},
         )
     ):
         send_releases(registry, release(f"ocds-test-{number}", parties=parties, bids=told, awards=[award()]))

@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 from hedgerow_registry.actions.provenance import Provenance
 from hedgerow_registry.actions.records import QUARANTINED, UNCHANGED, Written
 from hedgerow_registry.actions.service_records import write_service_records
+from hedgerow_registry.domain.feeds.progress import id_of
 from hedgerow_registry.domain.hsds import Normalised, normalise, summary
 from hedgerow_registry.domain.ids import record_id
 from hedgerow_registry.store.directory import known_services
@@ -48,13 +49,7 @@ def read(
     """A record of a source, any JSON value. What was sent need not be kept: nothing looks at it again."""
     found = normalise(value, source=source)
     text = orjson.dumps(found.document, option=orjson.OPT_SORT_KEYS)
-    return Sent(found, text, own_id(value), line, pointer, note, partial)
-
-
-def own_id(value: object) -> str | None:
-    """The id of a record as it was sent."""
-    id = value.get("id") if isinstance(value, dict) else None
-    return str(id).strip() or None if isinstance(id, str | int) and not isinstance(id, bool) else None
+    return Sent(found, text, id_of(value), line, pointer, note, partial)
 
 
 class Taken(NamedTuple):

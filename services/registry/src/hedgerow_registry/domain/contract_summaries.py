@@ -5,7 +5,6 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from math import fsum
-from types import MappingProxyType
 from typing import Any, Final, NamedTuple
 
 from hedgerow_registry.domain import contracts as terms
@@ -14,6 +13,7 @@ from hedgerow_registry.domain.sizes import is_sme
 
 ALL: Final = "all"
 UNKNOWN: Final = "unknown"
+MOST_BIDS: Final = 1_000_000_000
 
 
 @dataclass(frozen=True)
@@ -48,28 +48,45 @@ class BidCount(NamedTuple):
 
 
 class Bids(NamedTuple):
-    """What a process tells of its bids: each, with `bidder_ids` and `won`, and its published statistics."""
+    """What a process tells of its bids.
+
+    listed: each, with `bidder_ids` and `won` · statistics: what it publishes of their number, each with its
+    `measure`, its `value` and perhaps the `lot` it is about
+    """
 
     listed: Sequence[Mapping[str, Any]]
-    statistics: Mapping[str, float] = MappingProxyType({})
+    statistics: Sequence[Mapping[str, Any]] = ()
 
     def stated(self, *, by_size: bool) -> dict[str, int]:
         """Bids by group where only their number is published; a group that no statistic names is `unknown`.
 
-        >>> Bids([], {"bids": 5, "smeBids": 3}).stated(by_size=True)
+        >>> five, three = {"measure": "bids", "value": 5}, {"measure": "smeBids", "value": 3}
+        >>> Bids([], [five, three]).stated(by_size=True)
         {'all': 5, 'sme': 3, 'unknown': 2}
         """
         if self.listed:
             return {}
-        smes = _whole(self.statistics.get("smeBids"))
-        every = max(_whole(self.statistics.get("bids", self.statistics.get("validBids"))), smes)
+        told = self._told()
+        smes = told.get("smeBids", 0)
+        every = max(told.get("bids", told.get("validBids", 0)), smes)
         of_smes = smes if by_size else 0
         found = {ALL: every, "sme": of_smes, UNKNOWN: every - of_smes}
         return {group: number for group, number in found.items() if number}
 
-
-def _whole(value: float | None) -> int:
-    return max(0, int(value or 0))
+    def _told(self) -> dict[str, int]:
+        """Each measure: what is said of the process as a whole, else the sum of what is said of its lots."""
+        whole: dict[str, int] = {}
+        of_lots = Counter[str]()
+        for one in self.statistics:
+            measure, value = one["measure"], one["value"]
+            # What is no number of bids tells of none.
+            if value is None or not 0 <= value <= MOST_BIDS or value != int(value):
+                continue
+            if one.get("lot"):
+                of_lots[measure] += int(value)
+            else:
+                whole[measure] = int(value)
+        return {**of_lots, **whole}
 
 
 def bid_counts(

@@ -81,7 +81,7 @@ def bids(session: Session, wanted: Wanted, sight: Sight) -> list[Bids]:
     """Of each process that meets the question what it tells of bids, organisations as they answer today."""
     rows = list(session.scalars(whole_processes(select(ContractingProcess), wanted, sight)))
     details = details_of(session, rows)
-    return [Bids(details[row.id]["bids"], details[row.id].get("bid_statistics") or {}) for row in rows]
+    return [Bids(details[row.id]["bids"], details[row.id].get("statistics", ())) for row in rows]
 
 
 def programme_steps(session: Session, wanted: Wanted, sight: Sight) -> Iterator[Step]:

@@ -1,6 +1,6 @@
 """What a compiled release says in the registry's words: the process, and each agreement that came of it."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from typing import Any, Final
@@ -167,7 +167,11 @@ class _Reading:
             "details": {
                 "lots": [self._lot(lot, None) for lot in tender.get("lots") or ()],
                 "bids": self.bids,
-                "bid_statistics": _statistics((self.release.get("bids") or {}).get("statistics") or ()),
+                "statistics": [
+                    {"measure": one.get("measure"), "value": one.get("value"), "lot": one.get("relatedLot")}
+                    for one in (self.release.get("bids") or {}).get("statistics") or ()
+                    if not one.get("currency")
+                ],
                 "reserved": self._reserved(None),
                 "flags": flags.rows(),
             },
@@ -545,21 +549,6 @@ def _set_tiers(rows: list[Json], suppliers: list[str]) -> None:
         if row["tier"] is None:
             above = tier_of.get(row["from_id"])
             row["tier"] = 1 if above is None else above + 1
-
-
-def _statistics(listed: Iterable[Json]) -> dict[str, float]:
-    """Each measure of a process: what is said of it as a whole, else the sum of what is said of its lots."""
-    whole: dict[str, float] = {}
-    of_lots: dict[str, float] = {}
-    for one in listed:
-        measure, value = one.get("measure"), one.get("value")
-        if not measure or value is None or one.get("currency"):
-            continue
-        if one.get("relatedLot"):
-            of_lots[measure] = of_lots.get(measure, 0) + value
-        else:
-            whole[measure] = value
-    return of_lots | whole
 
 
 def _first_and_last(period: Json, flags: Flags) -> tuple[date | None, date | None]:
