@@ -14,6 +14,7 @@ import httpx
 import pytest
 from hedgerow_gateway.domain.routes import ANALYSIS, IMPORT, PREFIXES, QUICK, Route, RouteTable
 from hedgerow_gateway.upstream.breakers import FAILURES, RETRY_SHARE
+from hedgerow_kit.state import STATE_PATH
 
 from tests.gateway.servers import (
     App,
@@ -93,6 +94,38 @@ def test_who_reads_that_an_app_is_ready_is_not_refused_for_what_was_before(tmp_p
         assert made.client.post("/v1/areas").status_code == 503
         faulty.well.set()
         assert "registry" not in made.client.get("/readyz").json()["detail"]
+        assert made.client.post("/v1/areas").status_code == 200
+
+
+def test_who_is_answered_from_memory_is_not_refused_for_what_was_before(tmp_path: Path) -> None:
+    faulty = Faulty()
+    faulty.well.set()
+
+    def answer(connection: socket.socket) -> None:
+        asked = heads[-1].partition(b"\r\n")[0]
+        if b"/healthz" in asked:
+            connection.shutdown(socket.SHUT_RDWR)
+        elif STATE_PATH.encode() in asked and faulty.well.is_set():
+            connection.sendall(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\ns1")
+        elif asked.startswith(b"GET") and faulty.well.is_set():
+            connection.sendall(b'HTTP/1.1 200 OK\r\netag: "e1"\r\ncontent-length: 2\r\n\r\n{}')
+        else:
+            faulty.answer(connection)
+
+    with raw_server(answer) as (address, heads), gateway(tmp_path, registry_url=address) as made:
+
+        def is_kept() -> bool:
+            before = reached(heads, b"GET /v1/areas")
+            assert made.client.get("/v1/areas").status_code == 200
+            return reached(heads, b"GET /v1/areas") == before
+
+        wait_until(is_kept)
+        faulty.well.clear()
+        for _ in range(FAILURES):
+            assert made.client.get("/v1/areas").status_code == 502
+        assert made.client.post("/v1/areas").status_code == 503
+        faulty.well.set()
+        wait_until(lambda: made.client.get("/v1/areas").status_code == 200)
         assert made.client.post("/v1/areas").status_code == 200
 
 

@@ -97,6 +97,8 @@ class Upstream:
         self, apps: Mapping[str, Sequence[str]], states: States, *, client_silence_seconds: float = 30.0
     ) -> None:
         self._states = states
+        # Who is answered from memory is not refused the next thing for what was before.
+        states.when_there = self.seen_ready
         self._replicas = {app: _Replicas(addresses) for app, addresses in apps.items()}
         self._breakers = {app: Breaker(app, partial(self._is_well, app)) for app in apps}
         self._budgets = {app: RetryBudget() for app in apps}

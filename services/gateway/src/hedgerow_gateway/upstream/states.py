@@ -30,7 +30,15 @@ class States:
     """The states of several apps."""
 
     def __init__(self, apps: Mapping[str, Sequence[str]]) -> None:
-        self._watches = {app: _Watch(app, list(map(URL, addresses))) for app, addresses in apps.items()}
+        self._watches = {
+            app: _Watch(app, list(map(URL, addresses)), partial(self._is_there, app))
+            for app, addresses in apps.items()
+        }
+        # Told an app that said its state on a connection that was new: it is there, or there again.
+        self.when_there: Callable[[str], None] = lambda _app: None
+
+    def _is_there(self, app: str) -> None:
+        self.when_there(app)
 
     async def now(self, apps: Sequence[str]) -> State | None:
         """The state of these apps at a moment after the call; None if one of them does not say."""
@@ -81,9 +89,10 @@ class _Watch:
     state is told by each process in its own words, one goes on as it began.
     """
 
-    def __init__(self, app: str, addresses: Sequence[URL]) -> None:
+    def __init__(self, app: str, addresses: Sequence[URL], when_there: Callable[[], None]) -> None:
         self._app = app
         self._addresses = addresses
+        self._when_there = when_there
         self._line: _Line | None = None
         self._heard: str | None = None
         self.last_change: int | None = None
@@ -153,7 +162,10 @@ class _Watch:
                 # Kept open, and closed by the other end just now.
                 pass
         self._line = await _connected(self._addresses)
-        return await self._told(self._line)
+        token = await self._told(self._line)
+        if token is not None:
+            self._when_there()
+        return token
 
     async def _told(self, line: "_Line") -> str | None:
         token = await line.token()
