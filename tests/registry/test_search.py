@@ -10,7 +10,7 @@ from typing import Any
 import orjson
 import pytest
 from hedgerow_kit.auth import Principal
-from hedgerow_kit.db import Database
+from hedgerow_kit.db import Database, upsert
 from hedgerow_registry.actions import entities, indexing, records
 from hedgerow_registry.actions.derived import settle
 from hedgerow_registry.actions.provenance import claim
@@ -18,7 +18,7 @@ from hedgerow_registry.domain import nearness, spans
 from hedgerow_registry.domain.ids import record_id
 from hedgerow_registry.domain.searching import Document, Either, Word, asked, whole, words
 from hedgerow_registry.store import search
-from hedgerow_registry.tables import IndexedService
+from hedgerow_registry.tables import IndexedService, Service, Source
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import delete, text, update
@@ -413,7 +413,7 @@ def test_a_beginning_stands_for_the_words_that_are_known_until_they_are_many(
 ) -> None:
     def means(start: str) -> Any:
         with database.reading() as session:
-            return search.spelled_out(session, Word(start))
+            return search.spelled_out(session, [Word(start)])[0]
 
     assert means("caf") == Either((Word("cafe", begins=False),))
     assert means("zebra") == Either(())
@@ -437,8 +437,8 @@ def test_who_writes_the_same_new_word_at_the_same_time_waits_for_nobody(
             search.put(session, search.SERVICES, {id: (Document(["ostrich"], [], []), QUALITY)}, {})
     ostrich = Word("ostrich", begins=False)
     with database.reading() as session:
-        assert search.spelled_out(session, Word("ost")) == Either((ostrich,))
-        assert search.ids(session, search.SERVICES, ostrich, most=9) == ["e", "f"]
+        assert search.spelled_out(session, [Word("ost")]) == [Either((ostrich,))]
+        assert search.ids(session, search.SERVICES, [ostrich], most=9) == [["e", "f"]]
 
 
 def test_a_word_that_no_record_has_any_more_is_dropped(filled: Client, database: Database) -> None:
@@ -446,7 +446,7 @@ def test_a_word_that_no_record_has_any_more_is_dropped(filled: Client, database:
         with database.writing() as session:
             search.drop_unused_words(session)
         with database.reading() as session:
-            return [search.spelled_out(session, Word(start)) != Either(()) for start in starts]
+            return [node != Either(()) for node in search.spelled_out(session, map(Word, starts))]
 
     assert known_after_dropping("cup", "debt", "warm") == [True, True, True]
     path = f"/v1/services/{record_id('default', 'service', 'b')}"
@@ -462,6 +462,10 @@ def test_pages_run_over_blocks_of_every_size(filled: Client, database: Database)
     numbers = sorted({5_000, 8_191, 8_192, 262_144, *(chance.randrange(9_000, 3_000_000) for _ in range(40))})
     okapis = {f"o{number:07}": (Document(["okapi"], [], []), QUALITY) for number in numbers}
     with database.writing() as session:
+        stated = {"status": "active", "source": "s", "updated_at": datetime.now(UTC), "digest": "0"}
+        rows = [{"id": id, "name": "Okapi", "name_key": "okapi", **stated} for id in okapis]
+        upsert(session, Source, [{"name": "s", "created_at": datetime.now(UTC)}], key=["name"])
+        upsert(session, Service, rows, key=["id"])
         search.put(session, search.SERVICES, okapis, {})
         for number in numbers:
             placed = update(IndexedService).where(IndexedService.id == f"o{number:07}")
@@ -471,9 +475,10 @@ def test_pages_run_over_blocks_of_every_size(filled: Client, database: Database)
         for most in (1, 3, 7, 100):
             told: list[int] = []
             while page := search.first(
-                session, search.SERVICES, okapi, None, after=told[-1] if told else None, most=most
+                session, search.SERVICES, okapi, [], [Service.id], after=told[-1] if told else None, most=most
             ):
                 told += [row[0] for row in page]
+                assert [row.id for row in page] == [f"o{row[0]:07}" for row in page]
                 assert len(page) == most or told == numbers
             assert told == numbers
 
@@ -519,9 +524,8 @@ def test_both_databases_find_what_a_plain_look_finds(
         return all(holds(node) for node in nodes)
 
     with database.reading() as session:
-        begun = search.ids(session, search.NEEDS, whole(nodes), most=100)
-        in_words = whole(search.spelled_out(session, node) for node in nodes)
-        told = search.ids(session, search.NEEDS, in_words, most=100)
+        in_words = whole(search.spelled_out(session, nodes))
+        begun, told = search.ids(session, search.NEEDS, [whole(nodes), in_words], most=100)
     assert begun == told
     assert sorted(told) == sorted(id for id, name in zip(ids, said, strict=True) if fits(name))
 

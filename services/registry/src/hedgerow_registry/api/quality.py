@@ -1,7 +1,8 @@
 """How fresh and how full a record is, as every record tells it."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from datetime import UTC, date, datetime
+from functools import lru_cache
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -14,7 +15,7 @@ from hedgerow_registry.store import qualities
 class FreshnessView(BaseModel):
     """When somebody last said that the record is right; `updated_at` says only when we last took it in."""
 
-    model_config = ConfigDict(from_attributes=True)
+    model_config = ConfigDict(from_attributes=True, frozen=True)
 
     assured_on: date | None
     days: int | None
@@ -25,6 +26,8 @@ class FreshnessView(BaseModel):
 class RichnessView(BaseModel):
     """How much the record says, 0 to 100, and what it says nothing of."""
 
+    model_config = ConfigDict(frozen=True)
+
     score: int
     missing: list[str]
 
@@ -34,7 +37,13 @@ def today() -> date:
 
 
 def freshness(assured_on: date | None, on: date | None = None) -> FreshnessView:
-    return FreshnessView.model_validate(quality.freshness(assured_on, on or today()))
+    return _freshness(assured_on, on or today())
+
+
+# A list tells the same of many records.
+@lru_cache(maxsize=10_000)
+def _freshness(assured_on: date | None, on: date) -> FreshnessView:
+    return FreshnessView.model_validate(quality.freshness(assured_on, on))
 
 
 def of_services(session: Session, services: Iterable[Any]) -> dict[str, dict[str, Any]]:
@@ -44,7 +53,7 @@ def of_services(session: Session, services: Iterable[Any]) -> dict[str, dict[str
     return {
         row.id: {
             "freshness": freshness(row.assured_on),
-            "richness": _richness(quality.SERVICE, says, row.id),
+            "richness": _richness(quality.SERVICE, says.get(row.id, 0)),
         }
         for row in rows
     }
@@ -58,12 +67,13 @@ def of_organisations(session: Session, ids: Iterable[str]) -> dict[str, dict[str
     return {
         id: {
             "freshness": freshness(assured.get(id)),
-            "richness": _richness(quality.ORGANISATION, says, id),
+            "richness": _richness(quality.ORGANISATION, says.get(id, 0)),
         }
         for id in wanted
     }
 
 
-def _richness(by: quality.Measure, says: Mapping[str, int], id: str) -> RichnessView:
-    score, missing = by.richness(says.get(id, 0))
+@lru_cache(maxsize=10_000)
+def _richness(by: quality.Measure, says: int) -> RichnessView:
+    score, missing = by.richness(says)
     return RichnessView(score=score, missing=list(missing))

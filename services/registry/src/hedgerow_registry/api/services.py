@@ -1,6 +1,6 @@
 """`/v1/services`: what providers offer, for which needs and where."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from datetime import date, timedelta
 from typing import Annotated, Any, Literal
 
@@ -202,16 +202,8 @@ def list_services(
         assured=assured,
     )
     rows, marker = finding.services(session, wanted, after=after, limit=limit)
-    items = service_items(session, rows)
-    if around is not None:
-        metres = finding.nearest_m(session, [item.id for item in items], around)
-        items = [item.model_copy(update={"distance_m": _rounded(metres.get(item.id))}) for item in items]
     paging.link_next(request, response, marker)
-    return paging.Page(items=items, next=marker)
-
-
-def _rounded(metres: float | None) -> float | None:
-    return None if metres is None else round(metres, 1)
+    return paging.Page(items=service_items(session, rows, around), next=marker)
 
 
 def _need_ids(session: Session, need: str | None, *, narrower: bool) -> list[str] | None:
@@ -271,22 +263,29 @@ def delete_service(
     actions.delete_service(session, id, by=principal, when=_if_unchanged(session, request))
 
 
-def service_items(session: Session, rows: list[Any]) -> list[ServiceItem]:
+def service_items(session: Session, rows: list[Any], around: finding.Near | None = None) -> list[ServiceItem]:
+    """Services of a page, each with what other tables tell of it; around: what `distance_m` starts from"""
+    beside = _beside(session, rows)
+    metres = {} if around is None else finding.nearest_m(session, list(beside), around)
+    for id, distance in metres.items():
+        beside[id]["distance_m"] = round(distance, 1)
+    return [ServiceItem.model_validate({**row._mapping, **beside[row.id]}) for row in rows]
+
+
+def _beside(session: Session, rows: list[Any]) -> dict[str, dict[str, Any]]:
+    """What services tell beside their own fields."""
     parts = directory.service_parts(session, [row.id for row in rows])
     answering = merges.canonical(session, (row.organisation_id for row in rows))
     told = quality.of_services(session, rows)
-    return [_filled(ServiceItem.model_validate(row), parts, answering, told[row.id]) for row in rows]
-
-
-def _filled(
-    item: Any, parts: directory.ServiceParts, answering: Mapping[str, str], told: Mapping[str, Any]
-) -> Any:
-    update = {
-        "organisation_id": answering.get(item.organisation_id),
-        "needs": parts.needs.get(item.id, []),
-        "area_codes": parts.area_codes.get(item.id, []),
+    return {
+        row.id: {
+            "organisation_id": answering.get(row.organisation_id),
+            "needs": parts.needs.get(row.id, []),
+            "area_codes": parts.area_codes.get(row.id, []),
+            **told[row.id],
+        }
+        for row in rows
     }
-    return item.model_copy(update={**update, **told})
 
 
 def _tag(session: Session, row: Any) -> str:
@@ -305,8 +304,4 @@ def _one(session: Session, id: str, response: Response) -> ServiceView:
     if row is None:
         raise UnknownRecord("service")
     response.headers["ETag"] = _tag(session, row)
-    answering = merges.canonical(session, [row.organisation_id])
-    parts = directory.service_parts(session, [id])
-    told = quality.of_services(session, [row])[id]
-    made: ServiceView = _filled(ServiceView.model_validate(row), parts, answering, told)
-    return made
+    return ServiceView.model_validate(row).model_copy(update=_beside(session, [row])[id])

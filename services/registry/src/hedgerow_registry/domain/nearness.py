@@ -16,6 +16,10 @@ GRIDS: Final = {
 }
 
 
+# The edge of a square in decimals may lie beside where its rows and columns are counted.
+_ROUNDING_M: Final = 1.0
+
+
 class Box(NamedTuple):
     """The degrees between which all lies that is within a distance of a point."""
 
@@ -50,7 +54,19 @@ def cells_around(lon: float, lat: float, within_m: float) -> list[str]:
     around = box(lon, lat, within_m)
     rows = range(math.floor(around.south / high), math.floor(around.north / high) + 1)
     columns = range(math.floor(around.west / wide), math.floor(around.east / wide) + 1)
-    return [f"{grid}.{row}.{column}" for row in rows for column in columns]
+    return [
+        f"{grid}.{row}.{column}"
+        for row in rows
+        for column in columns
+        if _to_box(lon, lat, Box(column * wide, row * high, (column + 1) * wide, (row + 1) * high))
+        <= within_m + _ROUNDING_M
+    ]
+
+
+def _to_box(lon: float, lat: float, box: Box) -> float:
+    """Metres from a point to the nearest of a box."""
+    nearest_lon, nearest_lat = min(max(lon, box.west), box.east), min(max(lat, box.south), box.north)
+    return distance_m(lon, lat, nearest_lon, nearest_lat)
 
 
 def box(lon: float, lat: float, within_m: float) -> Box:

@@ -163,7 +163,7 @@ Node = Word | Phrase | Tag | All | Either | But
 NOTHING: Final = Either(())
 
 
-def asked(text: str, *, in_name: bool = False) -> list[Word | Phrase]:
+def asked(text: str) -> list[Word | Phrase]:
     """The words and the quoted phrases of a question; each of them has to occur.
 
     A word outside quotes also stands for the words that begin with it. A quote that is not closed goes to the
@@ -175,12 +175,20 @@ def asked(text: str, *, in_name: bool = False) -> list[Word | Phrase]:
     found: list[Word | Phrase] = []
     for quoted, plain in _ASKED.findall(text):
         if plain:
-            found += [Word(word, in_name=in_name) for word in words(plain)]
+            found += map(Word, words(plain))
         elif phrase := tuple(words(quoted)):
-            found.append(Phrase(phrase, in_name))
+            found.append(Phrase(phrase))
     if sum(len(one.words) if isinstance(one, Phrase) else 1 for one in found) > MOST_ASKED:
         raise Malformed(f"at most {MOST_ASKED} words")
     return list(dict.fromkeys(found))
+
+
+def named(node: Node) -> Node:
+    """The same of words in the name."""
+    if isinstance(node, Either):
+        return Either(tuple(map(named, node.parts)))
+    assert isinstance(node, Word | Phrase)
+    return node._replace(in_name=True)
 
 
 def whole(parts: Iterable[Node]) -> Node:

@@ -5,15 +5,28 @@ question with anything in it that the index knows is led by it, in the order in 
 is asked of the tables alone, in the order of ids.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
-from functools import partial
+from functools import cached_property, partial
 from typing import Any, NamedTuple
 
 from hedgerow_kit import paging
-from sqlalchemy import Float, Row, Select, and_, exists, func, literal, not_, or_, select
-from sqlalchemy.orm import Session, defer
+from hedgerow_kit.db import among
+from sqlalchemy import (
+    Float,
+    Row,
+    and_,
+    exists,
+    func,
+    literal,
+    literal_column,
+    not_,
+    or_,
+    select,
+    union_all,
+)
+from sqlalchemy.orm import Session
 
 from hedgerow_registry.domain import eligibility, nearness, quality
 from hedgerow_registry.domain.openings import Moment, block
@@ -27,6 +40,7 @@ from hedgerow_registry.domain.searching import (
     Word,
     any_tag,
     asked,
+    named,
     tag,
     whole,
 )
@@ -54,13 +68,11 @@ MOST_NEEDS = 10_000
 class Condition(NamedTuple):
     """One thing that has to hold.
 
-    node: what it is in the index · exact: what has to hold in the tables besides
-    alone: what it is in the tables, where the index does not know it
+    node: what it is in the index · exact: what has to hold in the tables, besides or instead
     """
 
     node: Node | None = None
     exact: Any = None
-    alone: Any = None
 
 
 class Near(NamedTuple):
@@ -128,31 +140,30 @@ class Sites:
     need_ids: Sequence[str] | None = None
 
 
-Page = tuple[list[Any], str | None]
+# The columns of a record, but for those that are long and that no list shows.
+Page = tuple[list[Row[*tuple[Any, ...]]], str | None]
+_TOO_LONG = frozenset({"document"})
 
 
 def services(session: Session, wanted: Services, *, after: str | None, limit: int) -> Page:
     """A page of services."""
     conditions = list(_of_services(session, wanted))
-    # The nested records are long, and no list shows them.
-    shown = select(Service).options(defer(Service.document, raiseload=True))
     texts = _Texts(session, wanted.text, wanted.by_name, with_needs=True)
-    return _page(session, search.SERVICES, Service, shown, conditions, texts, after, limit)
+    return _page(session, search.SERVICES, conditions, texts, after, limit)
 
 
 def organisations(session: Session, wanted: Organisations, *, after: str | None, limit: int) -> Page:
     """A page of organisations that answer for themselves."""
     conditions = list(_of_organisations(session, wanted))
     texts = _Texts(session, wanted.text, wanted.by_name)
-    shown = select(Organisation)
-    return _page(session, search.ORGANISATIONS, Organisation, shown, conditions, texts, after, limit)
+    return _page(session, search.ORGANISATIONS, conditions, texts, after, limit)
 
 
 def sites(session: Session, wanted: Sites, *, after: str | None, limit: int) -> Page:
     """A page of sites."""
     conditions = list(_of_sites(session, wanted))
     texts = _Texts(session, wanted.text, wanted.by_name)
-    return _page(session, search.SITES, Site, select(Site), conditions, texts, after, limit)
+    return _page(session, search.SITES, conditions, texts, after, limit)
 
 
 class _Texts:
@@ -170,70 +181,49 @@ class _Texts:
         """Each word occurs in the record, or in the name of a need it addresses."""
         if self.text is None:
             return []
-        words = [self._with_need_names(search.spelled_out(self._session, word)) for word in asked(self.text)]
+        words = self._words
+        if self._with_needs:
+            named = search.ids(self._session, search.NEEDS, words, most=MOST_NAMED)
+            words = list(map(_or_of_needs, words, named))
         return words or [NOTHING]
 
     def in_name(self) -> Node:
-        return whole(search.spelled_out(self._session, word) for word in asked(self.text or "", in_name=True))
+        return whole(map(named, self._words))
 
-    def _with_need_names(self, word: Node) -> Node:
-        if not self._with_needs:
-            return word
-        named = search.ids(self._session, search.NEEDS, word, most=MOST_NAMED)
-        return Either((word, *(Tag(tag("n", need)) for need in named))) if named else word
+    @cached_property
+    def _words(self) -> list[Node]:
+        return search.spelled_out(self._session, asked(self.text or ""))
+
+
+def _or_of_needs(word: Node, needs: Sequence[str]) -> Node:
+    return Either((word, *(Tag(tag("n", need)) for need in needs))) if needs else word
 
 
 def _page(
     session: Session,
     index: search.Index,
-    table: Any,
-    shown: Select[Any],
     conditions: Sequence[Condition],
     texts: _Texts,
     after: str | None,
     limit: int,
 ) -> Page:
+    # As plain rows, which take half of what it takes to follow what becomes of each.
+    shown = [column for column in index.record.__table__.columns if column.name not in _TOO_LONG]
+    exact = [one.exact for one in conditions if one.exact is not None]
     if texts.text is None and not any(one.node is not None for one in conditions):
-        plain = [one.alone for one in conditions]
-        rows, marker = paging.keyset(session, shown.where(*plain), [table.id], after=after, limit=limit)
-        return [row[0] for row in rows], marker
+        query = select(*shown).where(*exact)
+        return paging.keyset(session, query, [index.record.id], after=after, limit=limit)
     nodes = [*texts.whole(), *(one.node for one in conditions if one.node is not None)]
     asked_for: list[Node] = [whole(nodes)]
     if texts.by_name:
-        named = texts.in_name()
-        asked_for = [whole([named, *nodes]), But(whole(nodes), named)]
-    exact = [
-        one.alone if one.node is None else one.exact
-        for one in conditions
-        if one.node is None or one.exact is not None
-    ]
-    fits = partial(_each, session, table, exact) if exact else None
-    runs = [partial(_run, session, index, node, fits) for node in asked_for]
-    rows, marker = paging.in_turn(runs, index.table.number, after=after, limit=limit)
-    ids = [row[1] for row in rows]
-    by_id = {row.id: row for row in session.scalars(shown.where(table.id.in_(ids)))}
-    return [by_id[id] for id in ids], marker
+        by_name = texts.in_name()
+        asked_for = [whole([by_name, *nodes]), But(whole(nodes), by_name)]
 
+    def run(node: Node, after: Any, most: int) -> search.Rows:
+        return search.first(session, index, node, exact, shown, after=after, most=most)
 
-def _run(
-    session: Session,
-    index: search.Index,
-    node: Node,
-    fits: Callable[[Any], Any] | None,
-    after: Any,
-    most: int,
-) -> Sequence[Row[*tuple[Any, ...]]]:
-    """The records after one that fit a question, number first."""
-    return search.first(session, index, node, fits, after=after, most=most)
-
-
-def _each(session: Session, table: Any, holds: Sequence[Any], id: Any) -> Any:
-    """The condition that a record for which these hold has the id, looked at record by record.
-
-    PostgreSQL, which does not know how few are looked at, would else begin with all for which it holds.
-    """
-    query = select(literal(1)).where(table.id == id, *holds)
-    return (query.offset(0) if _has_points(session) else query).exists()
+    runs = [partial(run, node) for node in asked_for]
+    return paging.in_turn(runs, index.table.number, after=after, limit=limit)
 
 
 def _of_services(session: Session, wanted: Services) -> Iterable[Condition]:
@@ -265,15 +255,14 @@ def _of_services(session: Session, wanted: Services) -> Iterable[Condition]:
         everyone = {*wanted.providers, *(member for listed in merged.values() for member in listed)}
         yield _one_of("o", everyone, Service.organisation_id)
     if wanted.status is not None:
-        yield Condition(Tag(tag("s", wanted.status)), alone=Service.status == wanted.status)
+        yield Condition(Tag(tag("s", wanted.status)))
     if wanted.source is not None:
-        yield Condition(Tag(tag("f", wanted.source)), alone=Service.source == wanted.source)
+        yield Condition(Tag(tag("f", wanted.source)))
     if wanted.assured_from is not None or wanted.assured_before is not None:
         yield _assured(wanted.assured_from, wanted.assured_before)
     if wanted.assured is not None:
         days = quality.spans_between(None, None) if wanted.assured else ["none"]
-        stated = Service.assured_on.is_not(None)
-        yield Condition(any_tag("d", days), alone=stated if wanted.assured else not_(stated))
+        yield Condition(any_tag("d", days))
 
 
 def _assured(first: date | None, before: date | None) -> Condition:
@@ -284,14 +273,14 @@ def _assured(first: date | None, before: date | None) -> Condition:
 
 
 def _of_organisations(session: Session, wanted: Organisations) -> Iterable[Condition]:
-    yield Condition(alone=merges.standing(Organisation.id))
+    yield Condition(exact=merges.standing(Organisation.id))
     if wanted.source is not None:
-        yield Condition(Tag(tag("f", wanted.source)), alone=Organisation.source == wanted.source)
+        yield Condition(Tag(tag("f", wanted.source)))
     if wanted.sector is not None:
         # A sector may come from an organisation merged into it: the index knows the own one only.
-        yield Condition(alone=Organisation.sector == wanted.sector)
+        yield Condition(exact=Organisation.sector == wanted.sector)
     if wanted.sizes is not None:
-        yield Condition(alone=Organisation.size_band.in_(wanted.sizes))
+        yield Condition(exact=Organisation.size_band.in_(wanted.sizes))
     if wanted.identifier is not None:
         scheme, number = wanted.identifier
         merged = merges.alias()
@@ -301,13 +290,14 @@ def _of_organisations(session: Session, wanted: Organisations) -> Iterable[Condi
             .outerjoin(merged, merged.organisation_id == OrganisationIdentifier.organisation_id)
             .where(OrganisationIdentifier.scheme == scheme, OrganisationIdentifier.identifier == number)
         )
-        yield Condition(alone=Organisation.id.in_(identified))
+        yield Condition(exact=Organisation.id.in_(identified))
     if wanted.among is not None:
-        yield Condition(alone=Organisation.id.in_(list(wanted.among)))
-    provides = [
-        condition.exact if condition.exact is not None else condition.alone
-        for condition in _of_services(session, Services(need_ids=wanted.need_ids, area=wanted.area))
-    ]
+        yield Condition(exact=Organisation.id.in_(list(wanted.among)))
+    provides = []
+    if wanted.need_ids is not None:
+        provides.append(_addresses(wanted.need_ids, Service.id))
+    if wanted.area is not None:
+        provides.append(_serves(wanted.area))
     if wanted.near is not None:
         near = by_point(wanted.near) if _has_points(session) else within(wanted.near)
         provides.append(Service.id.in_(select(Site.service_id).where(near)))
@@ -319,26 +309,27 @@ def _of_organisations(session: Session, wanted: Organisations) -> Iterable[Condi
             .outerjoin(merged, merged.organisation_id == Service.organisation_id)
             .where(Service.organisation_id.is_not(None), *provides)
         )
-        yield Condition(alone=Organisation.id.in_(own))
+        yield Condition(exact=Organisation.id.in_(own))
 
 
 def _of_sites(session: Session, wanted: Sites) -> Iterable[Condition]:
     if wanted.service is not None:
-        yield Condition(Tag(tag("v", wanted.service)), alone=Site.service_id == wanted.service)
+        yield Condition(Tag(tag("v", wanted.service)))
     if wanted.source is not None:
-        yield Condition(Tag(tag("f", wanted.source)), alone=Site.source == wanted.source)
+        yield Condition(Tag(tag("f", wanted.source)))
     if wanted.area is not None:
         inside = areas.within(wanted.area)
-        alone = Site.area_code.in_(select(inside.c.code))
-        used = _used(session, inside, [Site.area_code])
-        node = None if used is None else any_tag("p", map(str.lower, used))
-        yield Condition(node, alone=alone)
+        used = session.scalars(select(_used(inside, [Site.area_code]).c.code)).all()
+        if len(used) > MOST_VALUES:
+            yield Condition(exact=Site.area_code.in_(select(inside.c.code)))
+        else:
+            yield Condition(any_tag("p", map(str.lower, used)))
     if wanted.near is not None:
         yield Condition(cells(wanted.near), exact=within(wanted.near))
     if wanted.open_at is not None:
         yield Condition(Tag(f"t:{block(wanted.open_at)}"), exact=_site_opens(wanted.open_at))
     if wanted.need_ids is not None:
-        yield Condition(alone=_addresses(wanted.need_ids, Site.service_id))
+        yield Condition(exact=_addresses(wanted.need_ids, Site.service_id))
 
 
 def _site_opens(asked_for: Moment) -> Any:
@@ -351,36 +342,45 @@ def _site_opens(asked_for: Moment) -> Any:
 
 
 def _needs(need_ids: Sequence[str], service_id: Any) -> Condition:
-    node = any_tag("n", need_ids) if len(need_ids) <= MOST_VALUES else None
-    addressed = _addresses(need_ids, service_id)
-    return Condition(node, alone=addressed)
+    if len(need_ids) > MOST_VALUES:
+        return Condition(exact=_addresses(need_ids, service_id))
+    return Condition(any_tag("n", need_ids))
 
 
 def _addresses(need_ids: Sequence[str], service_id: Any) -> Any:
-    return exists().where(ServiceNeed.service_id == service_id, ServiceNeed.need_id.in_(list(need_ids)))
+    return exists().where(ServiceNeed.service_id == service_id, among(ServiceNeed.need_id, need_ids))
 
 
 def _area(session: Session, code: str) -> Condition:
+    inside, outside = areas.within(code), areas.around(code)
+    used = _used(inside, [ServiceArea.area_code, Site.area_code])
+    used_and_around = union_all(
+        select(literal_column("1"), used.c.code), select(literal_column("2"), outside.c.code)
+    )
+    found: dict[int, list[str]] = {1: [], 2: []}
+    for place, one in session.execute(used_and_around):
+        found[place].append(one.lower())
+    if len(found[1]) > MOST_VALUES:
+        return Condition(exact=_serves(code))
+    return Condition(Either((any_tag("a", found[1] + found[2]), any_tag("p", found[1]))))
+
+
+def _serves(code: str) -> Any:
+    """The condition on a service that it says it serves an area, or has a site in it."""
     inside, outside = areas.within(code), areas.around(code)
     codes = select(inside.c.code).union(select(outside.c.code)).subquery()
     declared = exists().where(
         ServiceArea.service_id == Service.id, ServiceArea.area_code.in_(select(codes.c.code))
     )
     sited = exists().where(Site.service_id == Service.id, Site.area_code.in_(select(inside.c.code)))
-    used = _used(session, inside, [ServiceArea.area_code, Site.area_code])
-    if used is None:
-        return Condition(alone=or_(declared, sited))
-    around = session.scalars(select(outside.c.code)).all()
-    lower = sorted(map(str.lower, used))
-    declares = any_tag("a", {*lower, *map(str.lower, around)})
-    return Condition(Either((declares, any_tag("p", lower))), alone=or_(declared, sited))
+    return or_(declared, sited)
 
 
-def _used(session: Session, inside: Any, columns: Sequence[Any]) -> Sequence[str] | None:
-    """The codes among some that one of the columns holds; `None` where they are too many."""
-    held = or_(*(exists().where(column == inside.c.code) for column in columns))
-    found = session.scalars(select(inside.c.code).where(held).limit(MOST_VALUES + 1)).all()
-    return found if len(found) <= MOST_VALUES else None
+def _used(inside: Any, columns: Sequence[Any]) -> Any:
+    """The first codes among some that one of the columns holds, one more than matters."""
+    # Each looked up by itself: PostgreSQL would rather read the whole column first.
+    held = or_(*(select(literal(1)).where(one == inside.c.code).offset(0).exists() for one in columns))
+    return select(inside.c.code).where(held).limit(MOST_VALUES + 1).subquery()
 
 
 def cells(near: Near) -> Node:
@@ -413,19 +413,20 @@ def by_point(near: Near) -> Any:
 
 
 def _eligibility(session: Session, text: str) -> Node:
-    nodes: list[Node] = []
+    words: list[Word] = []
     for one in asked(text):
         if isinstance(one, Phrase):
-            nodes += [Word(f"e:{word}", begins=False) for word in one.words]
+            words += [Word(f"e:{word}", begins=False) for word in one.words]
         else:
-            nodes.append(search.spelled_out(session, Word(f"e:{one.text}")))
-    return whole(nodes) if nodes else NOTHING
+            words.append(Word(f"e:{one.text}"))
+    return whole(search.spelled_out(session, words)) if words else NOTHING
 
 
 def _one_of(kind: str, values: Iterable[str], column: Any) -> Condition:
     listed = sorted(set(values))
-    node = any_tag(kind, listed) if len(listed) <= MOST_VALUES else None
-    return Condition(node, alone=column.in_(listed))
+    if len(listed) > MOST_VALUES:
+        return Condition(exact=among(column, listed))
+    return Condition(any_tag(kind, listed))
 
 
 def narrower(session: Session, need: str) -> list[str]:
@@ -436,16 +437,16 @@ def narrower(session: Session, need: str) -> list[str]:
     found = {need: None}
     latest = [need]
     while latest and len(found) < MOST_NEEDS:
-        steps = (
-            select(Need.id).where(Need.parent_id.in_(latest)),
+        steps = union_all(
+            select(Need.id).where(among(Need.parent_id, latest)),
             select(Crosswalk.to_id).where(
-                Crosswalk.from_id.in_(latest), Crosswalk.relation.in_(("exact", "narrower"))
+                among(Crosswalk.from_id, latest), Crosswalk.relation.in_(("exact", "narrower"))
             ),
             select(Crosswalk.from_id).where(
-                Crosswalk.to_id.in_(latest), Crosswalk.relation.in_(("exact", "broader"))
+                among(Crosswalk.to_id, latest), Crosswalk.relation.in_(("exact", "broader"))
             ),
         )
-        reached = {id for step in steps for id in session.scalars(step)}
+        reached = set(session.scalars(steps))
         latest = sorted(reached - found.keys())[: MOST_NEEDS - len(found)]
         found |= dict.fromkeys(latest)
     return list(found)
@@ -453,7 +454,7 @@ def narrower(session: Session, need: str) -> list[str]:
 
 def nearest_m(session: Session, service_ids: Sequence[str], near: Near) -> dict[str, float]:
     """Of services how far their nearest site is from a point."""
-    query = select(Site.service_id, Site.lon, Site.lat).where(Site.service_id.in_(list(service_ids)))
+    query = select(Site.service_id, Site.lon, Site.lat).where(among(Site.service_id, service_ids))
     found: dict[str, float] = {}
     for service_id, lon, lat in session.execute(query):
         if lon is None or lat is None:

@@ -7,6 +7,7 @@ what belongs to one, goes through here; so a merge rewrites nothing and an unmer
 from collections.abc import Iterable
 from typing import Any
 
+from hedgerow_kit.db import among
 from hedgerow_kit.paging import keyset
 from sqlalchemy import ColumnElement, Select, func, literal, not_, or_, select, text, union_all
 from sqlalchemy.orm import InstrumentedAttribute, Session, aliased
@@ -48,7 +49,9 @@ def canonical(session: Session, ids: Iterable[str | None]) -> dict[str, str]:
     wanted = dict.fromkeys(id for id in ids if id is not None)
     found = {id: id for id in wanted}
     for piece in chunks(wanted):
-        query = select(Merged.organisation_id, Merged.canonical_id).where(Merged.organisation_id.in_(piece))
+        query = select(Merged.organisation_id, Merged.canonical_id).where(
+            among(Merged.organisation_id, piece)
+        )
         found.update((id, answering) for id, answering in session.execute(query))
     return found
 
@@ -64,7 +67,7 @@ def members(session: Session, ids: Iterable[str]) -> dict[str, list[str]]:
     for piece in chunks(ids):
         query = (
             select(Merged.canonical_id, Merged.organisation_id)
-            .where(Merged.canonical_id.in_(piece))
+            .where(among(Merged.canonical_id, piece))
             .order_by(Merged.canonical_id, Merged.event_id)
         )
         for survivor, id in session.execute(query):

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from datetime import date
 from typing import Any, NamedTuple
 
+from hedgerow_kit.db import among
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
@@ -27,7 +28,7 @@ def _says(session: Session, table: Any, ids: Iterable[str]) -> dict[str, int]:
     return {
         id: says
         for piece in chunks(ids)
-        for id, says in session.execute(select(table.id, table.says).where(table.id.in_(piece)))
+        for id, says in session.execute(select(table.id, table.says).where(among(table.id, piece)))
     }
 
 

@@ -4,7 +4,8 @@ The words and tags of a record stand in a `tsvector` on PostgreSQL and in a full
 on both all words of all records stand once more in a table of their own. What differs is in this module.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import math
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import count
 from typing import Any
@@ -27,7 +28,6 @@ from sqlalchemy import (
     select,
     table,
     text,
-    union_all,
 )
 from sqlalchemy.dialects.postgresql import ARRAY, TSQUERY
 from sqlalchemy.orm import Session
@@ -40,6 +40,10 @@ from hedgerow_registry.tables import (
     IndexedOrganisation,
     IndexedService,
     IndexedSite,
+    Need,
+    Organisation,
+    Service,
+    Site,
 )
 
 # A beginning that fits more words than this is left to the database, which takes longer over it.
@@ -50,19 +54,30 @@ MOST_GATHERED = 200_000
 BLOCK_BITS = (12, 15, 18)
 _BLOCKS = "(ARRAY[(number >> 12) * 3, (number >> 15) * 3 + 1, (number >> 18) * 3 + 2])"
 MOST_BLOCKS = 4
-# So many numbers are looked through before it is known how often a question is met.
-FIRST_LOOK = 2_048
+# So many numbers at least and at most are looked through before it is known how often a question is met.
+LEAST_LOOK = 2_048
+FIRST_LOOK = 131_072
+# A part of a question that can be met in more ways is looked at after the others by SQLite.
+FEW_WAYS = 3
 _GAP = "."
-_KNOWN = table("words_known", column("word", Text)).c.word
 _QUIET = {"synchronize_session": False}
+
+
+Rows = Sequence[Row[*tuple[Any, ...]]]
 
 
 @dataclass(frozen=True)
 class Index:
-    """One kind of record that is searched."""
+    """One kind of record that is searched. record: its table · table: what of it is indexed"""
 
     kind: str
+    record: Any
     table: type[IndexedMixin]
+
+    @property
+    def rows(self) -> str:
+        """The name of the table."""
+        return f"indexed_{self.kind}"
 
     @property
     def words(self) -> str:
@@ -70,24 +85,66 @@ class Index:
         return f"words_of_{self.kind}"
 
 
-SERVICES = Index("services", IndexedService)
-ORGANISATIONS = Index("organisations", IndexedOrganisation)
-SITES = Index("sites", IndexedSite)
-NEEDS = Index("needs", IndexedNeed)
+SERVICES = Index("services", Service, IndexedService)
+ORGANISATIONS = Index("organisations", Organisation, IndexedOrganisation)
+SITES = Index("sites", Site, IndexedSite)
+NEEDS = Index("needs", Need, IndexedNeed)
 
 
-def spelled_out(session: Session, word: Word | Phrase) -> Node:
-    """In the place of a beginning the known words that begin so, where they are few.
+def spelled_out(session: Session, words: Iterable[Word | Phrase]) -> list[Node]:
+    """In the place of each beginning the known words that begin so, where they are few.
 
     Records of whole words are skipped through; those of a beginning are gathered first, all of them.
     """
-    if isinstance(word, Phrase) or not word.begins:
+    listed = list(words)
+    known = _known(session, {one.text for one in listed if isinstance(one, Word) and one.begins})
+    return [_in_place_of(one, known) for one in listed]
+
+
+def _in_place_of(word: Word | Phrase, known: Mapping[str, Sequence[str]]) -> Node:
+    if isinstance(word, Phrase) or not word.begins or len(known[word.text]) > MOST_BEGINNINGS:
         return word
-    listed = select(_KNOWN).where(word.text <= _KNOWN, word.text + "\U0010ffff" > _KNOWN)
-    known = session.scalars(listed.distinct().order_by(_KNOWN).limit(MOST_BEGINNINGS + 1)).all()
-    if len(known) > MOST_BEGINNINGS:
-        return word
-    return Either(tuple(word._replace(text=one, begins=False) for one in known))
+    return Either(tuple(word._replace(text=one, begins=False) for one in known[word.text]))
+
+
+def _known(session: Session, starts: Iterable[str]) -> Mapping[str, Sequence[str]]:
+    """The first known words that begin with each of these, one more than matters."""
+    listed = sorted(starts)
+    begun = (
+        "SELECT DISTINCT word FROM words_known WHERE word >= :from_{0} AND word < :to_{0}"
+        f" ORDER BY word LIMIT {MOST_BEGINNINGS + 1}"
+    )
+    said = {f"from_{place}": start for place, start in enumerate(listed)}
+    said |= {f"to_{place}": f"{start}\U0010ffff" for place, start in enumerate(listed)}
+    found = _each(session, begun, len(listed), said)
+    return {start: sorted(words) for start, words in zip(listed, found, strict=True)}
+
+
+def ids(session: Session, index: Index, asked: Iterable[Node], *, most: int) -> list[list[str]]:
+    """The ids of the first records that fit each question, where there are not very many records."""
+    if _is_postgresql(session):
+        listed = list(map(_tsquery, asked))
+        fitting = f"SELECT id FROM {index.rows} WHERE words @@ CAST(:said_{{0}} AS tsquery)"
+    else:
+        listed = list(map(_fts5, asked))
+        fitting = (
+            f"SELECT id FROM {index.words} JOIN {index.rows} ON number = {index.words}.rowid"
+            f" WHERE {index.words} MATCH :said_{{0}}"
+        )
+    said = [one for one in listed if one is not None]
+    given = {f"said_{place}": one for place, one in enumerate(said)}
+    found = iter(_each(session, f"{fitting} ORDER BY number LIMIT {most}", len(said), given))
+    return [[] if one is None else next(found) for one in listed]
+
+
+def _each(session: Session, query: str, times: int, said: Mapping[str, str]) -> list[list[str]]:
+    """What a query of one column gives each time, asked for at once; `{0}` in it: which time"""
+    found: list[list[str]] = [[] for _ in range(times)]
+    if found:
+        parts = (f"SELECT {place}, found.* FROM ({query.format(place)}) AS found" for place in range(times))
+        for place, value in session.execute(text(" UNION ALL ".join(parts)), said):
+            found[place].append(value)
+    return found
 
 
 def matching(session: Session, index: Index, asked: Node) -> Select[*tuple[Any, ...]]:
@@ -101,30 +158,36 @@ def first(
     session: Session,
     index: Index,
     asked: Node,
-    exact: Callable[[Any], Any] | None,
+    exact: Sequence[Any],
+    shown: Sequence[Any],
     *,
     after: int | None,
     most: int,
-) -> list[Row[*tuple[Any, ...]]]:
-    """Numbers and ids of the first records after a number that fit a question, in order.
+) -> Rows:
+    """The first records after a number that fit a question, in order: their numbers, and what is shown.
 
-    exact: what else has to hold of a record, said of the column of its id
+    exact: what has to hold in the records' own table besides · shown: columns of that table
     """
     if _is_postgresql(session):
-        return _by_blocks(session, index, asked, exact, after=after or 0, most=most)
+        return _by_blocks(session, index, asked, exact, shown, after=after or 0, most=most)
     # FTS5 gives one record after the other, in the order of their numbers, and stops when it is told to.
     query, number = _in_words(index, asked)
     if after is not None:
         query = query.where(number > after)
-    if exact is not None:
-        query = query.where(exact(index.table.id))
-    return list(session.execute(query.order_by(number).limit(most)))
+    if exact:
+        query = query.where(_holds(index, index.table.id, exact).exists())
+    return _shown(session, index, query.order_by(number).limit(most), shown)
 
 
-def ids(session: Session, index: Index, asked: Node, *, most: int) -> list[str]:
-    """The ids of the first records that fit a question, where there are not very many records."""
-    query = matching(session, index, asked).order_by(index.table.number).limit(most)
-    return [row[1] for row in session.execute(query)]
+def _shown(session: Session, index: Index, page: Select[*tuple[Any, ...]], shown: Sequence[Any]) -> Rows:
+    found = page.subquery()
+    number, id = found.c
+    query = select(number, *shown).join(index.record, index.record.id == id).order_by(number)
+    return session.execute(query).all()
+
+
+def _holds(index: Index, id: Any, exact: Sequence[Any]) -> Select[Any]:
+    return select(literal_column("1")).where(index.record.id == id, *exact)
 
 
 def _is_postgresql(session: Session) -> bool:
@@ -135,26 +198,29 @@ def _by_blocks(
     session: Session,
     index: Index,
     asked: Node,
-    exact: Callable[[Any], Any] | None,
+    exact: Sequence[Any],
+    shown: Sequence[Any],
     *,
     after: int,
     most: int,
-) -> list[Row[*tuple[Any, ...]]]:
+) -> Rows:
     """The first records from PostgreSQL, which gives none before it has looked at all that fit.
 
     So it is asked for some blocks of numbers after others, as many as are likely to fill what is left.
     """
     row = index.table
     parts = parts_of(asked)
-    sizes = _estimated(session, index, [part for part in parts if _begins(part)])
-    found: list[Row[*tuple[Any, ...]]] = []
-    at, wanted = after, FIRST_LOOK
+    sizes, of_all = _estimated(session, index, parts)
+    # The rarest first: it leads, and the longer lists of the others are skipped through.
+    parts.sort(key=lambda part: sizes.get(part, 0))
+    found: Rows = []
+    at, wanted = after, _first_look([sizes[part] / of_all for part in parts if part in sizes], most)
     while len(found) < most:
         look_up = _narrow(parts, sizes, is_first=at == after)
         # Without its index, which would be walked from one end to the other where little fits.
         number = row.number + 0 if look_up else row.number
         end, of_blocks = _blocks(number, at, wanted)
-        query = select(number.label("number"), row.id).where(
+        query = select(number.label("number"), row.id.label("id")).where(
             number > at,
             *of_blocks,
             *_looked_up(index, look_up),
@@ -162,11 +228,12 @@ def _by_blocks(
             *(_fits(row, part).is_(True) for part in parts if part not in look_up),
         )
         query = query.order_by(number)
-        if exact is not None:
-            # A subquery that stays whole: what is exact is looked at until the page is full, and no further.
+        if exact:
+            # Subqueries that stay whole: what is exact is looked at record by record until the page is full.
             listed = query.offset(0).subquery()
-            query = select(listed.c.number, listed.c.id).where(exact(listed.c.id)).order_by(listed.c.number)
-        found += session.execute(query.limit(most - len(found)))
+            holds = _holds(index, listed.c.id, exact).offset(0).exists()
+            query = select(listed.c.number, listed.c.id).where(holds).order_by(listed.c.number)
+        found = [*found, *_shown(session, index, query.limit(most - len(found)), shown)]
         if end is None:
             break
         at = end
@@ -175,15 +242,25 @@ def _by_blocks(
     return found
 
 
+def _first_look(shares: Sequence[float], most: int) -> int:
+    """How many numbers are likely to hold so many records, where shares of all have each of some properties.
+
+    It may be far off where one property comes with another, so that it is not more than a small part of many.
+    """
+    if not shares:
+        return LEAST_LOOK
+    return min(max(LEAST_LOOK, int(most / max(math.prod(shares), 1e-9))), FIRST_LOOK)
+
+
 def _narrow(parts: Sequence[Node], sizes: Mapping[Node, int], *, is_first: bool) -> list[Node]:
     """The parts of a question that are looked up in the index of PostgreSQL; nothing is by what must not be.
 
     It gathers all records with words that begin with one before it looks at the other parts, so beginnings of
-    very many are not looked up: in the first block, which is small, of many neither.
+    very many are not looked up: in the first look, which is small, of many neither.
     """
     may_be: list[Node] = [part for part in parts if not isinstance(part, But)]
     most = MOST_GATHERED // 10 if is_first else MOST_GATHERED
-    narrow = [part for part in may_be if sizes.get(part, 0) <= most]
+    narrow = [part for part in may_be if not _begins(part) or sizes.get(part, 0) <= most]
     # If each is met often, and all together seldom, there is no other way.
     return narrow if narrow or is_first else may_be
 
@@ -219,15 +296,25 @@ def _literal(said: str, type: Any) -> Any:
     return cast(bindparam("said", said, Text, unique=True, literal_execute=True), type)
 
 
-def _estimated(session: Session, index: Index, parts: Sequence[Node]) -> dict[Node, int]:
-    """How many records PostgreSQL believes to fit each of some parts of a question."""
-    if not parts:
-        return {}
-    each = [select(index.table.number).where(_fits(index.table, part)) for part in parts]
-    said = union_all(*each).compile(session.get_bind(), compile_kwargs={"literal_binds": True})
-    plan = session.execute(text(f"EXPLAIN (FORMAT JSON) {said}")).scalar_one()[0]["Plan"]
-    plans = plan["Plans"] if len(parts) > 1 else [plan]
-    return {part: one["Plan Rows"] for part, one in zip(parts, plans, strict=True)}
+def _estimated(session: Session, index: Index, parts: Sequence[Node]) -> tuple[dict[Node, int], int]:
+    """How many records PostgreSQL believes to fit each of some parts of a question, and to be there at all.
+
+    Nothing of a question of one part, unless it has a beginning: there is nothing to weigh.
+    """
+    said = {part: text for part in parts if not isinstance(part, But) and (text := _tsquery(part))}
+    if len(said) < 2 and not any(map(_begins, parts)):
+        return {}, 0
+    every = f"SELECT FROM {index.rows}"
+    # What is explained takes no parameters.
+    each = [every, *(f"{every} WHERE words @@ '{_doubled(text)}'::tsquery" for text in said.values())]
+    explain = f"EXPLAIN (FORMAT JSON) {' UNION ALL '.join(each)}"
+    plan = session.connection().exec_driver_sql(explain).scalar_one()[0]["Plan"]
+    of_all, *sizes = (max(one["Plan Rows"], 1) for one in plan["Plans"])
+    return dict(zip(said, sizes, strict=True)), of_all
+
+
+def _doubled(said: str) -> str:
+    return said.replace("'", "''").replace("%", "%%")
 
 
 def _begins(node: Node) -> bool:
@@ -251,7 +338,7 @@ def _in_words(index: Index, asked: Node) -> tuple[Select[*tuple[Any, ...]], Any]
 def _fts5(node: Node) -> str | None:
     """A question in the language of FTS5; `None` where nothing can fit."""
     if isinstance(node, All):
-        return _joined([_fts5(part) for part in node.parts], "AND")
+        return _all_at_once(node.parts)
     if isinstance(node, Either):
         found = [said for part in node.parts if (said := _fts5(part)) is not None]
         return _joined(found, "OR") if found else None
@@ -264,6 +351,25 @@ def _fts5(node: Node) -> str | None:
     if isinstance(node, Phrase):
         return f'{where}"{" ".join(node.words)}"'
     return f'{where}"{node.text}"{" *" if node.begins else ""}'
+
+
+def _all_at_once(parts: Sequence[Node]) -> str | None:
+    """What can be met in many ways is looked at only where all else is met.
+
+    FTS5 goes on with each part of an AND, and each of an OR in it, wherever any of the parts is met; it makes
+    one AND of one within another, but for something between them, such as what is without nothing.
+    """
+    few = [_fts5(part) for part in parts if _ways(part) <= FEW_WAYS]
+    many = [_fts5(part) for part in parts if _ways(part) > FEW_WAYS]
+    leads = _joined(few, "AND") if few else None
+    if len(few) > 1 and many and leads is not None:
+        leads = f'({leads} NOT "")'
+    return _joined([leads, *many] if few else many, "AND")
+
+
+def _ways(node: Node) -> int:
+    """In how many ways a part of a question can be met."""
+    return sum(map(_ways, node.parts)) if isinstance(node, Either) else 1
 
 
 def _joined(parts: Sequence[str | None], by: str) -> str | None:
@@ -364,7 +470,7 @@ def drop_unused_words(session: Session) -> None:
     """Leave no word in the index that no record has; nobody else indexes meanwhile."""
     if _is_postgresql(session):
         in_all = " UNION ALL ".join(
-            f"SELECT words FROM indexed_{index.kind}" for index in (SERVICES, ORGANISATIONS, SITES, NEEDS)
+            f"SELECT words FROM {index.rows}" for index in (SERVICES, ORGANISATIONS, SITES, NEEDS)
         )
         session.connection().exec_driver_sql(
             "DELETE FROM words_known WHERE NOT EXISTS"
