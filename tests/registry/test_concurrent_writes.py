@@ -1,6 +1,14 @@
+import time
 from collections import Counter
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier
+
+from hedgerow_kit.auth import Principal
+from hedgerow_kit.db import Database
+from hedgerow_registry.actions import entities, records
+from hedgerow_registry.actions.provenance import claim
+from hedgerow_registry.actions.records import Written
 
 from tests.registry.files import CSV, changes, counts, send
 from tests.support.http import Client
@@ -58,6 +66,48 @@ def test_the_same_file_sent_twice_at_once_lands_once(registry: Client) -> None:
     assert len(registry.items("/v1/services", params={"limit": 1000})) == 600
     assert len(registry.items("/v1/organisations")) == 7
     assert counts(send(registry, "services", body)) == (0, 0, 600, 0)
+
+
+def test_of_two_sources_that_make_a_record_in_the_same_moment_the_first_keeps_it(
+    registry: Client, database: Database
+) -> None:
+    """Each looks for it before the other has written; what the second one sent is refused, with its parts."""
+    principal = Principal("writer", frozenset({"administrator"}), frozenset({"*"}))
+    own, same = (f"{ID[:-1]}{last}" for last in "23")
+
+    def write(source: str, wait: Callable[[], None]) -> list[Written]:
+        with database.writing() as session:
+            by = claim(session, source, principal)
+            sent = [
+                {"id": ID, "name": f"of {source}", "status": "active", "aliases": [f"alias of {source}"]},
+                {"id": own if source == "second" else f"{own[:-1]}4", "name": "own", "status": "active"},
+                {"id": same, "name": "Both say the same", "status": "active"},
+            ]
+            written = records.write(session, entities.ORGANISATIONS, sent, by)
+            wait()
+            return written
+
+    with ThreadPoolExecutor(1) as pool:
+        began = Barrier(2)
+
+        def second() -> list[Written]:
+            began.wait()
+            return write("second", lambda: None)
+
+        later = pool.submit(second)
+
+        def wait() -> None:
+            began.wait()
+            time.sleep(0.5)
+
+        assert [one.verdict for one in write("first", wait)] == ["accepted"] * 3
+        verdicts = later.result(30)
+    assert [one.verdict for one in verdicts] == ["quarantined", "accepted", "unchanged"]
+    assert verdicts[0].reason == "it belongs to another source"
+    kept = registry.get(f"/v1/organisations/{ID}").json()
+    assert (kept["name"], kept["source"], kept["aliases"]) == ("of first", "first", ["alias of first"])
+    assert registry.get(f"/v1/organisations/{own}").json()["source"] == "second"
+    assert sorted(one["subject"] for one in changes(registry)) == sorted([ID, own, f"{own[:-1]}4", same])
 
 
 def test_more_at_once_than_there_are_threads_are_all_answered(registry: Client) -> None:

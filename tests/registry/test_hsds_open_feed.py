@@ -159,6 +159,12 @@ def test_each_filter_gives_those_that_fit_and_no_other(feed: Client) -> None:
         assert names(feed, **params) == found, params
 
 
+def test_who_states_a_maximum_age_below_the_minimum_is_found_by_neither(registry: Client) -> None:
+    take_in(registry, lunch_club(minimum_age=60, maximum_age=20))
+    assert names(registry) == {MEALS}
+    assert names(registry, minimum_age=1) == names(registry, maximum_age=100) == set()
+
+
 def test_places_terms_taxonomies_and_organisations_are_filtered_too(feed: Client) -> None:
     assert names(feed, "service_at_locations") == {PANTRY, YOUTH, MEALS}
     assert names(feed, "service_at_locations", postcode="PE99 1AB") == {YOUTH}

@@ -232,6 +232,7 @@ def write_prepared(
     keys = [entity.key_of(record.fields) for record in records]
     there = held(session, entity.table, entity.key, keys)
     foreign = _foreign(session, entity, there.values(), by)
+    of_another = Written(QUARANTINED, "it belongs to another source", entity.key[0])
     verdicts: list[Written] = []
     new: dict[Key, Prepared] = {}
     changed: dict[Key, Prepared] = {}
@@ -244,12 +245,15 @@ def write_prepared(
         elif (misfit := entity.misfit(record.fields)) is not None:
             verdicts.append(misfit)
         elif key in there and there[key].source in foreign:
-            verdicts.append(Written(QUARANTINED, "it belongs to another source", entity.key[0]))
+            verdicts.append(of_another)
         else:
             verdicts.append(Written(CHANGED if key in latest else ACCEPTED))
             latest[key] = record.digest
             (changed if key in there else new)[key] = record
-    _store(session, entity, new, changed, by)
+    for key, digest in _store(session, entity, new, changed, by).items():
+        for place, record in enumerate(records):
+            if keys[place] == key and verdicts[place].verdict != QUARANTINED:
+                verdicts[place] = _UNCHANGED if record.digest == digest else of_another
     return verdicts
 
 
@@ -275,22 +279,14 @@ def _foreign(session: Session, entity: Entity, there: Iterable[Held], by: Proven
     return {name for name, authority_code in authorities if not by.may_overwrite(authority_code)}
 
 
-def _store(
-    session: Session,
-    entity: Entity,
-    new: Mapping[Key, Prepared],
-    changed: Mapping[Key, Prepared],
-    by: Provenance,
-) -> None:
-    # In the order of the key: faster to load, and two writers cannot take each other's rows crosswise.
-    keys = sorted([*new, *changed])
-    if not keys:
-        return
-    before = entity.whole(session, changed, lock=True)
-    at = {key: histories.moment_after(before[key], by.at) for key in changed if key in before}
-    prepared = [new.get(key) or changed[key] for key in keys]
-    records = [one.fields for one in prepared]
-    rows = [
+def _rows(
+    entity: Entity, records: Mapping[Key, Prepared], by: Provenance, at: Mapping[Key, datetime]
+) -> list[dict[str, Any]]:
+    """The rows of records, in the order of the key: faster to load, and two writers cannot cross.
+
+    at: when they were written, where that is not the moment of the transaction
+    """
+    return [
         {
             **{name: record[name] for name in entity.columns},
             **nested,
@@ -301,16 +297,56 @@ def _store(
             "last_import_id": by.import_id,
             "updated_at": at.get(key, by.at),
         }
-        for key, (record, stamp, nested) in zip(keys, prepared, strict=True)
+        for key, (record, stamp, nested) in sorted(records.items(), key=_by_key)
     ]
-    histories.note_made(session, entity.type, {key: one.fields for key, one in new.items()}, by)
+
+
+def _by_key(item: tuple[Key, Any]) -> Key:
+    return item[0]
+
+
+def _made(
+    session: Session, entity: Entity, new: Mapping[Key, Prepared], by: Provenance
+) -> dict[Key, str]:
+    """Insert what is new; gives what another source has made since it was looked for, with its digest.
+
+    Shared records nobody else writes meanwhile, and on SQLite nobody else writes at all.
+    """
+    upsert(session, entity.table, _rows(entity, new, by, {}), key=entity.key, update=[])
+    if not entity.owned or session.get_bind().dialect.name == "sqlite":
+        return {}
+    there = held(session, entity.table, entity.key, new)
+    return {key: found.digest for key, found in there.items() if found.source != by.source}
+
+
+def _store(
+    session: Session,
+    entity: Entity,
+    new: Mapping[Key, Prepared],
+    changed: Mapping[Key, Prepared],
+    by: Provenance,
+) -> dict[Key, str]:
+    """Write records and what follows from them; gives the digests of those that another source made first."""
+    if not new and not changed:
+        return {}
+    before = entity.whole(session, changed, lock=True)
+    at = {key: histories.moment_after(before[key], by.at) for key in changed if key in before}
+    derived.look_before(
+        session, entity.type, [entity.change_id(one.fields) for one in (*new.values(), *changed.values())]
+    )
+    lost = _made(session, entity, new, by)
+    made = {key: one for key, one in new.items() if key not in lost}
+    histories.note_made(session, entity.type, {key: one.fields for key, one in made.items()}, by)
     histories.note_changed(
         session, entity.type, [(key, before[key], changed[key].fields, at[key]) for key in at], by
     )
-    derived.look_before(session, entity.type, [entity.change_id(record) for record in records])
+    rows = _rows(entity, changed, by, at)
     # Shared data stay with the source that brought them first, whoever corrects them.
     kept = {*entity.key, "first_import_id", *(() if entity.owned else ("source",))}
-    upsert(session, entity.table, rows, key=entity.key, update=[name for name in rows[0] if name not in kept])
+    if rows:
+        changing = [name for name in rows[0] if name not in kept]
+        upsert(session, entity.table, rows, key=entity.key, update=changing)
+    records = [one.fields for _, one in sorted([*made.items(), *changed.items()], key=_by_key)]
     for part in entity.parts:
         _store_part(session, entity, part, records, [key[0] for key in changed])
     ids = [entity.change_id(record) for record in records]
@@ -322,6 +358,7 @@ def _store(
         derived.note(session, entity.type, id, record)
     if entity.owned:
         derived.note_source(session, entity.type, ids, by.source)
+    return lost
 
 
 def _store_part(
