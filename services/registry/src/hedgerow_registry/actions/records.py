@@ -305,9 +305,7 @@ def _by_key(item: tuple[Key, Any]) -> Key:
     return item[0]
 
 
-def _made(
-    session: Session, entity: Entity, new: Mapping[Key, Prepared], by: Provenance
-) -> dict[Key, str]:
+def _made(session: Session, entity: Entity, new: Mapping[Key, Prepared], by: Provenance) -> dict[Key, str]:
     """Insert what is new; gives what another source has made since it was looked for, with its digest.
 
     Shared records nobody else writes meanwhile, and on SQLite nobody else writes at all.

@@ -56,9 +56,10 @@ _BLOCKS = "(ARRAY[(number >> 12) * 3, (number >> 15) * 3 + 1, (number >> 18) * 3
 MOST_BLOCKS = 4
 # So many numbers at least and at most are looked through before it is known how often a question is met.
 LEAST_LOOK = 2_048
-FIRST_LOOK = 131_072
-# A part of a question that can be met in more ways is looked at after the others by SQLite.
-FEW_WAYS = 3
+MOST_LOOK = 131_072
+# On SQLite how often a part of a question is met is told by so many records, or by those of so many numbers.
+SAMPLE = 64
+SAMPLED = 16_384
 _GAP = "."
 _QUIET = {"synchronize_session": False}
 
@@ -137,9 +138,9 @@ def ids(session: Session, index: Index, asked: Iterable[Node], *, most: int) -> 
     return [[] if one is None else next(found) for one in listed]
 
 
-def _each(session: Session, query: str, times: int, said: Mapping[str, str]) -> list[list[str]]:
+def _each(session: Session, query: str, times: int, said: Mapping[str, str]) -> list[list[Any]]:
     """What a query of one column gives each time, asked for at once; `{0}` in it: which time"""
-    found: list[list[str]] = [[] for _ in range(times)]
+    found: list[list[Any]] = [[] for _ in range(times)]
     if found:
         parts = (f"SELECT {place}, found.* FROM ({query.format(place)}) AS found" for place in range(times))
         for place, value in session.execute(text(" UNION ALL ".join(parts)), said):
@@ -150,7 +151,8 @@ def _each(session: Session, query: str, times: int, said: Mapping[str, str]) -> 
 def matching(session: Session, index: Index, asked: Node) -> Select[*tuple[Any, ...]]:
     """The records that fit a question, as a query of `number` and `id`."""
     if _is_postgresql(session):
-        return select(index.table.number, index.table.id).where(*_looked_up(index, parts_of(asked)))
+        fits = (_fits(index.table, part) for part in parts_of(asked))
+        return select(index.table.number, index.table.id).where(*fits)
     return _in_words(index, asked)[0]
 
 
@@ -171,7 +173,7 @@ def first(
     if _is_postgresql(session):
         return _by_blocks(session, index, asked, exact, shown, after=after or 0, most=most)
     # FTS5 gives one record after the other, in the order of their numbers, and stops when it is told to.
-    query, number = _in_words(index, asked)
+    query, number = _in_words(index, _rarest_first(session, index, asked))
     if after is not None:
         query = query.where(number > after)
     if exact:
@@ -213,6 +215,7 @@ def _by_blocks(
     sizes, of_all = _estimated(session, index, parts)
     # The rarest first: it leads, and the longer lists of the others are skipped through.
     parts.sort(key=lambda part: sizes.get(part, 0))
+    fits = {part: _fits(row, part) for part in parts}
     found: Rows = []
     at, wanted = after, _first_look([sizes[part] / of_all for part in parts if part in sizes], most)
     while len(found) < most:
@@ -223,9 +226,10 @@ def _by_blocks(
         query = select(number.label("number"), row.id.label("id")).where(
             number > at,
             *of_blocks,
-            *_looked_up(index, look_up),
+            # Each by itself: where one gives little, the others skip.
+            *(fits[part] for part in look_up),
             # Looked at record by record.
-            *(_fits(row, part).is_(True) for part in parts if part not in look_up),
+            *(fits[part].is_(True) for part in parts if part not in look_up),
         )
         query = query.order_by(number)
         if exact:
@@ -249,7 +253,7 @@ def _first_look(shares: Sequence[float], most: int) -> int:
     """
     if not shares:
         return LEAST_LOOK
-    return min(max(LEAST_LOOK, int(most / max(math.prod(shares), 1e-9))), FIRST_LOOK)
+    return min(max(LEAST_LOOK, int(most / max(math.prod(shares), 1e-9))), MOST_LOOK)
 
 
 def _narrow(parts: Sequence[Node], sizes: Mapping[Node, int], *, is_first: bool) -> list[Node]:
@@ -275,11 +279,6 @@ def _blocks(number: Any, at: int, wanted: int) -> tuple[int | None, Sequence[Any
             held = literal_column(_BLOCKS).bool_op("&&")(_literal(f"{{{keys}}}", ARRAY(BigInteger)))
             return end, (number <= end, held)
     return None, ()
-
-
-def _looked_up(index: Index, parts: Sequence[Node]) -> list[Any]:
-    """Conditions that the index of words serves, each by itself: where one gives little, the others skip."""
-    return [_fits(index.table, part) for part in parts]
 
 
 def _fits(row: Any, node: Node) -> Any:
@@ -338,10 +337,10 @@ def _in_words(index: Index, asked: Node) -> tuple[Select[*tuple[Any, ...]], Any]
 def _fts5(node: Node) -> str | None:
     """A question in the language of FTS5; `None` where nothing can fit."""
     if isinstance(node, All):
-        return _all_at_once(node.parts)
+        return _in_turn(list(map(_fts5, node.parts)))
     if isinstance(node, Either):
         found = [said for part in node.parts if (said := _fts5(part)) is not None]
-        return _joined(found, "OR") if found else None
+        return f"({' OR '.join(found)})" if found else None
     if isinstance(node, But):
         holds, without = _fts5(node.holds), _fts5(node.without)
         return holds if holds is None or without is None else f"({holds} NOT {without})"
@@ -353,29 +352,33 @@ def _fts5(node: Node) -> str | None:
     return f'{where}"{node.text}"{" *" if node.begins else ""}'
 
 
-def _all_at_once(parts: Sequence[Node]) -> str | None:
-    """What can be met in many ways is looked at only where all else is met.
+def _rarest_first(session: Session, index: Index, asked: Node) -> Node:
+    """A question with the part first that fewest of the first records fit, where that matters."""
+    parts = parts_of(asked) if isinstance(asked, All) else []
+    said = list(map(_fts5, parts))
+    if len(parts) < 3 or None in said:
+        return asked
+    share = (
+        f"SELECT CASE WHEN count(*) < {SAMPLE} THEN count(*) / {SAMPLED}.0 ELSE {SAMPLE}.0 / max(rowid) END"
+        f" FROM (SELECT rowid FROM {index.words} WHERE {index.words} MATCH :said_{{0}}"
+        f" AND rowid <= {SAMPLED} ORDER BY rowid LIMIT {SAMPLE})"
+    )
+    shares = _each(session, share, len(said), {f"said_{n}": str(one) for n, one in enumerate(said)})
+    return All(tuple(part for _, part in sorted(zip(shares, parts, strict=True), key=lambda one: one[0])))
 
-    FTS5 goes on with each part of an AND, and each of an OR in it, wherever any of the parts is met; it makes
-    one AND of one within another, but for something between them, such as what is without nothing.
+
+def _in_turn(parts: Sequence[str | None]) -> str | None:
+    """All parts at once, each looked at only where those before it are met.
+
+    FTS5 would go on with every part of an AND wherever any of them is met. It makes one AND of one within
+    another, but for something between them, such as what is without nothing.
     """
-    few = [_fts5(part) for part in parts if _ways(part) <= FEW_WAYS]
-    many = [_fts5(part) for part in parts if _ways(part) > FEW_WAYS]
-    leads = _joined(few, "AND") if few else None
-    if len(few) > 1 and many and leads is not None:
-        leads = f'({leads} NOT "")'
-    return _joined([leads, *many] if few else many, "AND")
-
-
-def _ways(node: Node) -> int:
-    """In how many ways a part of a question can be met."""
-    return sum(map(_ways, node.parts)) if isinstance(node, Either) else 1
-
-
-def _joined(parts: Sequence[str | None], by: str) -> str | None:
-    if None in parts:
-        return None
-    return f"({f' {by} '.join(str(part) for part in parts)})" if len(parts) > 1 else parts[0]
+    led, *others = parts
+    for place, said in enumerate(others):
+        if led is None or said is None:
+            return None
+        led = f'(({led} NOT "") AND {said})' if place else f"({led} AND {said})"
+    return led
 
 
 def _tsquery(node: Node) -> str | None:
