@@ -46,3 +46,10 @@ def test_the_first_wrong_entry_is_named_and_nothing_is_kept(tmp_path: Path) -> N
         code, _, err = ask(platform, tmp_path, "audit", "verify", "--anchors", str(file))
         assert (code, "cannot be asked: network" in err) == (1, True)
     assert not file.exists()
+
+
+def test_what_cannot_be_kept_for_the_next_time_is_said(tmp_path: Path) -> None:
+    with answering({AT: [Reply(verdict(1))]}) as platform:
+        code, out, err = ask(platform, tmp_path, "audit", "verify", "--anchors", "/proc/nowhere/anchors")
+    assert (code, "whole" in out) == (1, True)
+    assert "All is whole, and what to compare with the next time is not kept" in err

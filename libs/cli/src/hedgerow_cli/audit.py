@@ -1,13 +1,13 @@
 """`hedgerow audit`: whether the record of who changed what is whole."""
 
-import os
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from hedgerow_cli.client import connect
-from hedgerow_cli.errors import AnswerIsAnError, NothingToSend
+from hedgerow_cli.errors import AnswerIsAnError, NothingToSend, NotWritten
+from hedgerow_cli.files import whole
 from hedgerow_cli.settings import Settings
 from hedgerow_cli.tables import table
 from hedgerow_cli.terminal import out, plain, print_raw
@@ -74,10 +74,11 @@ def _read(file: Path) -> list[str]:
 
 def _write(file: Path, apps: list[dict[str, Any]]) -> None:
     lines = [f"{one['app']}:{one['head']['seq']}:{one['head']['hash']}\n" for one in apps]
-    beside = file.with_name(f".{file.name}.new")
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
-        beside.write_text("".join(lines))
-        os.replace(beside, file)
-    except OSError as error:
-        raise AnswerIsAnError(f"All is whole, but {file} cannot be written: {error.strerror}.") from error
+        with whole(file) as write:
+            write("".join(lines).encode())
+    except (OSError, NotWritten) as error:
+        raise AnswerIsAnError(
+            f"All is whole, and what to compare with the next time is not kept: {error}"
+        ) from error

@@ -1,9 +1,7 @@
 """`hedgerow export`: a whole list or analysis as a file, in any format that it comes in."""
 
-import os
 import sys
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
 from pathlib import Path
@@ -15,9 +13,10 @@ import typer
 
 from hedgerow_cli.client import Client, Parameters, connect
 from hedgerow_cli.errors import NotWritten, UnclearName
+from hedgerow_cli.files import whole
 from hedgerow_cli.imports import options
 from hedgerow_cli.places import area_code
-from hedgerow_cli.settings import Settings, reason
+from hedgerow_cli.settings import Settings
 from hedgerow_cli.terminal import plain, progress, say
 
 UNDER = "/v1/"
@@ -102,7 +101,7 @@ def export(
             for piece in pieces:
                 sys.stdout.buffer.write(piece)
             return
-        with progress(quiet=settings.quiet) as bars, _whole(Path(output)) as write:
+        with progress(quiet=settings.quiet) as bars, whole(Path(output)) as write:
             task = bars.add_task(plain(output), total=None)
             size = 0
             for piece in pieces:
@@ -205,24 +204,3 @@ def _document(client: Client, length: str, path: str, given: Parameters) -> Iter
         if items := page.body["items"]:
             yield b"," + b",".join(map(orjson.dumps, items))
     yield b"]}"
-
-
-@contextmanager
-def _whole(file: Path) -> Iterator[Callable[[bytes], object]]:
-    """Write a file that has its name once all of it is there."""
-    # The file that a link leads to is written, and the link stays; so does what is no file, such as a pipe.
-    file = Path(os.path.realpath(file))
-    beside = file.with_name(f".{file.name[:200]}.{os.getpid()}.part")
-    straight = file.exists() and not file.is_file()
-    try:
-        with file.open("wb") if straight else beside.open("xb") as written:
-            yield written.write
-        if not straight:
-            if file.exists():
-                beside.chmod(file.stat().st_mode & 0o777)
-            beside.replace(file)
-    except OSError as error:
-        raise NotWritten(f"{file} cannot be written ({reason(error)}): name another with -o.") from error
-    finally:
-        if not straight:
-            beside.unlink(missing_ok=True)

@@ -9,8 +9,9 @@ import typer
 from hedgerow_cli.answers import At, Index, Level, Need, Place, Rule
 from hedgerow_cli.client import connect
 from hedgerow_cli.errors import NotWritten
+from hedgerow_cli.files import whole
 from hedgerow_cli.places import area_code
-from hedgerow_cli.settings import Settings, reason
+from hedgerow_cli.settings import Settings
 from hedgerow_cli.terminal import say
 
 EXTENSIONS = {".html": "html", ".htm": "html", ".md": "md", ".markdown": "md"}
@@ -46,12 +47,8 @@ def report(
     if output is None:
         typer.echo(text, nl=False)
         return
-    try:
-        output.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise NotWritten(
-            f"{output} cannot be written ({reason(error)}): name another file with -o."
-        ) from error
+    with whole(output) as write_to:
+        write_to(text.encode())
     say(f"Written: {output}", quiet=settings.quiet)
 
 
