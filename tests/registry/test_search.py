@@ -16,7 +16,7 @@ from hedgerow_registry.actions.derived import settle
 from hedgerow_registry.actions.provenance import claim
 from hedgerow_registry.domain import nearness, spans
 from hedgerow_registry.domain.ids import record_id
-from hedgerow_registry.domain.searching import Document, Either, Word, asked, whole, words
+from hedgerow_registry.domain.searching import Document, Either, Tag, Word, asked, tag, whole, words
 from hedgerow_registry.store import search
 from hedgerow_registry.tables import IndexedService, Service, Source
 from hypothesis import HealthCheck, given, settings
@@ -481,6 +481,23 @@ def test_pages_run_over_blocks_of_every_size(filled: Client, database: Database)
                 assert [row.id for row in page] == [f"o{row[0]:07}" for row in page]
                 assert len(page) == most or told == numbers
             assert told == numbers
+
+
+def test_a_database_that_shares_its_work_out_finds_the_same(filled: Client, database: Database) -> None:
+    """However PostgreSQL plans, it tells how often each part of a question is met."""
+    asked_for = whole([*map(Word, ("food", "bank")), Tag(tag("s", "active"))])
+    with database.reading() as session:
+        expected = search.first(session, search.SERVICES, asked_for, [], [Service.id], after=None, most=9)
+        if database.dialect == "postgresql":
+            for setting in ("parallel_setup_cost", "parallel_tuple_cost", "min_parallel_table_scan_size"):
+                session.execute(text(f"SET LOCAL {setting} = 0"))
+            session.execute(text("SET LOCAL enable_bitmapscan = off"))
+            sizes, of_all = search._estimated(session, search.SERVICES, asked_for.parts)
+            assert len(sizes) == 3
+            assert max(sizes.values()) <= of_all
+        found = search.first(session, search.SERVICES, asked_for, [], [Service.id], after=None, most=9)
+    assert found == expected
+    assert found
 
 
 QUALITY = {"source": "s", "richness": 0, "says": 0}

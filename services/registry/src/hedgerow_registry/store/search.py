@@ -5,7 +5,7 @@ on both all words of all records stand once more in a table of their own. What d
 """
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import count
 from typing import Any
@@ -62,7 +62,6 @@ SAMPLE = 64
 SAMPLED = 16_384
 _GAP = "."
 _QUIET = {"synchronize_session": False}
-
 
 Rows = Sequence[Row[*tuple[Any, ...]]]
 
@@ -300,20 +299,26 @@ def _estimated(session: Session, index: Index, parts: Sequence[Node]) -> tuple[d
 
     Nothing of a question of one part, unless it has a beginning: there is nothing to weigh.
     """
-    said = {part: text for part in parts if not isinstance(part, But) and (text := _tsquery(part))}
+    said = {part: one for part in parts if not isinstance(part, But) and (one := _tsquery(part))}
     if len(said) < 2 and not any(map(_begins, parts)):
         return {}, 0
-    every = f"SELECT FROM {index.rows}"
-    # What is explained takes no parameters.
-    each = [every, *(f"{every} WHERE words @@ '{_doubled(text)}'::tsquery" for text in said.values())]
-    explain = f"EXPLAIN (FORMAT JSON) {' UNION ALL '.join(each)}"
+    # What is explained takes no parameters. Each tells its number, in whatever order it is planned.
+    doubled = (one.replace("'", "''") for one in said.values())
+    conditions = ["", *(f" WHERE words @@ '{one}'::tsquery" for one in doubled)]
+    each = (f"SELECT {number} FROM {index.rows}{one}" for number, one in enumerate(conditions))
+    explain = f"EXPLAIN (VERBOSE, FORMAT JSON) {' UNION ALL '.join(each)}"
     plan = session.connection().exec_driver_sql(explain).scalar_one()[0]["Plan"]
-    of_all, *sizes = (max(one["Plan Rows"], 1) for one in plan["Plans"])
+    rows = dict(_planned(plan))
+    of_all, *sizes = (max(rows.get(str(number), 1), 1) for number in range(len(conditions)))
     return dict(zip(said, sizes, strict=True)), of_all
 
 
-def _doubled(said: str) -> str:
-    return said.replace("'", "''").replace("%", "%%")
+def _planned(plan: Mapping[str, Any]) -> Iterator[tuple[str, int]]:
+    """What each reading of a table in a plan puts out first, and how many rows it is believed to have."""
+    if "Relation Name" in plan:
+        yield plan["Output"][0], plan["Plan Rows"]
+    for part in plan.get("Plans", ()):
+        yield from _planned(part)
 
 
 def _begins(node: Node) -> bool:
