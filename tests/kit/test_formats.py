@@ -120,7 +120,7 @@ def an_app(how_many: int) -> Any:
     def one() -> Maker:
         return Maker(id="1", name="One")
 
-    app = serving.create("Test", summary="", errors={}, ready={}, more_formats=(parquet.PARQUET,))
+    app = serving.create("Test", summary="", errors={}, ready={})
     app.include_router(router)
     return app
 

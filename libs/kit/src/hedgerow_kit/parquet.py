@@ -1,4 +1,4 @@
-"""Lists as Parquet: named when an app is made; polars is imported when a list is asked for so."""
+"""Lists as Parquet; polars is imported when a list is asked for so."""
 
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence

@@ -23,7 +23,7 @@ from hedgerow_kit import conditional, formats, logs, metrics, migrations, proble
 from hedgerow_kit.conditional import ETagMiddleware
 from hedgerow_kit.db import Database
 from hedgerow_kit.following import Follower, HearFirst
-from hedgerow_kit.formats import Format
+from hedgerow_kit.parquet import PARQUET
 from hedgerow_kit.problems import BAD_REQUEST, UNAVAILABLE, Problem, ProblemType
 from hedgerow_kit.state import TellState
 
@@ -49,14 +49,13 @@ def create(
     errors: Mapping[type[Exception], ProblemType],
     ready: Mapping[str, Check],
     lifespan: Callable[[FastAPI], AbstractAsyncContextManager[None]] | None = None,
-    more_formats: Sequence[Format] = (),
     state_of: Database | None = None,
     last_change: str | None = None,
     follower: Follower | None = None,
 ) -> FastAPI:
     """A FastAPI app with health routes, problem answers, entity tags and no documentation pages.
 
-    name: by which its requests are counted · more_formats: formats of lists beside those that every app has ·
+    name: by which its requests are counted ·
     state_of: the database whose state is told at `/state`, for an app whose answers rest on nothing else ·
     last_change: the statement that reads the number of the last change, for an app with a change feed ·
     follower: of an app that follows another
@@ -72,7 +71,7 @@ def create(
         separate_input_output_schemas=False,
     )
     problems.install(app, errors)
-    app.state.formats = (*formats.EVERYWHERE, *more_formats)
+    app.state.formats = (*formats.EVERYWHERE, PARQUET)
     _describe(app)
     app.add_middleware(ETagMiddleware)
     app.add_middleware(Guard, name=name)

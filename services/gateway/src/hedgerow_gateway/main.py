@@ -14,7 +14,6 @@ from hedgerow_kit.auth import Verifier
 from hedgerow_kit.db import Database
 from hedgerow_kit.following import Follower
 from hedgerow_kit.idempotency import Answering
-from hedgerow_kit.parquet import PARQUET
 from hedgerow_kit.retention import Retention
 
 from hedgerow_gateway.actions.events import FOLLOWING, Intake
@@ -195,7 +194,6 @@ def own_app(
         errors=PROBLEMS,
         ready=ready,
         lifespan=lifespan,
-        more_formats=(PARQUET,),
     )
     app.description = Path(__file__).with_name("guide.md").read_text("utf-8")
     # The merged document takes the place of the one that FastAPI makes of these routes alone.

@@ -11,7 +11,6 @@ from hedgerow_kit.auth import Verifier
 from hedgerow_kit.db import Database
 from hedgerow_kit.following import ChangeReader, Follower
 from hedgerow_kit.idempotency import Answering
-from hedgerow_kit.parquet import PARQUET
 from hedgerow_kit.retention import Retention
 
 from hedgerow_network.actions.intake import importer
@@ -114,7 +113,6 @@ def create_app(
             "projection": _projection_answers(database, follower),
         },
         lifespan=lifespan,
-        more_formats=(PARQUET,),
         state_of=database,
         follower=follower,
     )

@@ -10,7 +10,6 @@ from hedgerow_kit.auth import Verifier
 from hedgerow_kit.db import Database
 from hedgerow_kit.following import ChangeReader, Follower
 from hedgerow_kit.idempotency import Answering
-from hedgerow_kit.parquet import PARQUET
 from hedgerow_kit.retention import Retention
 
 from hedgerow_outcomes.actions import authorities
@@ -92,7 +91,6 @@ def create_app(
         errors=PROBLEMS,
         ready={"database": serving.database_answers(database)},
         lifespan=lifespan,
-        more_formats=(PARQUET,),
         state_of=database,
         follower=follower,
     )

@@ -9,7 +9,6 @@ from hedgerow_kit import audit_reading, idempotency, retention, serving
 from hedgerow_kit.auth import Verifier
 from hedgerow_kit.db import Database
 from hedgerow_kit.idempotency import Answering
-from hedgerow_kit.parquet import PARQUET
 from hedgerow_kit.retention import Retention
 
 from hedgerow_registry.actions import indexing
@@ -85,7 +84,6 @@ def create_app(settings: Settings, database: Database, *, verifier: Verifier | N
         errors=PROBLEMS,
         ready={"database": serving.database_answers(database)},
         lifespan=lifespan,
-        more_formats=(PARQUET,),
         state_of=database,
         last_change=feed.last_number,
     )
