@@ -140,8 +140,9 @@ class Sites:
     need_ids: Sequence[str] | None = None
 
 
-# The columns of a record, but for those that are long and that no list shows.
+# Records with the columns of their table, and the marker of the next page.
 Page = tuple[list[Row[*tuple[Any, ...]]], str | None]
+# But for what is long and what no list shows.
 _TOO_LONG = frozenset({"document"})
 
 
@@ -183,8 +184,8 @@ class _Texts:
             return []
         words = self._words
         if self._with_needs:
-            named = search.ids(self._session, search.NEEDS, words, most=MOST_NAMED)
-            words = list(map(_or_of_needs, words, named))
+            needs = search.ids(self._session, search.NEEDS, words, most=MOST_NAMED)
+            words = list(map(_or_of_needs, words, needs))
         return words or [NOTHING]
 
     def in_name(self) -> Node:
@@ -228,7 +229,7 @@ def _page(
 
 def _of_services(session: Session, wanted: Services) -> Iterable[Condition]:
     if wanted.need_ids is not None:
-        yield _needs(wanted.need_ids, Service.id)
+        yield _needs(wanted.need_ids)
     if wanted.area is not None:
         yield _area(session, wanted.area)
     if wanted.near is not None:
@@ -341,9 +342,9 @@ def _site_opens(asked_for: Moment) -> Any:
     return or_(open_itself, and_(not_(own), open_as_service))
 
 
-def _needs(need_ids: Sequence[str], service_id: Any) -> Condition:
+def _needs(need_ids: Sequence[str]) -> Condition:
     if len(need_ids) > MOST_VALUES:
-        return Condition(exact=_addresses(need_ids, service_id))
+        return Condition(exact=_addresses(need_ids, Service.id))
     return Condition(any_tag("n", need_ids))
 
 
