@@ -53,3 +53,4 @@ def test_what_cannot_be_kept_for_the_next_time_is_said(tmp_path: Path) -> None:
         code, out, err = ask(platform, tmp_path, "audit", "verify", "--anchors", "/proc/nowhere/anchors")
     assert (code, "whole" in out) == (1, True)
     assert "All is whole, and what to compare with the next time is not kept" in err
+    assert "(no such file or directory): name another with --anchors." in err

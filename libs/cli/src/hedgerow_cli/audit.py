@@ -1,5 +1,6 @@
 """`hedgerow audit`: whether the record of who changed what is whole."""
 
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -74,11 +75,13 @@ def _read(file: Path) -> list[str]:
 
 def _write(file: Path, apps: list[dict[str, Any]]) -> None:
     lines = [f"{one['app']}:{one['head']['seq']}:{one['head']['hash']}\n" for one in apps]
-    try:
+    # Where that fails, writing tells why.
+    with suppress(OSError):
         file.parent.mkdir(parents=True, exist_ok=True)
-        with whole(file) as write:
+    try:
+        with whole(file, "--anchors") as write:
             write("".join(lines).encode())
-    except (OSError, NotWritten) as error:
+    except NotWritten as error:
         raise AnswerIsAnError(
             f"All is whole, and what to compare with the next time is not kept: {error}"
         ) from error

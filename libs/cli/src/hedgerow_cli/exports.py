@@ -101,7 +101,7 @@ def export(
             for piece in pieces:
                 sys.stdout.buffer.write(piece)
             return
-        with progress(quiet=settings.quiet) as bars, whole(Path(output)) as write:
+        with progress(quiet=settings.quiet) as bars, whole(Path(output), "-o") as write:
             task = bars.add_task(plain(output), total=None)
             size = 0
             for piece in pieces:

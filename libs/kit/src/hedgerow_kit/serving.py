@@ -55,8 +55,8 @@ def create(
 ) -> FastAPI:
     """A FastAPI app with health routes, problem answers, entity tags and no documentation pages.
 
-    name: by which its requests are counted ·
-    state_of: the database whose state is told at `/state`, for an app whose answers rest on nothing else ·
+    name: by which its requests are counted · state_of: the database whose state is told at `/state`, for an
+    app whose answers rest on nothing else ·
     last_change: the statement that reads the number of the last change, for an app with a change feed ·
     follower: of an app that follows another
     """

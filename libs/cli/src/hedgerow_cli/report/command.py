@@ -47,7 +47,7 @@ def report(
     if output is None:
         typer.echo(text, nl=False)
         return
-    with whole(output) as write_to:
+    with whole(output, "-o") as write_to:
         write_to(text.encode())
     say(f"Written: {output}", quiet=settings.quiet)
 

@@ -250,10 +250,10 @@ def write_prepared(
             verdicts.append(Written(CHANGED if key in latest else ACCEPTED))
             latest[key] = record.digest
             (changed if key in there else new)[key] = record
-    for key, digest in _store(session, entity, new, changed, by).items():
-        for place, record in enumerate(records):
-            if keys[place] == key and verdicts[place].verdict != QUARANTINED:
-                verdicts[place] = _UNCHANGED if record.digest == digest else of_another
+    lost = _store(session, entity, new, changed, by)
+    for place, key in enumerate(keys if lost else ()):
+        if key in lost and verdicts[place].verdict != QUARANTINED:
+            verdicts[place] = _UNCHANGED if records[place].digest == lost[key] else of_another
     return verdicts
 
 

@@ -216,9 +216,9 @@ def _by_blocks(
     parts.sort(key=lambda part: sizes.get(part, 0))
     fits = {part: _fits(row, part) for part in parts}
     found: Rows = []
-    at, wanted = after, _first_look([sizes[part] / of_all for part in parts if part in sizes], most)
+    look_up = _narrow(parts, sizes, is_first=True)
+    at, wanted = after, _first_look([sizes[part] / of_all for part in look_up if part in sizes], most)
     while len(found) < most:
-        look_up = _narrow(parts, sizes, is_first=at == after)
         # Without its index, which would be walked from one end to the other where little fits.
         number = row.number + 0 if look_up else row.number
         end, of_blocks = _blocks(number, at, wanted)
@@ -239,16 +239,16 @@ def _by_blocks(
         found = [*found, *_shown(session, index, query.limit(most - len(found)), shown)]
         if end is None:
             break
-        at = end
+        at, look_up = end, _narrow(parts, sizes, is_first=False)
         # As if the next one were met next.
         wanted = (most - len(found)) * (at - after) // (len(found) + 1)
     return found
 
 
 def _first_look(shares: Sequence[float], most: int) -> int:
-    """How many numbers are likely to hold so many records, where shares of all have each of some properties.
+    """How many numbers are likely to hold so many records, where a share of all fits each part looked up.
 
-    It may be far off where one property comes with another, so that it is not more than a small part of many.
+    It may be far off where one comes with another, so that it is never more than a small part of many.
     """
     if not shares:
         return LEAST_LOOK
