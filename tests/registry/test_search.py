@@ -502,7 +502,9 @@ def test_a_database_that_shares_its_work_out_finds_the_same(filled: Client, data
 
 def test_beginnings_of_very_many_words_find_the_same(filled: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing is looked up in the first look then; the next ones have no other way."""
-    expected = {text: found(filled, text=text) for text in ("fo", "fo te", "wom dro fo")}
+    expected = {
+        text: found(filled, text=text) for text in ("fo", "fo te", "a", "e", "s", "a fo", "wom dro fo")
+    }
     monkeypatch.setattr(search, "MOST_BEGINNINGS", 0)
     monkeypatch.setattr(search, "MOST_GATHERED", 0)
     assert {text: found(filled, text=text) for text in expected} == expected

@@ -48,6 +48,7 @@ from hedgerow_registry.tables import (
 
 # A beginning that fits more words than this is left to the database, which takes longer over it.
 MOST_BEGINNINGS = 60
+MOST_PAIRS = 1_000
 # A beginning that more records have is looked for in each record that fits otherwise.
 MOST_GATHERED = 200_000
 # Blocks of 2 ** bits numbers that the index of PostgreSQL knows, as the migrations say it.
@@ -97,22 +98,33 @@ def spelled_out(session: Session, words: Iterable[Word | Phrase]) -> list[Node]:
     Records of whole words are skipped through; those of a beginning are gathered first, all of them.
     """
     listed = list(words)
-    known = _known(session, {one.text for one in listed if isinstance(one, Word) and one.begins})
-    return [_in_place_of(one, known) for one in listed]
+    known = _known(session, {one.text for one in listed if isinstance(one, Word) and one.begins}, "word")
+    letters = {start for start, found in known.items() if len(start) == 1 and len(found) > MOST_BEGINNINGS}
+    pairs = _known(session, letters, "substr(word, 1, 2)", most=MOST_PAIRS)
+    return [_in_place_of(one, known, pairs) for one in listed]
 
 
-def _in_place_of(word: Word | Phrase, known: Mapping[str, Sequence[str]]) -> Node:
-    if isinstance(word, Phrase) or not word.begins or len(known[word.text]) > MOST_BEGINNINGS:
+def _in_place_of(
+    word: Word | Phrase, known: Mapping[str, Sequence[str]], pairs: Mapping[str, Sequence[str]]
+) -> Node:
+    if isinstance(word, Phrase) or not word.begins:
         return word
-    return Either(tuple(word._replace(text=one, begins=False) for one in known[word.text]))
+    if len(known[word.text]) <= MOST_BEGINNINGS:
+        return Either(tuple(word._replace(text=one, begins=False) for one in known[word.text]))
+    if word.text not in pairs:
+        return word
+    # Tags begin with a letter as well, and then with a colon: no word does.
+    return Either(tuple(word._replace(text=one, begins=len(one) > 1) for one in pairs[word.text]))
 
 
-def _known(session: Session, starts: Iterable[str]) -> Mapping[str, Sequence[str]]:
-    """The first known words that begin with each of these, one more than matters."""
+def _known(
+    session: Session, starts: Iterable[str], shown: str, *, most: int = MOST_BEGINNINGS + 1
+) -> Mapping[str, Sequence[str]]:
+    """What is shown of the first known words that begin with each of these; of tags where they are asked."""
     listed = sorted(starts)
     begun = (
-        "SELECT DISTINCT word FROM words_known WHERE word >= :from_{0} AND word < :to_{0}"
-        f" ORDER BY word LIMIT {MOST_BEGINNINGS + 1}"
+        f"SELECT DISTINCT {shown} AS word FROM words_known WHERE word >= :from_{{0}} AND word < :to_{{0}}"
+        f" AND (substr(word, 2, 1) <> ':' OR length(:from_{{0}}) > 1) ORDER BY 1 LIMIT {most}"
     )
     said = {f"from_{place}": start for place, start in enumerate(listed)}
     said |= {f"to_{place}": f"{start}\U0010ffff" for place, start in enumerate(listed)}
